@@ -1,1 +1,4 @@
-"""See README.md of the package."""
+"""What every process needs before it knows anything of Kubernetes: clock, logs, tasks, TLS, health.
+
+See kube/README.md.
+"""

@@ -1,0 +1,51 @@
+"""Shell: TLS contexts from files, the only way any process here listens or connects.
+
+A server asks for a client certificate signed by `client_ca`: it must have one (`require_client`), or may have
+one (the API server, where a bearer token can say who calls).
+"""
+
+from __future__ import annotations
+
+import ssl
+
+from kube.base.run import StartupError
+
+
+def server_context(
+    cert: str, key: str, client_ca: str | None, *, require_client: bool = True
+) -> ssl.SSLContext:
+    """The context of a listening socket."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    _load_pair(context, cert, key)
+    if client_ca is not None:
+        _load_ca(context, client_ca)
+        context.verify_mode = ssl.CERT_REQUIRED if require_client else ssl.CERT_OPTIONAL
+    assert client_ca is not None or not require_client, "client certificates need an authority to check them"
+    return context
+
+
+def client_context(ca: str | None, cert: str | None = None, key: str | None = None) -> ssl.SSLContext:
+    """The context of a connecting socket; without `ca` the system's authorities are trusted."""
+    context = ssl.create_default_context()
+    if ca is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        _load_ca(context, ca)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if cert is not None:
+        _load_pair(context, cert, key)
+    return context
+
+
+def _load_pair(context: ssl.SSLContext, cert: str, key: str | None) -> None:
+    try:
+        context.load_cert_chain(cert, key)
+    except (OSError, ssl.SSLError) as error:
+        raise StartupError(f"cannot use certificate {cert} with key {key}: {error}") from error
+
+
+def _load_ca(context: ssl.SSLContext, ca: str) -> None:
+    try:
+        context.load_verify_locations(ca)
+    except (OSError, ssl.SSLError) as error:
+        raise StartupError(f"cannot use certificate authority {ca}: {error}") from error
