@@ -5,10 +5,9 @@ a Status back into the same `StatusError`, so both ends ask `is_conflict(e)`. A 
 a list of `FieldError`, one per cause.
 
     StatusError
-      reasons: BadRequest Unauthorized Forbidden NotFound MethodNotAllowed NotAcceptable AlreadyExists
-      Conflict Gone Expired
-               RequestEntityTooLarge UnsupportedMediaType Invalid TooManyRequests InternalError
-               ServiceUnavailable Timeout
+      reason: BadRequest Unauthorized Forbidden NotFound MethodNotAllowed NotAcceptable AlreadyExists
+              Conflict Gone Expired RequestEntityTooLarge UnsupportedMediaType Invalid TooManyRequests
+              InternalError ServiceUnavailable Timeout
 
 After: k8s staging/src/k8s.io/apimachinery/pkg/api/errors/errors.go and pkg/util/validation/field/errors.go.
 """
