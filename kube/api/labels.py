@@ -168,8 +168,9 @@ class _Parser:
         return value
 
     def values(self) -> tuple[str, ...]:
-        if self.take() != "(":
-            raise _malformed(self.tokens[self.at - 1] if self.at <= len(self.tokens) else "", "'('")
+        if self.peek() != "(":
+            raise _malformed(self.peek(), "'('")
+        self.take()
         values = [self.value() if self.peek() != ")" else ""]
         while (token := self.take()) == ",":
             values.append(self.value() if self.peek() != ")" else "")
@@ -195,8 +196,8 @@ NAME_PART = (
 )
 VALUE_PART = (
     "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must "
-    "start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for "
-    "validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
+    "start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used "
+    "for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
 )
 
 
