@@ -1,1 +1,1 @@
-"""See README.md of the package."""
+"""Generated from proto/*.proto by proto/generate.py; never edited."""
