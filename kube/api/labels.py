@@ -109,7 +109,7 @@ def format_label_selector(selector: Mapping[str, Any] | None) -> str:
 
 
 class _Parser:
-    """Reads `key op value` terms off a list of tokens; a word is a key, a value or an operator by its place."""
+    """Reads `key op value` terms off a list of tokens; its place says what a word is."""
 
     def __init__(self, text: str) -> None:
         self.tokens = TOKEN.findall(text)

@@ -1,0 +1,170 @@
+"""Core: strategic merge patch: a merge that knows which lists are maps in disguise.
+
+Maps merge and null removes, as in a JSON merge. A list whose schema has patch strategy `merge` merges too:
+its elements are matched by the merge key (or by value, for scalars); any other list is replaced. Directives
+in the patch say the rest:
+
+    $patch: replace | delete | merge      for the map or list element it stands in (in a list element alone:
+    for the whole list) $retainKeys: [a, b]                   all other keys of the map go
+    $deleteFromPrimitiveList/x: [v]       these values leave list x $setElementOrder/x: [...]
+    the order of list x; elements only the server knows keep their place among the others
+
+After: k8s staging/src/k8s.io/apimachinery/pkg/util/strategicpatch/patch.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kube.api.errors import StatusError, bad_request
+from kube.api.meta import Object, deep_copy
+from kube.api.schema import Type
+
+PATCH = "$patch"
+RETAIN_KEYS = "$retainKeys"
+DELETE_FROM = "$deleteFromPrimitiveList/"
+SET_ORDER = "$setElementOrder/"
+ANY = Type("any", "any")
+
+
+def apply(original: Object, patch: Any, of: Type) -> Object:
+    """A new object; StatusError 400 when the patch or its directives make no sense."""
+    if not isinstance(patch, dict):
+        raise bad_request("error decoding patch: a strategic merge patch is an object")
+    return merge_map(original, patch, of)
+
+
+def merge_map(original: Mapping[str, Any], patch: Mapping[str, Any], of: Type) -> dict[str, Any]:
+    """The original map with the patch merged in; shares nothing with its arguments."""
+    match patch.get(PATCH):
+        case "replace":
+            return clean_map(patch)
+        case "delete":
+            return {}
+        case None | "merge":
+            pass
+        case other:
+            raise bad_request(f"unable to parse patch: unknown patch type: {other}")
+    result: dict[str, Any] = deep_copy(original)
+    if RETAIN_KEYS in patch:
+        result = retain(result, patch)
+    for key, value in patch.items():
+        if key.startswith(DELETE_FROM):
+            name = key.removeprefix(DELETE_FROM)
+            if isinstance(result.get(name), list):
+                result[name] = [item for item in result[name] if item not in value]
+        elif key.startswith("$"):
+            continue
+        elif value is None:
+            result.pop(key, None)
+        else:
+            order = patch.get(SET_ORDER + key)
+            result[key] = merge_value(result.get(key), value, field_type(of, key), order)
+    for key in patch:
+        name = key.removeprefix(SET_ORDER)
+        if name != key and name not in patch and isinstance(result.get(name), list):
+            below = field_type(of, name)
+            result[name] = reorder(result[name], [], patch[key], result[name], below.merge_key)
+    return result
+
+
+def field_type(of: Type, key: str) -> Type:
+    """The type of a field; a map's values share one, and what has no schema merges as plain JSON."""
+    if of.kind == "map" and of.item is not None:
+        return of.item
+    return of.fields.get(key, ANY)
+
+
+def retain(result: dict[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
+    """The map without the keys that $retainKeys leaves out."""
+    kept = patch[RETAIN_KEYS]
+    if not isinstance(kept, list) or any(key not in kept for key in patch if not key.startswith("$")):
+        raise bad_request("unable to parse patch: the keys of the patch are not all in $retainKeys")
+    return {key: value for key, value in result.items() if key in kept}
+
+
+def merge_value(have: Any, value: Any, of: Type, order: list[Any] | None) -> Any:
+    """One field of a map: merged where both sides are maps, or lists that merge; otherwise replaced."""
+    if isinstance(value, dict):
+        if isinstance(have, dict) and "replace" not in of.strategies:
+            return merge_map(have, value, of)
+        return clean(value)
+    if isinstance(value, list) and "merge" in of.strategies:
+        return merge_list(have if isinstance(have, list) else [], value, of, order)
+    return clean(value)
+
+
+def merge_list(have: list[Any], patch: list[Any], of: Type, order: list[Any] | None) -> list[Any]:
+    """A list that merges, matched by its merge key or by value."""
+    if not of.merge_key:
+        merged = [
+            *have,
+            *(item for i, item in enumerate(patch) if item not in have and item not in patch[:i]),
+        ]
+        return reorder(merged, patch, order, have, "") if order is not None else merged
+    if any(item.get(PATCH) == "replace" for item in patch):
+        rest = [item for item in patch if item.get(PATCH) != "replace" or len(item) > 1]
+        return [clean_map(item) for item in rest]
+    merged = [deep_copy(item) for item in have]
+    item_type = of.item or ANY
+    for item in patch:
+        key = key_of(item, of.merge_key)
+        at = next((i for i, each in enumerate(merged) if each.get(of.merge_key) == key), None)
+        if item.get(PATCH) == "delete":
+            merged = [each for each in merged if each.get(of.merge_key) != key]
+        elif at is None:
+            merged.append(clean(item))
+        else:
+            merged[at] = merge_map(merged[at], item, item_type)
+    return reorder(merged, patch, order, have, of.merge_key) if order is not None else merged
+
+
+def key_of(item: Any, merge_key: str) -> Any:
+    """The merge key's value of a list element."""
+    if not isinstance(item, dict) or item.get(merge_key) is None:
+        raise missing_key(item, merge_key)
+    return item[merge_key]
+
+
+def missing_key(item: Any, merge_key: str) -> StatusError:
+    """Refuses a list element that says not which element it is."""
+    return bad_request(f"unable to parse patch: map: {item} does not contain declared merge key: {merge_key}")
+
+
+def reorder(
+    merged: list[Any], patch: list[Any], order: list[Any], server: list[Any], merge_key: str
+) -> list[Any]:
+    """Elements named in `order` in that order; the others keep their place relative to what the server had."""
+
+    def identity(item: Any) -> Any:
+        return item.get(merge_key) if merge_key and isinstance(item, dict) else item
+
+    wanted = [identity(item) for item in order]
+    before = [identity(item) for item in server]
+    named = sorted(
+        (item for item in merged if identity(item) in wanted), key=lambda item: wanted.index(identity(item))
+    )
+    others = [item for item in merged if identity(item) not in wanted]
+    if any(identity(item) not in wanted for item in patch if not (isinstance(item, dict) and PATCH in item)):
+        raise bad_request("unable to parse patch: an element is not in its $setElementOrder list")
+    result: list[Any] = []
+    while named and others:
+        first, second = identity(others[0]), identity(named[0])
+        other_is_first = first in before and second in before and before.index(first) < before.index(second)
+        result.append((others if other_is_first else named).pop(0))
+    return result + named + others
+
+
+def clean_map(value: Mapping[str, Any]) -> dict[str, Any]:
+    """A new map of a patch as it is stored: without nulls, directives, and elements marked as deleted."""
+    return {key: clean(item) for key, item in value.items() if item is not None and not key.startswith("$")}
+
+
+def clean(value: Any) -> Any:
+    """A new value of a patch as it is stored."""
+    if isinstance(value, dict):
+        return clean_map(value)
+    if isinstance(value, list):
+        return [clean(item) for item in value if not (isinstance(item, dict) and item.get(PATCH) == "delete")]
+    return value
