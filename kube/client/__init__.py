@@ -1,1 +1,4 @@
-"""See README.md of the package."""
+"""The public API from the client's side: requests, watches, local caches, work queues, events, leases.
+
+See kube/README.md.
+"""

@@ -1,0 +1,147 @@
+"""Shell: lets one of several equal processes lead, by a Lease object that it keeps renewing.
+
+    follower: every `retry` seconds look at the Lease; if it has looked the same for as long as it lasts, take it
+    leader:   renew every `retry` seconds; if that fails for `renew_deadline`, stop leading, before others start
+
+Clocks of different machines never need to agree: a follower measures on its own clock how long the Lease has
+looked the same, whatever its timestamps say. `lease_seconds` must exceed `renew_deadline`, so two never lead at
+once. Who ends cleanly lets go of the Lease, and another leads at once.
+
+After: k8s staging/src/k8s.io/client-go/tools/leaderelection/leaderelection.go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from kube.api import errors, meta
+from kube.api.errors import StatusError
+from kube.api.meta import Object
+from kube.api.resources import LEASES
+from kube.base.clock import Clock, SystemClock
+from kube.base.logs import logger
+from kube.client.rest import Client, ConnectionFailed
+
+log = logger(__name__)
+
+NAMESPACE = "kube-system"
+
+
+class LeaderElector:
+    """Competes for one Lease; `run` leads when it has it."""
+
+    def __init__(
+        self,
+        client: Client,
+        name: str,
+        identity: str,
+        lease_seconds: float = 15.0,
+        renew_deadline: float = 10.0,
+        retry: float = 2.0,
+        clock: Clock | None = None,
+    ) -> None:
+        assert lease_seconds > renew_deadline > retry > 0, "others would lead while we still try to renew"
+        self._client, self._name, self._identity = client, name, identity
+        self._lease_seconds, self._renew_deadline, self._retry = lease_seconds, renew_deadline, retry
+        self._clock = clock or SystemClock()
+        # The Lease as last seen, and the loop time at which it began to look so.
+        self._observed: Object | None = None
+        self._observed_spec: Object = {}
+        self._observed_at = 0.0
+
+    @property
+    def is_leader(self) -> bool:
+        return self._observed_spec.get("holderIdentity") == self._identity
+
+    async def run(self, lead: Callable[[], Awaitable[Any]]) -> None:
+        """Wait for the Lease, run `lead()` while holding it, and return when it is lost or `lead` ends."""
+        await self._acquire()
+        log.info("leading", lease=self._name, identity=self._identity)
+        leading = asyncio.ensure_future(lead())
+        renewing = asyncio.ensure_future(self._renew())
+        try:
+            await asyncio.wait({leading, renewing}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            leading.cancel()
+            renewing.cancel()
+            await asyncio.gather(leading, renewing, return_exceptions=True)
+            await self._release()
+        if not leading.cancelled():
+            leading.result()
+
+    async def _acquire(self) -> None:
+        while True:
+            if await self._try():
+                return
+            await asyncio.sleep(self._retry)
+
+    async def _renew(self) -> None:
+        """Renew until that has failed for as long as `renew_deadline`."""
+        loop = asyncio.get_running_loop()
+        renewed_at = loop.time()
+        while loop.time() - renewed_at < self._renew_deadline:
+            await asyncio.sleep(self._retry)
+            if await self._try():
+                renewed_at = loop.time()
+        log.warning("lost the lease", lease=self._name, identity=self._identity)
+
+    async def _try(self) -> bool:
+        """Take or renew the Lease if that is allowed; a failure to reach the server is a no."""
+        try:
+            async with asyncio.timeout(self._renew_deadline):
+                return await self._acquire_or_renew()
+        except (StatusError, ConnectionFailed, TimeoutError) as error:
+            log.info("cannot take or renew the lease now", lease=self._name, error=error)
+            return False
+
+    async def _acquire_or_renew(self) -> bool:
+        loop = asyncio.get_running_loop()
+        try:
+            lease = await self._client.get(LEASES, NAMESPACE, self._name)
+        except StatusError as error:
+            if not errors.is_not_found(error):
+                raise
+            lease = {"metadata": {"name": self._name, "namespace": NAMESPACE}}
+            created = await self._client.create(LEASES, {**lease, "spec": self._spec({})})
+            self._observe(created)
+            return True
+        self._observe(lease)
+        spec = self._observed_spec
+        expires_at = self._observed_at + float(spec.get("leaseDurationSeconds") or 0)
+        if spec.get("holderIdentity") and not self.is_leader and loop.time() < expires_at:
+            return False
+        self._observe(await self._client.update(LEASES, {**lease, "spec": self._spec(spec)}))
+        return True
+
+    def _observe(self, lease: Object) -> None:
+        spec = lease.get("spec") or {}
+        if self._observed is None or spec != self._observed_spec:
+            self._observed_at = asyncio.get_running_loop().time()
+        self._observed, self._observed_spec = lease, spec
+
+    def _spec(self, old: Object) -> Object:
+        """The Lease's spec with us as the holder, renewed now."""
+        now = meta.format_micro_time(self._clock.now())
+        ours = old.get("holderIdentity") == self._identity
+        transitions = int(old.get("leaseTransitions") or 0)
+        return {
+            "holderIdentity": self._identity,
+            "leaseDurationSeconds": int(self._lease_seconds),
+            "acquireTime": old["acquireTime"] if ours else now,
+            "renewTime": now,
+            "leaseTransitions": transitions if ours or not old else transitions + 1,
+        }
+
+    async def _release(self) -> None:
+        """Let another lead at once: an empty holder may be replaced without waiting."""
+        if not self.is_leader or self._observed is None:
+            return
+        spec = {**self._observed_spec, "holderIdentity": "", "leaseDurationSeconds": 1}
+        spec["renewTime"] = spec["acquireTime"] = meta.format_micro_time(self._clock.now())
+        try:
+            async with asyncio.timeout(self._retry):
+                self._observe(await self._client.update(LEASES, {**self._observed, "spec": spec}))
+        except (StatusError, ConnectionFailed, TimeoutError) as error:
+            log.info("could not let go of the lease", lease=self._name, error=error)

@@ -1,0 +1,404 @@
+"""Shell: the verbs of the API over HTTPS, and the border where answers become objects or exceptions.
+
+    StatusError          the API server refused; reason and message as it said them
+    ConnectionFailed     no server answered, or the answer broke off: a write may or may not have happened
+
+Several servers: requests go to the one that answered last. Reads go on to the next server after any failure,
+writes only when the request surely never left; who wrote must look again, which controllers do anyway.
+
+Deadlines: every request has one. A watch has none but its timeoutSeconds: silence is its normal state, so a
+server that stops answering is noticed when the watch should have ended.
+
+After: k8s staging/src/k8s.io/client-go/rest/request.go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import httpx
+import orjson
+from httpx_aiohttp import AiohttpTransport
+
+from kube.api import meta
+from kube.api.errors import StatusError
+from kube.api.meta import Object
+from kube.api.resources import Resource
+from kube.api.watch import ERROR, WatchEvent
+from kube.base.logs import logger
+from kube.client.config import ClientConfig
+
+log = logger(__name__)
+
+CONNECT_SECONDS = 3.0
+REQUEST_SECONDS = 10.0
+# Lists and deletecollections of a whole cluster take longer than one object.
+COLLECTION_SECONDS = 60.0
+# How much later than its timeoutSeconds a watch may end before its server counts as gone.
+WATCH_GRACE_SECONDS = 15.0
+WATCH_SECONDS = 450
+# As client-go: answers with a Retry-After header are tried again this often.
+RETRY_AFTER_TRIES = 10
+
+PATCH_TYPES = {
+    "merge": "application/merge-patch+json",
+    "strategic": "application/strategic-merge-patch+json",
+    "json": "application/json-patch+json",
+    "apply": "application/apply-patch+yaml",
+}
+ACCEPT = "application/json"
+ACCEPT_METADATA = "application/json;as=PartialObjectMetadata{list};g=meta.k8s.io;v=v1"
+REASONS = {
+    400: "BadRequest",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "NotFound",
+    409: "Conflict",
+    410: "Expired",
+    422: "Invalid",
+    429: "TooManyRequests",
+    503: "ServiceUnavailable",
+    504: "Timeout",
+}
+# What the transport lets through besides httpx's own errors.
+WIRE_ERRORS = (httpx.TransportError, aiohttp.ClientError, OSError)
+
+Parameters = Mapping[str, str | int | bool | None]
+
+
+class ConnectionFailed(Exception):
+    """No server answered, or the answer broke off; a write may have happened."""
+
+
+class Client:
+    """Talks to the API servers of one cluster; `close` it when done."""
+
+    def __init__(self, config: ClientConfig, user_agent: str = "kubelite") -> None:
+        assert config.servers, "a client needs a server"
+        self._servers = config.servers
+        self._current = 0
+        headers = {"User-Agent": user_agent, "Accept": ACCEPT, "Accept-Encoding": "identity"}
+        if config.token:
+            headers["Authorization"] = f"Bearer {config.token}"
+        # No limit on connections: each watch holds one.
+        limits = httpx.Limits(max_connections=0, keepalive_expiry=60.0)
+        transport = AiohttpTransport(verify=config.ssl_context, limits=limits)
+        self._http = httpx.AsyncClient(transport=transport, headers=headers, trust_env=False)
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def get(
+        self, resource: Resource, namespace: str | None, name: str, subresource: str = ""
+    ) -> Object:
+        return await self._json("GET", resource.path(namespace, name, subresource))
+
+    async def list(
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        label_selector: str = "",
+        field_selector: str = "",
+        resource_version: str | None = None,
+        limit: int = 0,
+        *,
+        metadata_only: bool = False,
+    ) -> Object:
+        """The List object; each item says its apiVersion and kind, which the wire leaves out."""
+        parameters: Parameters = {
+            "labelSelector": label_selector,
+            "fieldSelector": field_selector,
+            "resourceVersion": resource_version,
+            "limit": limit,
+        }
+        accept = ACCEPT_METADATA.format(list="List") if metadata_only else ACCEPT
+        path = resource.path(namespace)
+        answer = await self._json("GET", path, parameters, accept=accept, seconds=COLLECTION_SECONDS)
+        answer["items"] = answer.get("items") or []
+        for item in answer["items"]:
+            _stamp(item, resource)
+        return answer
+
+    async def create(
+        self,
+        resource: Resource,
+        object: Object,
+        namespace: str | None = None,
+        subresource: str = "",
+        name: str | None = None,
+    ) -> Object:
+        """POST an object; with a subresource, to that of the object called `name` (default: its own name)."""
+        namespace = namespace or meta.namespace(object) or None
+        if subresource:
+            path = resource.path(namespace, name or meta.name(object), subresource)
+        else:
+            path = resource.path(namespace)
+            object = _stamped(object, resource)
+        return await self._json("POST", path, body=object)
+
+    async def update(self, resource: Resource, object: Object, subresource: str = "") -> Object:
+        """PUT an object; its resourceVersion, if any, must be the stored one."""
+        path = resource.path(meta.namespace(object) or None, meta.name(object), subresource)
+        return await self._json("PUT", path, body=_stamped(object, resource))
+
+    async def patch(
+        self,
+        resource: Resource,
+        namespace: str | None,
+        name: str,
+        patch: Any,
+        type: str = "merge",
+        subresource: str = "",
+        *,
+        field_manager: str | None = None,
+        force: bool | None = None,
+    ) -> Object:
+        return await self._json(
+            "PATCH",
+            resource.path(namespace, name, subresource),
+            {"fieldManager": field_manager, "force": force},
+            body=patch,
+            content_type=PATCH_TYPES[type],
+        )
+
+    async def delete(
+        self,
+        resource: Resource,
+        namespace: str | None,
+        name: str,
+        *,
+        uid: str | None = None,
+        resource_version: str | None = None,
+        grace_period_seconds: int | None = None,
+        propagation_policy: str | None = None,
+    ) -> Object:
+        """DELETE one object: the answer is a Status, or the object where it lives on for a while."""
+        options = _delete_options(uid, resource_version, grace_period_seconds, propagation_policy)
+        return await self._json("DELETE", resource.path(namespace, name), body=options)
+
+    async def delete_collection(
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        label_selector: str = "",
+        field_selector: str = "",
+        *,
+        grace_period_seconds: int | None = None,
+        propagation_policy: str | None = None,
+    ) -> Object:
+        return await self._json(
+            "DELETE",
+            resource.path(namespace),
+            {"labelSelector": label_selector, "fieldSelector": field_selector},
+            body=_delete_options(None, None, grace_period_seconds, propagation_policy),
+            seconds=COLLECTION_SECONDS,
+        )
+
+    async def watch(
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        label_selector: str = "",
+        field_selector: str = "",
+        *,
+        resource_version: str | None = None,
+        bookmarks: bool = True,
+        timeout_seconds: int = WATCH_SECONDS,
+        metadata_only: bool = False,
+    ) -> AsyncIterator[WatchEvent]:
+        """Yield events until the server ends the watch; an ERROR event is raised as its StatusError."""
+        parameters: Parameters = {
+            "watch": True,
+            "labelSelector": label_selector,
+            "fieldSelector": field_selector,
+            "resourceVersion": resource_version,
+            "allowWatchBookmarks": bookmarks,
+            "timeoutSeconds": timeout_seconds,
+        }
+        accept = ACCEPT_METADATA.format(list="") if metadata_only else ACCEPT
+        silence_seconds = timeout_seconds + WATCH_GRACE_SECONDS
+        async with self._stream(resource.path(namespace), parameters, accept, silence_seconds) as response:
+            async for line in _lines(response):
+                yield _watch_event(line, resource)
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Parameters | None = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        seconds: float = REQUEST_SECONDS,
+    ) -> httpx.Response:
+        """Send one request and read its whole answer, whatever its code; any path, for what has no verb here."""
+
+        def build(server: str) -> httpx.Request:
+            return self._http.build_request(
+                method,
+                server + path,
+                params=_query(params),
+                content=content,
+                headers=headers,
+                timeout=httpx.Timeout(seconds, connect=CONNECT_SECONDS),
+            )
+
+        failure: Exception | None = None
+        for _ in self._servers:
+            server = self._current
+            try:
+                async with asyncio.timeout(seconds):
+                    return await self._http.send(build(self._servers[server]))
+            except WIRE_ERRORS as error:
+                failure = error
+                self._turn_from(server, error)
+                if method != "GET" and not _surely_not_sent(error):
+                    break
+        raise ConnectionFailed(f"{method} {path}: {failure!r}") from failure
+
+    async def _json(
+        self,
+        method: str,
+        path: str,
+        params: Parameters | None = None,
+        *,
+        body: Any = None,
+        content_type: str = "application/json",
+        accept: str = ACCEPT,
+        seconds: float = REQUEST_SECONDS,
+    ) -> Object:
+        """Send a request with a JSON body and turn its answer into an object or a StatusError."""
+        content = orjson.dumps(body) if body is not None else None
+        headers = {"Accept": accept}
+        if content is not None:
+            headers["Content-Type"] = content_type
+        for _ in range(RETRY_AFTER_TRIES):
+            response = await self.request(
+                method, path, params=params, content=content, headers=headers, seconds=seconds
+            )
+            if response.status_code < 429 or "Retry-After" not in response.headers:
+                break
+            await asyncio.sleep(float(response.headers["Retry-After"]))
+        if response.status_code >= 400:
+            raise _status_error(response.status_code, response.content)
+        return _parse(response.content)
+
+    @asynccontextmanager
+    async def _stream(
+        self, path: str, params: Parameters, accept: str, silence_seconds: float
+    ) -> AsyncIterator[httpx.Response]:
+        """Open a stream on the current server; it may stay silent for `silence_seconds`."""
+        server = self._current
+        request = self._http.build_request(
+            "GET",
+            self._servers[server] + path,
+            params=_query(params),
+            headers={"Accept": accept},
+            timeout=httpx.Timeout(None, connect=CONNECT_SECONDS, read=silence_seconds),
+        )
+        try:
+            async with asyncio.timeout(REQUEST_SECONDS):
+                response = await self._http.send(request, stream=True)
+            try:
+                if response.status_code >= 400:
+                    raise _status_error(response.status_code, await response.aread())
+                yield response
+            finally:
+                await response.aclose()
+        except WIRE_ERRORS as error:
+            self._turn_from(server, error)
+            raise ConnectionFailed(f"GET {path}: {error!r}") from error
+
+    def _turn_from(self, server: int, error: Exception) -> None:
+        """Prefer the next server from now on, unless another request has turned already."""
+        if server == self._current:
+            self._current = (server + 1) % len(self._servers)
+            if self._current != server:
+                log.info("turning to the next API server", server=self._servers[self._current], error=error)
+
+
+def _surely_not_sent(error: Exception) -> bool:
+    """True when there never was a connection, so that a write cannot have happened."""
+    return isinstance(error, httpx.ConnectError) or isinstance(
+        error.__cause__, aiohttp.ConnectionTimeoutError
+    )
+
+
+def _query(params: Parameters | None) -> dict[str, str]:
+    """Leave out what is not set, and write booleans as the API does."""
+    pairs = {name: value for name, value in (params or {}).items() if value not in (None, "", 0)}
+    return {
+        name: str(value).lower() if isinstance(value, bool) else str(value)
+        for name, value in pairs.items()
+        if value is not False
+    }
+
+
+def _stamp(item: Object, resource: Resource) -> None:
+    item.setdefault("apiVersion", resource.api_version)
+    item.setdefault("kind", resource.kind)
+
+
+def _stamped(item: Object, resource: Resource) -> Object:
+    return {"apiVersion": resource.api_version, "kind": resource.kind, **item}
+
+
+def _delete_options(
+    uid: str | None,
+    resource_version: str | None,
+    grace_period_seconds: int | None,
+    propagation_policy: str | None,
+) -> Object:
+    preconditions = {"uid": uid, "resourceVersion": resource_version}
+    preconditions = {name: value for name, value in preconditions.items() if value}
+    options = {
+        "gracePeriodSeconds": grace_period_seconds,
+        "propagationPolicy": propagation_policy,
+        "preconditions": preconditions or None,
+    }
+    given = {name: value for name, value in options.items() if value is not None}
+    return {"kind": "DeleteOptions", "apiVersion": "v1", **given}
+
+
+def _parse(content: bytes) -> Object:
+    try:
+        answer: Object = orjson.loads(content)
+    except orjson.JSONDecodeError as error:
+        raise ConnectionFailed(f"the answer is not JSON: {content[:200]!r}") from error
+    return answer
+
+
+def _status_error(code: int, content: bytes) -> StatusError:
+    """The refusal in an answer; one made from code and text where it is no Status."""
+    try:
+        answer = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        answer = None
+    if isinstance(answer, dict) and answer.get("kind") == "Status":
+        return StatusError.from_status(answer)
+    message = content.decode("utf-8", "replace").strip() or f"the server answered {code}"
+    return StatusError(code, REASONS.get(code, "InternalError" if code >= 500 else "Unknown"), message)
+
+
+async def _lines(response: httpx.Response) -> AsyncIterator[bytes]:
+    """The lines of a stream as they arrive; a line cut off at the end is a broken stream."""
+    rest = b""
+    async for chunk in response.aiter_raw():
+        *lines, rest = (rest + chunk).split(b"\n") if rest else chunk.split(b"\n")
+        for line in lines:
+            if line:
+                yield line
+    if rest:
+        raise ConnectionFailed(f"the watch broke off in the middle of an event: {rest[:80]!r}")
+
+
+def _watch_event(line: bytes, resource: Resource) -> WatchEvent:
+    answer = _parse(line)
+    if answer["type"] == ERROR:
+        raise StatusError.from_status(answer["object"])
+    _stamp(answer["object"], resource)
+    return WatchEvent(answer["type"], answer["object"])
