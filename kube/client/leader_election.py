@@ -1,11 +1,11 @@
 """Shell: lets one of several equal processes lead, by a Lease object that it keeps renewing.
 
-    follower: every `retry` seconds look at the Lease; if it has looked the same for as long as it lasts, take it
-    leader:   renew every `retry` seconds; if that fails for `renew_deadline`, stop leading, before others start
+    follower: look at the Lease every `retry` seconds; if it looked the same for as long as it lasts, take it
+    leader:   renew every `retry` seconds; if that fails for `renew_deadline`, stop, before others start
 
 Clocks of different machines never need to agree: a follower measures on its own clock how long the Lease has
-looked the same, whatever its timestamps say. `lease_seconds` must exceed `renew_deadline`, so two never lead at
-once. Who ends cleanly lets go of the Lease, and another leads at once.
+looked the same, whatever its timestamps say. `lease_seconds` must exceed `renew_deadline`, so two never lead
+at once. Who ends cleanly lets go of the Lease, and another leads at once.
 
 After: k8s staging/src/k8s.io/client-go/tools/leaderelection/leaderelection.go.
 """

@@ -235,7 +235,7 @@ class Client:
         headers: Mapping[str, str] | None = None,
         seconds: float = REQUEST_SECONDS,
     ) -> httpx.Response:
-        """Send one request and read its whole answer, whatever its code; any path, for what has no verb here."""
+        """Send one request and read its whole answer, whatever its code: for paths that no verb here knows."""
 
         def build(server: str) -> httpx.Request:
             return self._http.build_request(
@@ -330,12 +330,8 @@ def _surely_not_sent(error: Exception) -> bool:
 
 def _query(params: Parameters | None) -> dict[str, str]:
     """Leave out what is not set, and write booleans as the API does."""
-    pairs = {name: value for name, value in (params or {}).items() if value not in (None, "", 0)}
-    return {
-        name: str(value).lower() if isinstance(value, bool) else str(value)
-        for name, value in pairs.items()
-        if value is not False
-    }
+    given = {name: value for name, value in (params or {}).items() if value not in (None, "", 0, False)}
+    return {name: "true" if value is True else str(value) for name, value in given.items()}
 
 
 def _stamp(item: Object, resource: Resource) -> None:

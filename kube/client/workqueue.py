@@ -5,8 +5,8 @@
 * One at a time: a key added while a worker has it waits until that worker is done with it.
 * Shutdown: after `shut_down` what waits is still handed out, then `get` raises ShutDown.
 
-Three sets make it so: `dirty` holds every key that needs work, `processing` those a worker has, and the queue the
-order of those that are dirty and not being processed. Time is the event loop's.
+Three sets make it so: `dirty` holds every key that needs work, `processing` those a worker has, and the queue
+the order of those that are dirty and not being processed. Time is the event loop's.
 
 After: k8s staging/src/k8s.io/client-go/util/workqueue/{queue,delaying_queue,rate_limiting_queue}.go.
 """
@@ -17,7 +17,7 @@ import asyncio
 from collections import deque
 
 RETRY_SECONDS_MIN = 0.005
-# client-go waits up to 1000 s; half a minute keeps a cluster that lost its API server for long lively afterwards.
+# client-go waits up to 1000 s; half a minute keeps a cluster lively after it lost its API server for long.
 RETRY_SECONDS_MAX = 30.0
 
 
@@ -128,7 +128,7 @@ class WorkQueue:
                 return
 
     def _pass_on(self, waiter: asyncio.Future[None]) -> None:
-        """A worker was cancelled while it waited: if it had just been woken, another must wake in its place."""
+        """A waiting worker was cancelled: if it had just been woken, another must wake in its place."""
         if waiter in self._waiters:
             self._waiters.remove(waiter)
         elif waiter.done() and not waiter.cancelled() and self._queue:
