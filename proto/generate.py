@@ -1,7 +1,7 @@
 """Shell: writes the Python stubs of proto/*.proto.
 
-The proto folder is mounted as `etcdlite/pb`, so that the stubs import one another by their real paths and need no
-editing afterwards. Run as `python -P proto/generate.py`; a test generates again and compares.
+The proto folder is mounted as `etcdlite/pb`, so that the stubs import one another by their real paths and
+need no editing afterwards. Run as `python -P proto/generate.py [target]`; a test generates again and compares.
 """
 
 from __future__ import annotations
@@ -26,4 +26,4 @@ def generate(target: Path) -> None:
 
 
 if __name__ == "__main__":
-    generate(ROOT)
+    generate(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT)

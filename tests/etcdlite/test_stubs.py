@@ -19,8 +19,7 @@ NAMES = sorted(path.stem for path in (ROOT / "proto").glob("*.proto"))
 @pytest.fixture(scope="module")
 def generated(tmp_path_factory):
     target = tmp_path_factory.mktemp("stubs")
-    code = f"import sys; sys.path.insert(0, 'proto'); import generate, pathlib; generate.generate(pathlib.Path({str(target)!r}))"
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+    subprocess.run([sys.executable, "-P", ROOT / "proto" / "generate.py", target], check=True)
     return target / "etcdlite" / "pb"
 
 
