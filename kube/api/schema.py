@@ -37,6 +37,7 @@ SPECIAL = {
     "io.k8s.apimachinery.pkg.apis.meta.v1.Time": "time",
     "io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime": "micro-time",
 }
+ZEROS = {"integer": 0, "boolean": False}
 # What a JSON value is called in Go's words, and what a type is, for the message of a mismatch.
 GO_VALUES = {bool: "bool", str: "string", int: "number", float: "number", list: "array", dict: "object"}
 
@@ -192,6 +193,10 @@ class _Decoder:
                 del value[key]
             else:
                 value[key] = self.value(of.fields[key], value[key], below, of.name)
+        # Go writes required numbers and booleans even when they are zero.
+        for key in of.required:
+            if key not in value and of.fields[key].kind in ZEROS:
+                value[key] = ZEROS[of.fields[key].kind]
 
     def value(self, of: Type, value: Any, path: str, parent: str) -> Any:
         """The decoded value; `parent` is the struct that holds it, for messages."""

@@ -135,7 +135,7 @@ def missing_key(item: Any, merge_key: str) -> StatusError:
 def reorder(
     merged: list[Any], patch: list[Any], order: list[Any], server: list[Any], merge_key: str
 ) -> list[Any]:
-    """Elements named in `order` in that order; the others keep their place relative to what the server had."""
+    """Elements named in `order` in that order; the others keep their place among what the server had."""
 
     def identity(item: Any) -> Any:
         return item.get(merge_key) if merge_key and isinstance(item, dict) else item
@@ -146,7 +146,8 @@ def reorder(
         (item for item in merged if identity(item) in wanted), key=lambda item: wanted.index(identity(item))
     )
     others = [item for item in merged if identity(item) not in wanted]
-    if any(identity(item) not in wanted for item in patch if not (isinstance(item, dict) and PATCH in item)):
+    values = [item for item in patch if not (isinstance(item, dict) and PATCH in item)]
+    if any(identity(item) not in wanted for item in values):
         raise bad_request("unable to parse patch: an element is not in its $setElementOrder list")
     result: list[Any] = []
     while named and others:
@@ -166,5 +167,6 @@ def clean(value: Any) -> Any:
     if isinstance(value, dict):
         return clean_map(value)
     if isinstance(value, list):
-        return [clean(item) for item in value if not (isinstance(item, dict) and item.get(PATCH) == "delete")]
+        kept = [item for item in value if not (isinstance(item, dict) and item.get(PATCH) == "delete")]
+        return [clean(item) for item in kept]
     return value
