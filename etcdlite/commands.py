@@ -1,9 +1,10 @@
 """Core: what can be asked of the state machine, and what it answers.
 
-One frozen dataclass per request of etcd's KV and Lease services (and the alarms), with etcd's field names. They
-are what the raft log carries (codec.py turns them into protobuf and back) and what `apply.py` understands; reads
-use the same RangeRequest whether they stand alone or inside a transaction. A result carries the revision that the
-header of its response must show. A request that cannot be done is answered with a `Refusal` of errors.py.
+One frozen dataclass per request of etcd's KV and Lease services (and the alarms), with etcd's field names.
+They are what the raft log carries (codec.py turns them into protobuf and back) and what `apply.py`
+understands; reads use the same RangeRequest whether they stand alone or inside a transaction. A result
+carries the revision that the header of its response must show. A request that cannot be done is answered
+with a `Refusal` of errors.py.
 
 Absent: serializable and other words to the server alone; headers with cluster and member ids.
 """
@@ -38,7 +39,7 @@ class SortTarget(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class RangeRequest:
-    """The keys of [key, range_end) as of a revision (0: now); no end: the one key, a zero byte: to the last."""
+    """The keys of [key, range_end) at a revision (0: now); no end: the one key, a zero byte: to the last."""
 
     key: bytes
     range_end: bytes = b""

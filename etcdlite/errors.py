@@ -1,8 +1,8 @@
 """Core: every way the store can say no, as one table of etcd's own words.
 
 A refusal is a value: the state machine returns it, the node raises it as `StoreError` to whoever waits for
-the result, and `server/` turns it into a gRPC status. Clients compare the texts (clientv3 maps them back to Go
-errors), so they are exact.
+the result, and `server/` turns it into a gRPC status. Clients compare the texts (clientv3 maps them back to
+Go errors), so they are exact.
 
 After: etcd api/v3rpc/rpctypes/error.go.
 """

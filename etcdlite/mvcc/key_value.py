@@ -1,7 +1,7 @@
 """Core: one version of one key, and the row it is stored as.
 
-A row is a fixed head (create revision, version, lease, size of the key) followed by key and value. The revision
-it was written at is the row's own key, so it is not repeated inside.
+A row is a fixed head (create revision, version, lease, size of the key) followed by key and value. The
+revision it was written at is the row's own key, so it is not repeated inside.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ HEAD = struct.Struct(">QQqI")
 
 
 class KeyValue(NamedTuple):
-    """A key as written at `mod_revision`; with version 0 it is a tombstone, which says only that the key went."""
+    """A key as written at `mod_revision`; version 0 is a tombstone, which says only that the key went."""
 
     key: bytes
     create_revision: int

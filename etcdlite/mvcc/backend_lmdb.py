@@ -1,0 +1,255 @@
+"""Shell: the rows on disk, in LMDB; one worker thread owns every write transaction.
+
+    put, delete --> active overlay --(cut)--> flushing overlay --(worker thread: one synced commit)--> LMDB
+    get, scan   <-- active, then flushing, then a read transaction renewed after each commit
+
+A batch is cut about every 100 ms, always between two applied entries, so each commit holds whole entries
+and the applied index they end at. Nobody waits for it: what is acknowledged stands in the WAL, which is
+replayed from the last durable applied index.
+
+Invariants: one overlay at most is being flushed; the overlay is dropped in the same step that renews the
+reader.
+Absent: the decision what may be forgotten of the WAL (node.py asks `durable`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import lmdb
+
+from etcdlite.mvcc import long_keys
+from etcdlite.mvcc.backend import BUCKETS, BucketRow, Row
+from etcdlite.mvcc.overlay import Overlay, present
+
+FLUSH_INTERVAL_SECONDS = 0.1  # etcd's batch interval: what a restart has to replay at most
+FLUSH_ROW_COUNT = 10_000  # etcd's batch limit: flush earlier than the interval
+RESTORE_ROW_COUNT = 10_000  # rows of one transaction while a snapshot is restored
+MAP_SLACK_BYTES = 1 << 30  # the map beyond twice the quota: free pages, and rows the quota does not refuse
+
+
+class LmdbBackend:
+    """A backend in one LMDB file. `run` must be running; an error it raises means the disk failed."""
+
+    def __init__(self, path: Path, quota_bytes: int) -> None:
+        self._path = path
+        self._map_size_bytes = 2 * quota_bytes + MAP_SLACK_BYTES
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="backend")
+        self._active = Overlay()
+        self._flushing: Overlay | None = None
+        self._dirty = asyncio.Event()
+        self._flush_lock = asyncio.Lock()
+        self._open()
+
+    def _open(self) -> None:
+        self._env, self._dbs = _open(self._path, self._map_size_bytes)
+        self._reader = self._env.begin()
+
+    # ---- rows
+
+    def get(self, bucket: str, key: bytes) -> bytes | None:
+        for overlay in (self._active, self._flushing):
+            if overlay is not None and key in overlay.buckets[bucket]:
+                value: bytes | None = overlay.buckets[bucket][key]
+                return value
+        return self.durable(bucket, key)
+
+    def durable(self, bucket: str, key: bytes) -> bytes | None:
+        """The row as it is on disk."""
+        return _get(self._reader, self._dbs[bucket], key)
+
+    def scan(
+        self, bucket: str, start: bytes = b"", end: bytes | None = None, *, reverse: bool = False
+    ) -> Iterator[Row]:
+        if end is not None and end <= start:
+            return iter(())
+        rows: Iterator[Any] = _scan(self._reader, self._dbs[bucket], start, end, reverse)
+        merged = rows
+        for overlay in (self._flushing, self._active):
+            if overlay is not None:
+                merged = overlay.over(merged, bucket, start, end, reverse)
+        return rows if merged is rows else present(merged)
+
+    def put(self, bucket: str, key: bytes, value: bytes) -> None:
+        self._active.buckets[bucket][key] = value
+        self._dirty.set()
+
+    def delete(self, bucket: str, key: bytes) -> None:
+        self._active.buckets[bucket][key] = None
+        self._dirty.set()
+
+    # ---- the disk
+
+    async def run(self) -> None:
+        """Flush what is written, in batches, until cancelled."""
+        while True:
+            await self._dirty.wait()
+            deadline = asyncio.get_running_loop().time() + FLUSH_INTERVAL_SECONDS
+            while self._active.row_count < FLUSH_ROW_COUNT:
+                remaining = deadline - asyncio.get_running_loop().time()
+                if remaining <= 0:
+                    break
+                await asyncio.sleep(min(remaining, FLUSH_INTERVAL_SECONDS / 4))
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Bring everything written so far to disk, whoever gives up waiting."""
+        await asyncio.shield(self._flush())
+
+    async def _flush(self) -> None:
+        async with self._flush_lock:
+            if self._dirty.is_set():
+                batch = self._cut()
+                await asyncio.get_running_loop().run_in_executor(self._worker, self._write, batch)
+                self._landed()
+
+    def _cut(self) -> Overlay:
+        assert self._flushing is None, "one batch at a time"
+        self._flushing, self._active = self._active, Overlay()
+        self._dirty.clear()
+        return self._flushing
+
+    def _landed(self) -> None:
+        self._reader.abort()
+        self._reader = self._env.begin()
+        self._flushing = None
+
+    def _write(self, batch: Overlay) -> None:
+        """Worker thread: one batch, one synced commit."""
+        with self._env.begin(write=True) as txn:
+            for bucket, rows in batch.buckets.items():
+                _write_rows(txn, self._dbs[bucket], rows)
+
+    def close(self) -> None:
+        """Flush the rest and let go of the file."""
+        self._worker.shutdown()
+        if self._flushing is not None:
+            self._landed()
+        if self._dirty.is_set():
+            self._write(self._cut())
+        self._reader.abort()
+        self._env.close()
+
+    @property
+    def size_bytes(self) -> int:
+        info = self._env.info()
+        return int((info["last_pgno"] + 1) * self._env.stat()["psize"])
+
+    @property
+    def size_in_use_bytes(self) -> int:
+        page_size_bytes = int(self._env.stat()["psize"])
+        return sum(_pages(self._reader.stat(db)) for db in self._dbs.values()) * page_size_bytes
+
+    # ---- snapshots
+
+    def snapshot(self) -> LmdbSnapshot:
+        return LmdbSnapshot(self._env.begin(), self._dbs)
+
+    async def restore(self, rows: Iterable[BucketRow]) -> None:
+        """Write the rows to a file of their own and put it in this one's place: all or nothing."""
+        async with self._flush_lock:
+            fresh = self._path.with_name(self._path.name + ".restore")
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self._worker, _fill, fresh, self._map_size_bytes, rows)
+            self._reader.abort()
+            self._env.close()
+            fresh.replace(self._path)
+            _lock_file(fresh).unlink(missing_ok=True)
+            self._active = Overlay()
+            self._dirty.clear()
+            self._open()
+
+
+class LmdbSnapshot:
+    """A read transaction of its own over the durable rows; usable from one thread at a time."""
+
+    def __init__(self, txn: Any, dbs: dict[str, Any]) -> None:
+        self._txn = txn
+        self._dbs = dbs
+
+    def get(self, bucket: str, key: bytes) -> bytes | None:
+        return _get(self._txn, self._dbs[bucket], key)
+
+    def rows(self) -> Iterator[BucketRow]:
+        for bucket, db in self._dbs.items():
+            for key, value in _scan(self._txn, db, b"", None, reverse=False):
+                yield bucket, key, value
+
+    def close(self) -> None:
+        self._txn.abort()
+
+
+def _open(path: Path, map_size_bytes: int) -> tuple[Any, dict[str, Any]]:
+    env = lmdb.open(str(path), map_size=map_size_bytes, subdir=False, max_dbs=len(BUCKETS), max_readers=126)
+    return env, {bucket: env.open_db(bucket.encode()) for bucket in BUCKETS}
+
+
+def _lock_file(path: Path) -> Path:
+    return path.with_name(path.name + "-lock")
+
+
+def _fill(path: Path, map_size_bytes: int, rows: Iterable[BucketRow]) -> None:
+    """Worker thread: a new file with exactly these rows."""
+    path.unlink(missing_ok=True)
+    _lock_file(path).unlink(missing_ok=True)
+    env, dbs = _open(path, map_size_bytes)
+    with closing(env):
+        remaining = iter(rows)
+        while chunk := list(islice(remaining, RESTORE_ROW_COUNT)):
+            with env.begin(write=True) as txn:
+                for bucket, key, value in chunk:
+                    _write_rows(txn, dbs[bucket], {key: value})
+
+
+def _get(txn: Any, db: Any, key: bytes) -> bytes | None:
+    row: bytes | None = txn.get(long_keys.stored(key), db=db) if key else None
+    if row is None or not long_keys.is_long(key):
+        return row
+    return dict(long_keys.rows_of(long_keys.stored(key), row)).get(key)
+
+
+def _scan(txn: Any, db: Any, start: bytes, end: bytes | None, reverse: bool) -> Iterator[Row]:
+    """The rows of [start, end) with groups of long keys opened up."""
+    cursor = txn.cursor(db)
+    if reverse:
+        at_end = cursor.last() if end is None or not cursor.set_range(long_keys.stored(end)) else True
+        rows = cursor.iterprev() if at_end else iter(())
+    else:
+        rows = cursor.iternext() if cursor.set_range(long_keys.stored(start)) else iter(())
+    for key, value in rows:
+        opened = long_keys.rows_of(key, value) if long_keys.is_group(key) else ((key, value),)
+        for row in reversed(opened) if reverse else opened:
+            if start <= row[0] and (end is None or row[0] < end):
+                yield row
+            elif (row[0] < start) if reverse else (row[0] >= start):
+                return
+
+
+def _write_rows(txn: Any, db: Any, rows: dict[bytes, bytes | None]) -> None:
+    """Put or delete the rows, which come in the order of their keys."""
+    plain = []
+    for key, value in rows.items():
+        assert key, "a row without a key"
+        if long_keys.is_long(key):
+            group_key = long_keys.stored(key)
+            group = long_keys.changed(group_key, txn.get(group_key, b"", db=db), key, value)
+            if group:
+                txn.put(group_key, group, db=db)
+            else:
+                txn.delete(group_key, db=db)
+        elif value is None:
+            txn.delete(key, db=db)
+        else:
+            plain.append((key, value))
+    if plain:
+        txn.cursor(db).putmulti(plain)
+
+
+def _pages(stat: dict[str, int]) -> int:
+    return stat["branch_pages"] + stat["leaf_pages"] + stat["overflow_pages"]
