@@ -1,0 +1,132 @@
+"""Core: what Raft reads of what its owner has saved, and a twin of it in memory.
+
+`Storage` only reads. The owner writes: it saves what a Ready holds and then makes it visible here. The node
+uses MemoryStorage as well: its write-ahead log holds the truth, this the part of it Raft still asks for.
+
+Invariants: the entries are contiguous; index and term of the one before the first are remembered.
+After: etcd-io/raft storage.go; Raft section 7 for compaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from etcdlite.raft.messages import ConfState, Entry, HardState, Snapshot, SnapshotMetadata, limit_bytes
+
+
+class StorageError(Exception):
+    """What storage may say instead of an answer; each is expected, none is a bug.
+
+    StorageError
+    |- Compacted                       the entries were dropped after a snapshot
+    |- Unavailable                     the entries are not there yet
+    '- SnapshotTemporarilyUnavailable  ask again later
+    """
+
+
+class Compacted(StorageError):
+    """The requested entries were dropped after a snapshot."""
+
+
+class Unavailable(StorageError):
+    """The requested entries are beyond the end."""
+
+
+class SnapshotTemporarilyUnavailable(StorageError):
+    """A snapshot is being made; ask again later."""
+
+
+class Storage(Protocol):
+    """The saved log as Raft reads it."""
+
+    def initial_state(self) -> tuple[HardState, ConfState]: ...
+
+    def entries(self, low: int, high: int, max_bytes: int) -> list[Entry]:
+        """Entries [low, high), cut off at max_bytes but at least one."""
+        ...
+
+    def term(self, index: int) -> int:
+        """The term of an entry in [first_index - 1, last_index]."""
+        ...
+
+    def first_index(self) -> int: ...
+
+    def last_index(self) -> int: ...
+
+    def snapshot(self) -> Snapshot: ...
+
+
+class MemoryStorage:
+    """Entries in a list. `_start` is (index, term) of the entry just before the first one kept."""
+
+    def __init__(self, conf_state: ConfState | None = None) -> None:
+        self._hard_state = HardState()
+        self._start = (0, 0)
+        self._entries: list[Entry] = []
+        self._snapshot = Snapshot(SnapshotMetadata(conf_state=conf_state or ConfState()))
+
+    def initial_state(self) -> tuple[HardState, ConfState]:
+        return self._hard_state, self._snapshot.metadata.conf_state
+
+    def entries(self, low: int, high: int, max_bytes: int) -> list[Entry]:
+        if low < self.first_index():
+            raise Compacted
+        if high > self.last_index() + 1:
+            raise Unavailable
+        start = self.first_index()
+        return limit_bytes(self._entries[low - start : high - start], max_bytes)
+
+    def term(self, index: int) -> int:
+        before, term_before = self._start
+        if index < before:
+            raise Compacted
+        if index > self.last_index():
+            raise Unavailable
+        return term_before if index == before else self._entries[index - before - 1].term
+
+    def first_index(self) -> int:
+        return self._start[0] + 1
+
+    def last_index(self) -> int:
+        return self._start[0] + len(self._entries)
+
+    def snapshot(self) -> Snapshot:
+        return self._snapshot
+
+    def set_hard_state(self, hard_state: HardState) -> None:
+        assert hard_state.term >= self._hard_state.term, "a saved term never goes back"
+        self._hard_state = hard_state
+
+    def append(self, entries: Sequence[Entry]) -> None:
+        """Put the entries at their indexes; what stood there, and all after it, is replaced."""
+        entries = [entry for entry in entries if entry.index >= self.first_index()]
+        if not entries:
+            return
+        assert entries[0].index <= self.last_index() + 1, f"a gap before entry {entries[0].index}"
+        assert [e.index for e in entries] == list(range(entries[0].index, entries[-1].index + 1))
+        del self._entries[entries[0].index - self.first_index() :]
+        self._entries.extend(entries)
+
+    def create_snapshot(self, index: int, conf_state: ConfState, data: bytes = b"") -> Snapshot:
+        """Say that the state machine, saved elsewhere, contains all up to `index`; drops nothing."""
+        assert self._snapshot.metadata.index <= index <= self.last_index(), index
+        self._snapshot = Snapshot(SnapshotMetadata(index, self.term(index), conf_state), data)
+        return self._snapshot
+
+    def apply_snapshot(self, snapshot: Snapshot) -> None:
+        """Start over from a snapshot received from the leader."""
+        metadata = snapshot.metadata
+        assert metadata.index >= self._snapshot.metadata.index, "a snapshot never goes back"
+        self._snapshot = snapshot
+        self._start = (metadata.index, metadata.term)
+        self._entries = []
+
+    def compact(self, index: int) -> None:
+        """Drop the entries up to and including `index`, which a snapshot must contain."""
+        assert index <= self._snapshot.metadata.index, "only what a snapshot contains may go"
+        if index < self.first_index():
+            return
+        term = self.term(index)
+        del self._entries[: index - self._start[0]]
+        self._start = (index, term)
