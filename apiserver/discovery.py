@@ -143,7 +143,7 @@ def _legacy_resource(resource: Resource) -> list[Object]:
 
 
 def resource_list(resources: Sequence[Resource], group: str, version: str) -> Object | None:
-    """The APIResourceList of `GET /api/v1` or `/apis/<group>/<version>`, or None when nothing is served there."""
+    """The APIResourceList of `GET /api/v1` or `/apis/<group>/<version>`, or None."""
     members = by_group(resources).get(group, {}).get(version)
     if members is None:
         return None

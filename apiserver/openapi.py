@@ -1,4 +1,4 @@
-"""Core: OpenAPI v3: an index at `/openapi/v3`, and a document for each group version, made when first asked for.
+"""Core: OpenAPI v3: an index at `/openapi/v3`, and a document for each group version, made when asked for.
 
 kubectl validates, merges and explains by these documents. It looks for: a `patch` operation with the kind
 and a `fieldValidation` parameter (else `create -f` gives up), the content types of that operation's body
@@ -216,7 +216,7 @@ def references(schema: Any) -> set[str]:
 
 
 def published(schema: Any) -> Any:
-    """A schema as OpenAPI 3.0 has it: not nullable, references inside the document, notes beside a reference kept."""
+    """A schema as OpenAPI 3.0 has it: not nullable, and with references inside the document."""
     if isinstance(schema, list):
         return [published(value) for value in schema]
     if not isinstance(schema, Mapping):

@@ -1,12 +1,12 @@
-r"""Core: reads the protobuf bodies that kubectl and client-go send, into the JSON-shaped dicts used everywhere.
+r"""Core: reads the protobuf bodies that kubectl and client-go send, as JSON-shaped dicts.
 
 A body is `k8s\0` and an envelope (runtime.Unknown) naming apiVersion and kind, then the object. One generic
-decoder walks it along data/kubernetes-protobuf-fields.tsv (every message's field numbers, JSON names and types).
+decoder walks it along data/kubernetes-protobuf-fields.tsv: every message's field numbers, names and types.
 What protobuf cannot say, tables say:
 
 - Go writes every non-pointer scalar, zero or not; a zero is dropped, as JSON's omitempty does, but kept where
   the Go field is a pointer (data/kubernetes-protobuf-pointers.txt): `replicas: 0` is not no replicas at all.
-- Some messages stand for a JSON scalar (Quantity, IntOrString, Time) or raw JSON (RawExtension, FieldsV1, JSON).
+- Some messages stand for a JSON scalar (Quantity, IntOrString, Time) or raw JSON (RawExtension, FieldsV1).
 - Fields that Go embeds are merged into their parent.
 
 Absent: encoding; every client also accepts JSON answers.
