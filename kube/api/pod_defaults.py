@@ -56,7 +56,7 @@ def _host_ports(spec: dict[str, Any]) -> None:
 
 
 def qos_class(spec: Mapping[str, Any]) -> str:
-    """BestEffort with no request or limit, Guaranteed when all are limited to what they ask, else Burstable."""
+    """BestEffort with no request or limit, Guaranteed when limited to what is asked, else Burstable."""
     containers = [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]
     if not any(get(each, "resources", part) for each in containers for part in ("limits", "requests")):
         return "BestEffort"
