@@ -1,1 +1,1 @@
-"""See README.md of the package."""
+"""Runs the pods of one node and reports what became of them. Start with README.md."""

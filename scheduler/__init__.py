@@ -1,1 +1,1 @@
-"""See README.md of the package."""
+"""Chooses a node for every pod that has none. Start with README.md."""

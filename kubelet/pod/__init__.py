@@ -1,1 +1,1 @@
-"""See README.md of the package."""
+"""Core: what to do for a pod (plan) and what to report of it (status)."""

@@ -1,1 +1,1 @@
-"""See README.md of the package."""
+"""What runs containers: the interface, and the runtimes behind it."""

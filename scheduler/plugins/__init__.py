@@ -1,1 +1,1 @@
-"""See README.md of the package."""
+"""Core: the plug-ins, one a file; registry.py is the table of them."""

@@ -1,0 +1,5 @@
+"""Shell: `python -P -m kubelet`."""
+
+from kubelet.main import main
+
+main()

@@ -1,0 +1,184 @@
+"""Shell: builds one node's kubelet and runs it. The wiring diagram, top to bottom."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import random
+import ssl
+import uuid
+from dataclasses import dataclass
+from functools import partial
+from importlib.resources import files
+from ipaddress import IPv4Network
+from pathlib import Path
+
+import click
+import yaml
+from prometheus_client import CollectorRegistry
+
+from kube.base import logs, tls
+from kube.base.clock import Clock, SystemClock
+from kube.base.run import StartupError, run
+from kube.base.tasks import Tasks
+from kube.client.config import ClientConfig
+from kube.client.events import EventRecorder
+from kube.client.rest import Client
+from kubelet.kubelet import Kubelet
+from kubelet.node_reporter import NodeReporter
+from kubelet.node_status import NodeFacts
+from kubelet.pod_worker import Node
+from kubelet.runtime.fake import FakeRuntime
+from kubelet.runtime.fake_records import Records
+from kubelet.runtime.stages import Stages
+from kubelet.server import KubeletServer
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The flags."""
+
+    kubeconfig: str
+    node_name: str
+    node_ip: str
+    pod_cidr: str
+    port: int
+    root_dir: Path
+    tls_cert_file: str
+    tls_private_key_file: str
+    client_ca_file: str
+
+
+@click.command()
+@click.option("--kubeconfig", required=True, help="How to reach the API server, and as whom.")
+@click.option("--hostname-override", help="The node's name.  [default: this machine's]")
+@click.option("--node-ip", default="127.0.0.1", show_default=True, help="The node's address.")
+@click.option("--pod-cidr", required=True, help="The network pods get their addresses from.")
+@click.option("--port", default=10250, show_default=True, help="The kubelet's HTTPS port.")
+@click.option("--root-dir", required=True, type=click.Path(path_type=Path), help="Where containers are kept.")
+@click.option("--tls-cert-file", required=True, help="The server certificate.")
+@click.option("--tls-private-key-file", required=True, help="Its key.")
+@click.option("--client-ca-file", required=True, help="The authority of clients' certificates.")
+@click.option("--container-runtime", type=click.Choice(["fake"]), default="fake", show_default=True)
+@click.option("--log-level", default="info", show_default=True)
+def main(
+    kubeconfig: str,
+    hostname_override: str | None,
+    node_ip: str,
+    pod_cidr: str,
+    port: int,
+    root_dir: Path,
+    tls_cert_file: str,
+    tls_private_key_file: str,
+    client_ca_file: str,
+    container_runtime: str,
+    log_level: str,
+) -> None:
+    """Run the pods of one node."""
+    logs.configure("kubelet", log_level)
+    name = hostname_override or platform.node().lower()
+    options = Options(
+        kubeconfig,
+        name,
+        node_ip,
+        pod_cidr,
+        port,
+        root_dir,
+        tls_cert_file,
+        tls_private_key_file,
+        client_ca_file,
+    )
+    run(partial(_run, options))
+
+
+async def _run(options: Options) -> None:
+    clock = SystemClock()
+    chance = random.Random()
+    server_tls = tls.server_context(
+        options.tls_cert_file, options.tls_private_key_file, options.client_ca_file
+    )
+    runtime = _fake_runtime(options, clock, chance)
+    client = Client(ClientConfig.load(options.kubeconfig), user_agent="kubelet")
+    recorder = EventRecorder(client, "kubelet", options.node_name)
+    async with Tasks() as tasks:
+        node = Node(options.node_ip, runtime, client, recorder, clock)
+        kubelet = Kubelet(node, options.node_name, tasks)
+        reporter = NodeReporter(
+            _facts(options, f"fake://{runtime.version}"), client, recorder, clock, lambda: None
+        )
+        server = _server(options, server_tls, kubelet, reporter)
+        await server.start()
+        await runtime.start()
+        try:
+            tasks.start("events", recorder.run)
+            tasks.start("node status", reporter.report)
+            tasks.start("node lease", reporter.renew_lease)
+            tasks.start("pods", kubelet.run)
+            await asyncio.Event().wait()
+        finally:
+            await tasks.cancel()
+            await runtime.stop()
+            await server.stop()
+            await client.close()
+
+
+def _fake_runtime(options: Options, clock: Clock, chance: random.Random) -> FakeRuntime:
+    table = yaml.safe_load((files("kubelet") / "stages" / "images.yaml").read_text())
+    records = Records(options.root_dir / "fake")
+    try:
+        network = IPv4Network(options.pod_cidr)
+        records.open()
+    except ValueError as error:
+        raise StartupError(f"--pod-cidr {options.pod_cidr}: {error}") from error
+    except OSError as error:
+        raise StartupError(f"--root-dir {options.root_dir}: {error.strerror}") from error
+    return FakeRuntime(
+        Stages.parse(table),
+        records,
+        network,
+        options.node_ip,
+        clock,
+        lambda: f"{chance.getrandbits(256):064x}",
+    )
+
+
+def _server(
+    options: Options, server_tls: ssl.SSLContext, kubelet: Kubelet, reporter: NodeReporter
+) -> KubeletServer:
+    return KubeletServer(
+        options.node_ip,
+        options.port,
+        server_tls,
+        checks={
+            "pods": lambda: None if kubelet.pods.has_synced else "the node's pods are not listed yet",
+            "node": lambda: None if reporter.is_registered else "the node is not registered yet",
+        },
+        registry=CollectorRegistry(),
+        list_pods=kubelet.pods.store.list,
+    )
+
+
+def _facts(options: Options, runtime: str) -> NodeFacts:
+    architectures = {"x86_64": "amd64", "aarch64": "arm64"}
+    return NodeFacts(
+        name=options.node_name,
+        ip=options.node_ip,
+        port=options.port,
+        pod_cidr=options.pod_cidr,
+        machine=architectures.get(platform.machine(), platform.machine()),
+        kernel=platform.release(),
+        os_image=_os_image(),
+        machine_id=str(uuid.uuid5(uuid.NAMESPACE_DNS, options.node_name)),
+        boot_id=_read("/proc/sys/kernel/random/boot_id"),
+        runtime=runtime,
+    )
+
+
+def _os_image() -> str:
+    lines = dict(line.split("=", 1) for line in _read("/etc/os-release").splitlines() if "=" in line)
+    return lines.get("PRETTY_NAME", "Linux").strip('"')
+
+
+def _read(path: str) -> str:
+    return Path(path).read_text().strip() if os.path.exists(path) else ""

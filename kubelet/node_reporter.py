@@ -1,0 +1,120 @@
+"""Shell: registers the node, then keeps telling that it lives: its Lease every 10 s, its status every minute.
+
+The Lease is the cheap heartbeat; the status carries what changes seldom, and is sent at once when it is
+new. A node that was deleted registers again.
+
+After: k8s pkg/kubelet/kubelet_node_status.go; component-helpers/apimachinery/lease/controller.go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from kube.api import errors, meta
+from kube.api.errors import StatusError
+from kube.api.meta import Object
+from kube.api.resources import LEASES, NODES
+from kube.base.backoff import Backoff
+from kube.base.clock import Clock
+from kube.base.logs import logger
+from kube.client.events import NORMAL, EventRecorder
+from kube.client.rest import Client, ConnectionFailed
+from kubelet import node_status
+from kubelet.node_status import NodeFacts
+
+log = logger(__name__)
+
+LEASE_RENEW_SECONDS = 10.0
+STATUS_SECONDS = 60.0
+RETRY_SECONDS_MIN = 0.2
+RETRY_SECONDS_MAX = 5.0
+
+
+class NodeReporter:
+    """Speaks for one node. `unready` says why it is not Ready, or None."""
+
+    def __init__(
+        self,
+        facts: NodeFacts,
+        client: Client,
+        recorder: EventRecorder,
+        clock: Clock,
+        unready: Callable[[], str | None],
+    ) -> None:
+        self._facts, self._client, self._recorder = facts, client, recorder
+        self._clock, self._unready = clock, unready
+        self.is_registered = False
+
+    async def report(self) -> None:
+        """Keep the Node's status true, for ever."""
+        backoff = Backoff(RETRY_SECONDS_MIN, RETRY_SECONDS_MAX)
+        while True:
+            try:
+                await self._report_once()
+                backoff.reset()
+                await asyncio.sleep(STATUS_SECONDS)
+            except (StatusError, ConnectionFailed) as error:
+                log.info("cannot report the node's status now", node=self._facts.name, error=error)
+                await asyncio.sleep(backoff.next())
+
+    async def renew_lease(self) -> None:
+        """Renew the node's Lease, for ever; it is made once there is a Node to own it."""
+        backoff = Backoff(RETRY_SECONDS_MIN, RETRY_SECONDS_MAX)
+        while True:
+            try:
+                await self._renew_once()
+                backoff.reset()
+                await asyncio.sleep(LEASE_RENEW_SECONDS)
+            except (StatusError, ConnectionFailed) as error:
+                log.info("cannot renew the node's lease now", node=self._facts.name, error=error)
+                await asyncio.sleep(backoff.next())
+
+    async def _report_once(self) -> None:
+        node = await self._get_or_register()
+        patch = node_status.status_patch(self._facts, node, self._unready(), self._clock.now())
+        was_ready = _is_ready(node)
+        node = await self._client.patch(
+            NODES, None, self._facts.name, patch, "strategic", subresource="status"
+        )
+        if _is_ready(node):
+            if not was_ready:
+                self._recorder.event(
+                    node, NORMAL, "NodeReady", f"Node {self._facts.name} status is now: NodeReady"
+                )
+            await self._take_off_taint(node)
+        self.is_registered = True
+
+    async def _get_or_register(self) -> Object:
+        name = self._facts.name
+        try:
+            return await self._client.get(NODES, None, name)
+        except StatusError as error:
+            if not errors.is_not_found(error):
+                raise
+        log.info("registering the node", node=name)
+        node = await self._client.create(NODES, node_status.new_node(self._facts))
+        self._recorder.event(node, NORMAL, "Starting", "Starting kubelet.")
+        return node
+
+    async def _take_off_taint(self, node: Object) -> None:
+        cleared = node_status.without_not_ready_taint(node)
+        if cleared is not None:
+            await self._client.update(NODES, cleared)
+
+    async def _renew_once(self) -> None:
+        node = await self._client.get(NODES, None, self._facts.name)
+        try:
+            old = await self._client.get(LEASES, "kube-node-lease", self._facts.name)
+        except StatusError as error:
+            if not errors.is_not_found(error):
+                raise
+            new = node_status.lease(self._facts, node, None, self._clock.now())
+            await self._client.create(LEASES, new)
+        else:
+            await self._client.update(LEASES, node_status.lease(self._facts, node, old, self._clock.now()))
+
+
+def _is_ready(node: Object) -> bool:
+    conditions = meta.get(node, "status", "conditions", default=[])
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)

@@ -1,0 +1,232 @@
+"""Shell: a runtime whose containers are data: states that change with time, as their stage says.
+
+A "running" container is a record on disk and, where its stage has a page, a listening socket. A kubelet
+that comes back finds its containers as they were: same ids, start times and addresses; what should have
+ended meanwhile ends at once.
+
+Absent: images, file systems, processes, logs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from ipaddress import IPv4Network
+
+from kube.base.clock import Clock
+from kubelet.runtime import addresses
+from kubelet.runtime.fake_http import PageServer
+from kubelet.runtime.fake_records import PodRecord, Records
+from kubelet.runtime.interface import (
+    Container,
+    ContainerConfig,
+    ContainerState,
+    RuntimeFailure,
+    Sandbox,
+    SandboxConfig,
+)
+from kubelet.runtime.stages import Stage, Stages
+
+SANDBOX_SECONDS = 0.2
+# Of each container the last attempt and the one before it are kept, as kubectl describe shows them.
+ATTEMPTS_KEPT = 2
+
+
+@dataclass(slots=True)
+class _Life:
+    """What a running container holds besides its record."""
+
+    servers: list[PageServer] = field(default_factory=list)
+    exit_timer: asyncio.TimerHandle | None = None
+
+
+class FakeRuntime:
+    """See the module; implements kubelet.runtime.interface.Runtime."""
+
+    name = "fake"
+    version = "1.0.0"
+
+    def __init__(
+        self,
+        stages: Stages,
+        records: Records,
+        network: IPv4Network,
+        node_ip: str,
+        clock: Clock,
+        new_id: Callable[[], str],
+    ) -> None:
+        self._stages, self._records = stages, records
+        self._network, self._node_ip = network, node_ip
+        self._clock, self._new_id = clock, new_id
+        self._pods: dict[str, PodRecord] = {}
+        self._pod_of: dict[str, str] = {}
+        self._lives: dict[str, _Life] = {}
+        self._last_address: str | None = None
+        self._listener: Callable[[str], None] = lambda _: None
+
+    def on_change(self, listener: Callable[[str], None]) -> None:
+        self._listener = listener
+
+    async def start(self) -> None:
+        self._pods = self._records.load()
+        for uid, record in self._pods.items():
+            for container in record.containers.values():
+                self._pod_of[container.id] = uid
+                if container.is_running:
+                    await self._bring_to_life(container)
+
+    async def stop(self) -> None:
+        for container_id in list(self._lives):
+            self._end_life(container_id)
+
+    def sandbox_of(self, pod_uid: str) -> Sandbox | None:
+        record = self._pods.get(pod_uid)
+        return record.sandbox if record else None
+
+    def containers_of(self, pod_uid: str) -> list[Container]:
+        record = self._pods.get(pod_uid)
+        return list(record.containers.values()) if record else []
+
+    def list_sandboxes(self) -> list[Sandbox]:
+        return [record.sandbox for record in self._pods.values()]
+
+    async def run_pod_sandbox(self, config: SandboxConfig) -> Sandbox:
+        assert config.pod_uid not in self._pods, f"pod {config.name} has a sandbox already"
+        sandbox = Sandbox(
+            id=self._new_id(),
+            pod_uid=config.pod_uid,
+            namespace=config.namespace,
+            name=config.name,
+            ip=self._node_ip if config.host_network else self._take_address(),
+            ready=True,
+            created_at=self._clock.now(),
+        )
+        self._save(PodRecord(config, sandbox))
+        await asyncio.sleep(SANDBOX_SECONDS)
+        return sandbox
+
+    async def stop_pod_sandbox(self, pod_uid: str) -> None:
+        record = self._pods[pod_uid]
+        assert not any(each.is_running for each in record.containers.values()), (
+            "containers end before their sandbox"
+        )
+        record.sandbox = replace(record.sandbox, ready=False)
+        self._save(record)
+
+    async def remove_pod_sandbox(self, pod_uid: str) -> None:
+        for container in self.containers_of(pod_uid):
+            self._end_life(container.id)
+            del self._pod_of[container.id]
+        self._pods.pop(pod_uid, None)
+        self._records.delete(pod_uid)
+
+    async def pull_image(self, image: str) -> float:
+        seconds = self._stages.of(image, {}).pull_seconds
+        await asyncio.sleep(seconds)
+        return seconds
+
+    async def create_container(self, pod_uid: str, config: ContainerConfig) -> str:
+        record = self._pods[pod_uid]
+        container = Container(
+            id=self._new_id(),
+            sandbox_id=record.sandbox.id,
+            pod_uid=pod_uid,
+            name=config.name,
+            attempt=config.attempt,
+            image=config.image,
+            state=ContainerState.CREATED,
+            created_at=self._clock.now(),
+        )
+        self._forget_attempts(record, config.name)
+        record.containers[container.id] = container
+        record.configs[container.id] = config
+        self._pod_of[container.id] = pod_uid
+        self._save(record)
+        return container.id
+
+    async def start_container(self, container_id: str) -> None:
+        stage = self._stage(self._container(container_id))
+        await asyncio.sleep(stage.start_seconds)
+        container = replace(
+            self._container(container_id), state=ContainerState.RUNNING, started_at=self._clock.now()
+        )
+        self._update(container)
+        await self._bring_to_life(container)
+
+    async def stop_container(self, container_id: str, grace_seconds: float) -> None:
+        stage = self._stage(self._container(container_id))
+        obeys = stage.stop_seconds <= grace_seconds
+        await asyncio.sleep(min(stage.stop_seconds, grace_seconds))
+        self._exit(container_id, 0 if obeys else 137)
+
+    async def _bring_to_life(self, container: Container) -> None:
+        """Open the sockets of a running container and set the time of its end."""
+        stage = self._stage(container)
+        life = self._lives[container.id] = _Life()
+        if stage.page:
+            record = self._pods[container.pod_uid]
+            ports = record.configs[container.id].ports or stage.default_ports
+            life.servers = [PageServer(record.sandbox.ip, port, stage.page) for port in ports]
+            for server in life.servers:
+                await server.start()
+        if stage.exit_after_seconds is not None:
+            assert container.started_at is not None
+            ends_at = container.started_at + timedelta(seconds=stage.exit_after_seconds)
+            self._exit_later(container, life, ends_at, stage.exit_code)
+
+    def _exit_later(self, container: Container, life: _Life, ends_at: datetime, exit_code: int) -> None:
+        loop = asyncio.get_running_loop()
+        delay = max((ends_at - self._clock.now()).total_seconds(), 0.0)
+        life.exit_timer = loop.call_later(delay, self._exit_by_itself, container.id, exit_code)
+
+    def _exit_by_itself(self, container_id: str, exit_code: int) -> None:
+        self._exit(container_id, exit_code)
+        self._listener(self._pod_of[container_id])
+
+    def _exit(self, container_id: str, exit_code: int) -> None:
+        self._end_life(container_id)
+        container = self._container(container_id)
+        if not container.is_exited:
+            reason = "Completed" if exit_code == 0 else "Error"
+            state, now = ContainerState.EXITED, self._clock.now()
+            self._update(replace(container, state=state, finished_at=now, exit_code=exit_code, reason=reason))
+
+    def _end_life(self, container_id: str) -> None:
+        life = self._lives.pop(container_id, None)
+        if life is None:
+            return
+        if life.exit_timer:
+            life.exit_timer.cancel()
+        for server in life.servers:
+            server.close()
+
+    def _take_address(self) -> str:
+        taken = {record.sandbox.ip for record in self._pods.values() if record.sandbox.ready}
+        try:
+            self._last_address = addresses.next_address(self._network, taken, self._last_address)
+        except addresses.NoAddressLeft as error:
+            raise RuntimeFailure(str(error)) from error
+        return self._last_address
+
+    def _forget_attempts(self, record: PodRecord, name: str) -> None:
+        """Keep room for the new attempt among those kept."""
+        attempts = [each.id for each in record.containers.values() if each.name == name]
+        for container_id in attempts[: len(attempts) - (ATTEMPTS_KEPT - 1)]:
+            del record.containers[container_id], record.configs[container_id], self._pod_of[container_id]
+
+    def _container(self, container_id: str) -> Container:
+        return self._pods[self._pod_of[container_id]].containers[container_id]
+
+    def _stage(self, container: Container) -> Stage:
+        return self._stages.of(container.image, self._pods[container.pod_uid].config.annotations)
+
+    def _update(self, container: Container) -> None:
+        record = self._pods[container.pod_uid]
+        record.containers[container.id] = container
+        self._save(record)
+
+    def _save(self, record: PodRecord) -> None:
+        self._pods[record.sandbox.pod_uid] = record
+        self._records.save(record)

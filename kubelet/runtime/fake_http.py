@@ -1,0 +1,104 @@
+"""Shell: the page a fake web server answers with, on the pod's own address.
+
+One small HTTP/1.1 responder a port. A port that cannot be bound (below 1024 without the right, or taken)
+costs a warning that names the way out, and nothing else: the pod runs, only nobody answers there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+
+from kube.base.logs import logger
+
+log = logger(__name__)
+
+REQUEST_SECONDS = 60.0
+
+PAGES = {
+    "welcome": """<!DOCTYPE html>
+<html>
+<head><title>Welcome to nginx!</title></head>
+<body>
+<h1>Welcome to nginx!</h1>
+<p>This page comes from a simulated container: the fake runtime answers on the pod's own address.</p>
+</body>
+</html>
+"""
+}
+
+
+class PageServer:
+    """Answers every request on one address and port with one page."""
+
+    def __init__(self, ip: str, port: int, page: str) -> None:
+        self._ip, self._port = ip, port
+        self._body = PAGES[page].encode()
+        self._server: asyncio.Server | None = None
+        self._connections: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        try:
+            self._server = await asyncio.start_server(self._serve, self._ip, self._port)
+        except OSError as error:
+            log.warning(
+                "nobody will answer on a pod's port", address=self._address, why=_why(error, self._port)
+            )
+
+    def close(self) -> None:
+        """Stop listening and drop the open connections, as the end of a process does."""
+        if self._server is not None:
+            self._server.close()
+        for task in self._connections:
+            task.cancel()
+
+    @property
+    def _address(self) -> str:
+        return f"{self._ip}:{self._port}"
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections.add(task)
+        task.add_done_callback(self._connections.discard)
+        try:
+            async with asyncio.timeout(REQUEST_SECONDS):
+                while head := await _read_head(reader):
+                    writer.write(self._answer(head))
+                    await writer.drain()
+                    if b"\nconnection: close" in head.lower() or b"HTTP/1.0" in head:
+                        break
+        except (OSError, TimeoutError, asyncio.LimitOverrunError):
+            log.debug("a connection to a pod broke off", address=self._address)
+        finally:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+    def _answer(self, head: bytes) -> bytes:
+        lines = (
+            "HTTP/1.1 200 OK",
+            "Server: nginx",
+            "Content-Type: text/html",
+            f"Content-Length: {len(self._body)}",
+        )
+        body = b"" if head.startswith(b"HEAD ") else self._body
+        return ("\r\n".join(lines) + "\r\n\r\n").encode() + body
+
+
+async def _read_head(reader: asyncio.StreamReader) -> bytes:
+    """The next request line with its headers; nothing at the end of the connection."""
+    try:
+        return await reader.readuntil(b"\r\n\r\n")
+    except asyncio.IncompleteReadError:
+        return b""
+
+
+def _why(error: OSError, port: int) -> str:
+    if error.errno == errno.EACCES and port < 1024:
+        return (
+            f"this user may not bind port {port}; as root: sysctl net.ipv4.ip_unprivileged_port_start=0 "
+            "(until then use kubectl port-forward or a node port)"
+        )
+    return error.strerror or str(error)

@@ -1,0 +1,77 @@
+"""Shell: what the fake runtime remembers, one JSON file a pod, written anew at each change.
+
+A file is replaced in one step, so that a killed kubelet leaves the old or the new state, never half of one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from kubelet.runtime.interface import Container, ContainerConfig, ContainerState, Sandbox, SandboxConfig
+
+
+@dataclass(slots=True)
+class PodRecord:
+    """A sandbox, its containers oldest first, and what each was made from (by container id)."""
+
+    config: SandboxConfig
+    sandbox: Sandbox
+    containers: dict[str, Container] = field(default_factory=dict)
+    configs: dict[str, ContainerConfig] = field(default_factory=dict)
+
+
+class Records:
+    """The files under one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def open(self) -> None:
+        """Make the folder; OSError when that is not possible."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+
+    def load(self) -> dict[str, PodRecord]:
+        """All pods, by uid."""
+        return {
+            path.stem: _decode(json.loads(path.read_text())) for path in sorted(self._folder.glob("*.json"))
+        }
+
+    def save(self, record: PodRecord) -> None:
+        path = self._folder / f"{record.sandbox.pod_uid}.json"
+        scratch = path.with_suffix(".new")
+        scratch.write_text(json.dumps(asdict(record), default=_encode))
+        os.replace(scratch, path)
+
+    def delete(self, pod_uid: str) -> None:
+        (self._folder / f"{pod_uid}.json").unlink(missing_ok=True)
+
+
+def _encode(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    assert isinstance(value, ContainerState), f"cannot save {value!r}"
+    return value.value
+
+
+def _decode(data: dict[str, Any]) -> PodRecord:
+    return PodRecord(
+        config=SandboxConfig(**data["config"]),
+        sandbox=Sandbox(**_times(data["sandbox"])),
+        containers={
+            key: Container(**{**_times(each), "state": ContainerState(each["state"])})
+            for key, each in data["containers"].items()
+        },
+        configs={key: ContainerConfig(**each) for key, each in data["configs"].items()},
+    )
+
+
+def _times(data: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: datetime.fromisoformat(value) if key.endswith("_at") and value else value
+        for key, value in data.items()
+    }

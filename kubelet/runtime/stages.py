@@ -1,0 +1,63 @@
+"""Core: what a fake container does in its life, read from kubelet/stages/*.yaml.
+
+    created --start_seconds--> running --(exit_after_seconds)--> exited with exit_code
+                                  '--SIGTERM, stop_seconds--> exited with 0; 137 if the grace ends first
+
+After: KWOK's stages (kustomize/stage), which are states of pods; these are states of containers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+ANNOTATION = "kubelite/stage"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One row of the image table. `page` names an HTTP page served on the container's ports (else
+    default_ports).
+    """
+
+    name: str
+    images: Sequence[str]
+    pull_seconds: float = 0.3
+    start_seconds: float = 0.3
+    stop_seconds: float = 0.5
+    exit_after_seconds: float | None = None
+    exit_code: int = 0
+    page: str | None = None
+    default_ports: Sequence[int] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """The table; the last row must match every image."""
+
+    rows: Sequence[Stage]
+
+    @classmethod
+    def parse(cls, documents: Sequence[Mapping[str, Any]]) -> Stages:
+        return cls(tuple(Stage(**document) for document in documents))
+
+    def of(self, image: str, annotations: Mapping[str, str]) -> Stage:
+        """The stage an annotation names, or the first whose patterns match the image."""
+        wanted = annotations.get(ANNOTATION)
+        repository = repository_of(image)
+        for row in self.rows:
+            if row.name == wanted:
+                return row
+        return next(row for row in self.rows if any(fnmatchcase(repository, each) for each in row.images))
+
+
+def repository_of(image: str) -> str:
+    """`registry.k8s.io/pause:3.10` is `pause`; `nginxinc/nginx-unprivileged@sha256:...` keeps its owner."""
+    path = image.partition("@")[0]
+    first, slash, rest = path.partition("/")
+    if slash and ("." in first or ":" in first or first == "localhost"):
+        path = rest
+    path = path.removeprefix("library/")
+    return path.partition(":")[0]

@@ -1,0 +1,5 @@
+"""Shell: `python -P -m scheduler`."""
+
+from scheduler.main import main
+
+main()

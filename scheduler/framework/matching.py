@@ -1,0 +1,63 @@
+"""Core: does a toleration bear a taint, does a node selector term fit a node.
+
+After: k8s staging/src/k8s.io/component-helpers/scheduling/corev1 (helpers.go, nodeaffinity/nodeaffinity.go).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from kube.api import meta
+from kube.api.meta import Object
+
+
+def tolerates(tolerations: Iterable[Object], taint: Object) -> bool:
+    """True when one of the tolerations bears the taint."""
+    return any(_bears(toleration, taint) for toleration in tolerations)
+
+
+def _bears(toleration: Object, taint: Object) -> bool:
+    if toleration.get("effect") and toleration["effect"] != taint.get("effect"):
+        return False
+    if toleration.get("key") and toleration["key"] != taint.get("key"):
+        return False
+    operator = toleration.get("operator") or "Equal"
+    value, wanted = taint.get("value") or "", toleration.get("value") or ""
+    if operator in ("Lt", "Gt"):
+        return _compare(value, wanted, operator)
+    return operator == "Exists" or (operator == "Equal" and value == wanted)
+
+
+def matches_node(term: Object, node: Object) -> bool:
+    """True when the node fits every requirement of the term; an empty term fits no node."""
+    expressions = term.get("matchExpressions") or ()
+    fields = term.get("matchFields") or ()
+    if not expressions and not fields:
+        return False
+    return all(_meets(meta.labels(node), requirement) for requirement in expressions) and all(
+        _meets({"metadata.name": meta.name(node)}, requirement) for requirement in fields
+    )
+
+
+def _meets(values: Mapping[str, str], requirement: Object) -> bool:
+    operator = _OPERATORS.get(requirement["operator"])
+    return operator is not None and operator(values.get(requirement["key"]), requirement.get("values") or [])
+
+
+def _compare(value: str | None, wanted: str, operator: str) -> bool:
+    try:
+        left, right = int(value or ""), int(wanted)
+    except ValueError:
+        return False
+    return left > right if operator == "Gt" else left < right
+
+
+_OPERATORS: Mapping[str, Callable[[str | None, list[Any]], bool]] = {
+    "In": lambda value, values: value is not None and value in values,
+    "NotIn": lambda value, values: value is None or value not in values,
+    "Exists": lambda value, values: value is not None,
+    "DoesNotExist": lambda value, values: value is None,
+    "Gt": lambda value, values: _compare(value, values[0], "Gt"),
+    "Lt": lambda value, values: _compare(value, values[0], "Lt"),
+}

@@ -1,0 +1,78 @@
+"""Core: a pod with what the scheduler computes from it once and asks for a thousand times.
+
+Invariants: a PodInfo never changes; an updated pod gets a new one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kube.api import meta
+from kube.api.meta import Object
+from scheduler.framework import resources
+from scheduler.framework.resources import Resources
+
+HostPort = tuple[str, str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class PodInfo:
+    """A pod, and the parts of it that plug-ins compare with nodes.
+
+    requests: what it needs; weight: the same with a minimum for containers that ask for nothing.
+    host_ports: (host ip, protocol, port) triples. owner_uid: its controller's uid, or "".
+    """
+
+    pod: Object
+    uid: str
+    namespace: str
+    name: str
+    labels: dict[str, str]
+    priority: int
+    requests: Resources
+    weight: Resources
+    host_ports: tuple[HostPort, ...]
+    owner_uid: str
+    is_terminating: bool
+
+    @classmethod
+    def of(cls, pod: Object) -> PodInfo:
+        controller = meta.controller_of(pod)
+        return cls(
+            pod=pod,
+            uid=meta.uid(pod),
+            namespace=meta.namespace(pod),
+            name=meta.name(pod),
+            labels=dict(meta.labels(pod)),
+            priority=pod["spec"].get("priority") or 0,
+            requests=resources.pod_requests(pod),
+            weight=resources.pod_weight(pod),
+            host_ports=_host_ports(pod),
+            owner_uid=controller["uid"] if controller else "",
+            is_terminating=meta.is_terminating(pod),
+        )
+
+    @property
+    def spec(self) -> Object:
+        spec: Object = self.pod["spec"]
+        return spec
+
+    @property
+    def key(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+    @property
+    def node_name(self) -> str:
+        return str(self.spec.get("nodeName") or "")
+
+
+def _host_ports(pod: Object) -> tuple[HostPort, ...]:
+    """The ports a pod takes on its node; init containers that stay count too."""
+    spec = pod["spec"]
+    staying = [c for c in spec.get("initContainers", ()) if c.get("restartPolicy") == "Always"]
+    return tuple(
+        (port.get("hostIP") or "0.0.0.0", port.get("protocol") or "TCP", port["hostPort"])
+        for container in [*spec.get("containers", ()), *staying]
+        for port in container.get("ports") or ()
+        if port.get("hostPort")
+    )

@@ -1,0 +1,98 @@
+"""Shell: builds the scheduler and runs it. The wiring diagram, top to bottom."""
+
+from __future__ import annotations
+
+import os
+import platform
+import random
+from functools import partial
+
+import click
+from prometheus_client import CollectorRegistry
+
+from kube.base import logs, tls
+from kube.base.clock import SystemClock
+from kube.base.health import HealthServer
+from kube.base.run import run
+from kube.base.tasks import Tasks
+from kube.client.config import ClientConfig
+from kube.client.events import EventRecorder
+from kube.client.informer import InformerFactory
+from kube.client.leader_election import LeaderElector
+from kube.client.rest import Client
+from scheduler.framework.framework import Framework
+from scheduler.metrics import Metrics
+from scheduler.plugins.registry import PLUGINS
+from scheduler.schedule_one import Cycle
+from scheduler.scheduler import NAME, Scheduler
+
+
+@click.command()
+@click.option("--kubeconfig", required=True, help="How to reach the API server, and as whom.")
+@click.option(
+    "--bind-address", default="127.0.0.1", show_default=True, help="Where to serve health and metrics."
+)
+@click.option("--secure-port", default=10259, show_default=True, help="The port for them.")
+@click.option("--tls-cert-file", required=True, help="The server certificate.")
+@click.option("--tls-private-key-file", required=True, help="Its key.")
+@click.option("--client-ca-file", required=True, help="The authority of clients' certificates.")
+@click.option("--leader-elect/--no-leader-elect", default=True, help="Wait until no other scheduler leads.")
+@click.option("--log-level", default="info", show_default=True)
+def main(
+    kubeconfig: str,
+    bind_address: str,
+    secure_port: int,
+    tls_cert_file: str,
+    tls_private_key_file: str,
+    client_ca_file: str,
+    leader_elect: bool,
+    log_level: str,
+) -> None:
+    """Choose a node for every pod that has none."""
+    logs.configure("scheduler", log_level)
+    run(
+        _run,
+        kubeconfig,
+        bind_address,
+        secure_port,
+        (tls_cert_file, tls_private_key_file, client_ca_file),
+        leader_elect,
+    )
+
+
+async def _run(
+    kubeconfig: str, bind_address: str, secure_port: int, tls_files: tuple[str, str, str], leader_elect: bool
+) -> None:
+    server_tls = tls.server_context(*tls_files)
+    client = Client(ClientConfig.load(kubeconfig), user_agent="scheduler")
+    recorder = EventRecorder(client, NAME)
+    registry = CollectorRegistry()
+    framework = Framework(PLUGINS)
+    chance = random.Random()
+    scheduler = Scheduler(
+        client, recorder, framework, Cycle(framework, chance), SystemClock(), Metrics(registry)
+    )
+    informers = InformerFactory(client, random=chance)
+    scheduler.listen(informers)
+    health = HealthServer(
+        bind_address, secure_port, server_tls, {"informers": lambda: _waiting(informers)}, registry
+    )
+    await health.start()
+    async with Tasks() as tasks:
+        try:
+            tasks.start("events", recorder.run)
+            informers.start(tasks)
+            await informers.wait_synced()
+            if leader_elect:
+                identity = f"{platform.node()}_{os.getpid()}"
+                await LeaderElector(client, "kube-scheduler", identity).run(partial(scheduler.run, tasks))
+            else:
+                await scheduler.run(tasks)
+        finally:
+            await tasks.cancel()
+            await health.stop()
+            await client.close()
+
+
+def _waiting(informers: InformerFactory) -> str | None:
+    return f"not listed yet: {', '.join(informers.unsynced)}" if informers.unsynced else None

@@ -1,0 +1,54 @@
+"""Core: keeps pods off nodes whose NoSchedule and NoExecute taints they do not tolerate; prefers nodes with
+few untolerated PreferNoSchedule taints.
+
+After: k8s pkg/scheduler/framework/plugins/tainttoleration/taint_toleration.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from scheduler.framework.interface import (
+    SUCCESS,
+    ClusterEvent,
+    CycleState,
+    Verdict,
+    normalize,
+    unresolvable,
+)
+from scheduler.framework.matching import tolerates
+from scheduler.framework.node_info import NodeInfo
+from scheduler.framework.pod_info import PodInfo
+
+_REFUSAL = unresolvable("node(s) had untolerated taint(s)")
+
+
+class TaintToleration:
+    """See the module."""
+
+    name = "TaintToleration"
+    events = frozenset({ClusterEvent.NODE_ADDED, ClusterEvent.NODE_TAINTS_CHANGED})
+
+    def filter(self, state: CycleState, pod: PodInfo, node: NodeInfo) -> Verdict:
+        if not node.taints:
+            return SUCCESS
+        tolerations = pod.spec.get("tolerations") or ()
+        hard = (taint for taint in node.taints if taint.get("effect") in ("NoSchedule", "NoExecute"))
+        return SUCCESS if all(tolerates(tolerations, taint) for taint in hard) else _REFUSAL
+
+    def score(self, state: CycleState, pod: PodInfo, nodes: Sequence[NodeInfo]) -> Sequence[float]:
+        if not any(node.taints for node in nodes):
+            return ()
+        tolerations = [
+            toleration
+            for toleration in pod.spec.get("tolerations") or ()
+            if toleration.get("effect") in (None, "", "PreferNoSchedule")
+        ]
+        return normalize([_untolerated(node, tolerations) for node in nodes], reverse=True)
+
+
+def _untolerated(node: NodeInfo, tolerations: list[dict[str, object]]) -> int:
+    return sum(
+        taint.get("effect") == "PreferNoSchedule" and not tolerates(tolerations, taint)
+        for taint in node.taints
+    )
