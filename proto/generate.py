@@ -1,7 +1,8 @@
 """Shell: writes the Python stubs of proto/*.proto.
 
-The proto folder is mounted as `etcdlite/pb`, so that the stubs import one another by their real paths and
-need no editing afterwards. Run as `python -P proto/generate.py [target]`; a test generates again and compares.
+The proto folder is mounted as `etcdlite/pb`, so that the stubs import one another by their real paths
+and need no editing afterwards. Run as `python -P proto/generate.py [target]`; a test generates again and
+compares.
 """
 
 from __future__ import annotations
