@@ -7,8 +7,6 @@ After: k8s staging/src/k8s.io/apimachinery/pkg/util/validation/validation.go and
 pkg/api/validation/objectmeta.go.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
