@@ -1,0 +1,5 @@
+"""Shell: `python -P -m deploy`."""
+
+from deploy.main import main
+
+main(prog_name="deploy")

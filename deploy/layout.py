@@ -1,0 +1,112 @@
+"""Core: where everything of a cluster lies: files in its data dir, ports above its base, addresses by number.
+
+    <data dir>/  env  admin.kubeconfig  cluster.json
+                 pki/        ca, etcd-ca, sa, and one certificate a process
+                 kubeconfigs/  logs/  etcd-0/ ..  nodes/node1/ ..
+                 run/        lock, state.json, supervisor.sock: only while it runs
+
+Ports stand in decades above the base B (6440): the shared API at B+3, then API servers at B+10, members'
+clients at B+20, peers at B+30, metrics at B+40, controller managers at B+50, schedulers at B+60. Cluster
+number c (0-15) owns the nodes 127.(16+c).0.N, the pods 127.(224+c).N.0/24 of node N, and the Services
+127.(96+c).0.0/16.
+
+Invariants: two clusters with different numbers and bases at least 70 apart share no address.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+LOCAL = "127.0.0.1"
+KUBELET_PORT = 10250
+PORT_BASE_DEFAULT = 6440
+PORT_SPAN = 70
+CLUSTER_NUMBERS = range(16)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """One cluster's places; every path is absolute."""
+
+    data_dir: Path
+    port_base: int
+    number: int
+
+    # Files.
+    @property
+    def pki(self) -> Path:
+        return self.data_dir / "pki"
+
+    @property
+    def run(self) -> Path:
+        return run_dir(self.data_dir)
+
+    @property
+    def env(self) -> Path:
+        return self.data_dir / "env"
+
+    @property
+    def admin_kubeconfig(self) -> Path:
+        return self.data_dir / "admin.kubeconfig"
+
+    def cert(self, name: str) -> Path:
+        return self.pki / f"{name}.crt"
+
+    def key(self, name: str) -> Path:
+        return self.pki / f"{name}.key"
+
+    def kubeconfig(self, component: str) -> Path:
+        return self.data_dir / "kubeconfigs" / f"{component}.kubeconfig"
+
+    def log(self, name: str) -> Path:
+        return self.data_dir / "logs" / f"{name}.log"
+
+    # Ports.
+    @property
+    def shared_api_port(self) -> int:
+        return self.port_base + 3
+
+    def apiserver_port(self, index: int) -> int:
+        return self.port_base + 10 + index
+
+    def etcd_client_port(self, index: int) -> int:
+        return self.port_base + 20 + index
+
+    def etcd_peer_port(self, index: int) -> int:
+        return self.port_base + 30 + index
+
+    def etcd_metrics_port(self, index: int) -> int:
+        return self.port_base + 40 + index
+
+    def controller_manager_port(self, index: int) -> int:
+        return self.port_base + 50 + index
+
+    def scheduler_port(self, index: int) -> int:
+        return self.port_base + 60 + index
+
+    # Addresses.
+    def node_ip(self, position: int) -> str:
+        """The address of the node at this position, counted from 1."""
+        return f"127.{16 + self.number}.0.{position}"
+
+    def pod_cidr(self, position: int) -> str:
+        return f"127.{224 + self.number}.{position}.0/24"
+
+    @property
+    def service_cidr(self) -> str:
+        return f"127.{96 + self.number}.0.0/16"
+
+    @property
+    def first_service_ip(self) -> str:
+        return f"127.{96 + self.number}.0.1"
+
+
+def run_dir(data_dir: Path) -> Path:
+    """Where the files of a running cluster lie; known before its number and ports are."""
+    return data_dir / "run"
+
+
+def local_url(port: int) -> str:
+    """A TLS address on the loopback."""
+    return f"https://{LOCAL}:{port}"

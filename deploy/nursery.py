@@ -1,0 +1,175 @@
+"""Shell: the process that all components are forked from.
+
+A dozen Python interpreters that each import gRPC and a web server cost seconds and hundreds of megabytes.
+The nursery imports every component's `main` once and then does nothing but wait: on a request it forks, and
+the child calls the component's `main` with its arguments, as `python -P -m <package>` would. Imports are
+shared.
+
+It speaks JSON lines over the socket it was started with (its standard input):
+
+    -> {"name": "etcd-0", "title": "...", "module": "etcdlite", "args": [...], "log": "/.../etcd-0.log"}
+    <- {"started": "etcd-0", "pid": 4711}
+    <- {"ended": "etcd-0", "pid": 4711, "code": 0}          below zero: the signal that ended it
+    -> {"endChildren": true}
+
+At the end of the socket the nursery ends. Its children go on (init takes them, a later supervisor adopts
+them), unless it was told to end them then.
+
+Invariants: one thread and no event loop, checked before each fork: whatever another thread held locked then
+would stay locked in the child for ever. Modules are imported, never used: gRPC would not outlive a fork.
+Absent: decisions. When to start what again is the supervisor's affair.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import json
+import os
+import selectors
+import signal
+import socket
+import sys
+import traceback
+from pathlib import Path
+from typing import Any, NoReturn
+
+import setproctitle
+
+# The packages whose `main` is imported before the first fork.
+COMPONENTS = ("etcdlite", "apiserver", "controllers", "scheduler", "kubelet")
+RECEIVE_BYTES = 65536
+GRACE_SECONDS = 5.0
+
+
+class Nursery:
+    """Forks on request and reports ends; `_children` maps each living child's pidfd to its name and pid."""
+
+    def __init__(self, supervisor: socket.socket) -> None:
+        self._end_children = False
+        self._supervisor = supervisor
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(supervisor, selectors.EVENT_READ)
+        self._children: dict[int, tuple[str, int]] = {}
+        self._received = b""
+
+    def serve(self) -> None:
+        """Handle requests and ends until the supervisor is gone."""
+        while True:
+            for key, _ in self._selector.select():
+                if key.fd in self._children:
+                    self._report_end(key.fd)
+                elif not self._receive():
+                    self._finish()
+                    return
+
+    def _finish(self) -> None:
+        """End what shall not outlive the nursery: politely, then by force."""
+        self._selector.unregister(self._supervisor)
+        for number in (signal.SIGTERM, signal.SIGKILL) if self._end_children else ():
+            for _, pid in self._children.values():
+                os.kill(pid, number)
+            while self._children and (ended := self._selector.select(GRACE_SECONDS)):
+                for key, _ in ended:
+                    self._report_end(key.fd)
+
+    def _receive(self) -> bool:
+        """Take what has arrived and serve whole lines; False at the end of the socket."""
+        data = self._supervisor.recv(RECEIVE_BYTES)
+        *lines, self._received = (self._received + data).split(b"\n")
+        for request in map(json.loads, lines):
+            if "endChildren" in request:
+                self._end_children = True
+            else:
+                self._start(request)
+        return bool(data)
+
+    def _start(self, request: dict[str, Any]) -> None:
+        threads = os.listdir("/proc/self/task")
+        assert len(threads) == 1, f"{len(threads)} threads in the nursery: a fork could hang"
+        pid = os.fork()
+        if pid == 0:
+            self._close()
+            _be_component(request)
+        pidfd = os.pidfd_open(pid)
+        self._children[pidfd] = (request["name"], pid)
+        self._selector.register(pidfd, selectors.EVENT_READ)
+        self._say({"started": request["name"], "pid": pid})
+
+    def _report_end(self, pidfd: int) -> None:
+        name, pid = self._children.pop(pidfd)
+        self._selector.unregister(pidfd)
+        os.close(pidfd)
+        _, status = os.waitpid(pid, 0)
+        self._say({"ended": name, "pid": pid, "code": os.waitstatus_to_exitcode(status)})
+
+    def _say(self, message: dict[str, Any]) -> None:
+        with contextlib.suppress(ConnectionError):
+            self._supervisor.sendall(json.dumps(message).encode() + b"\n")
+
+    def _close(self) -> None:
+        """In a child: close what is the nursery's, so that nothing closes a reused descriptor later."""
+        self._selector.close()
+        self._supervisor.close()
+        for pidfd in self._children:
+            os.close(pidfd)
+
+
+def _be_component(request: dict[str, Any]) -> NoReturn:
+    """In a child: become the component and end with its exit code."""
+    code = 1
+    try:
+        os.setsid()
+        _redirect(Path(request["log"]))
+        setproctitle.setproctitle(request["title"])
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        main = importlib.import_module(f"{request['module']}.main").main
+        main(args=request["args"], prog_name=request["module"])
+        code = 0
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:  # noqa: BLE001 -- the child must never return into the nursery's loop
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # Not sys.exit: the nursery's own exit handlers and open frames are not this process's affair.
+        os._exit(code)
+
+
+def _redirect(log: Path) -> None:
+    """Standard input from nothing, output and errors to the log."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    for source, target in ((nothing, 0), (out, 1), (out, 2)):
+        os.dup2(source, target)
+    os.close(nothing)
+    os.close(out)
+
+
+def main() -> None:
+    """Import, then serve; started by the supervisor with the socket as standard input."""
+    setproctitle.setproctitle(sys.argv[1])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # The descriptor moves away from 0, which the children need for /dev/null.
+    supervisor = socket.socket(fileno=os.dup(0))
+    _redirect_input()
+    for package in COMPONENTS:
+        # One that cannot be imported says why in its own log, when it is to be started.
+        with contextlib.suppress(ImportError):
+            importlib.import_module(f"{package}.main")
+    gc.collect()
+    gc.freeze()
+    Nursery(supervisor).serve()
+
+
+def _redirect_input() -> None:
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,167 @@
+"""Core: the command line of every process of a cluster, from its topology and layout.
+
+This is the one place that knows what a component must be told: read it to see how the processes find one
+another. They are listed in the order of starting; stopping goes the other way, stage by stage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from deploy.layout import KUBELET_PORT, LOCAL, Layout, local_url
+from deploy.topology import Topology
+
+STAGE_STORE, STAGE_API, STAGE_REST = 0, 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One process: `module` is what `python -m` would run; `listens` are the (host, port) pairs it binds."""
+
+    name: str
+    module: str
+    args: tuple[str, ...]
+    listens: tuple[tuple[str, int], ...]
+    health_url: str
+    stage: int
+
+
+def processes(topology: Topology, layout: Layout) -> list[Process]:
+    """All processes, in the order of starting."""
+    return [
+        *(_etcd(topology, layout, index) for index in range(topology.etcd)),
+        *(_apiserver(topology, layout, index) for index in range(topology.apiserver)),
+        *(_controller_manager(topology, layout, index) for index in range(topology.controller_manager)),
+        *(_scheduler(topology, layout, index) for index in range(topology.scheduler)),
+        *(
+            _kubelet(topology, layout, position, node)
+            for position, node in enumerate(topology.nodes, start=1)
+        ),
+    ]
+
+
+def etcd_client_urls(topology: Topology, layout: Layout) -> list[str]:
+    """Where clients reach the store's members."""
+    return [local_url(layout.etcd_client_port(index)) for index in range(topology.etcd)]
+
+
+def apiserver_urls(topology: Topology, layout: Layout) -> list[str]:
+    """Each API server's own address; our components fail over between these."""
+    return [local_url(layout.apiserver_port(index)) for index in range(topology.apiserver)]
+
+
+def _etcd(topology: Topology, layout: Layout, index: int) -> Process:
+    name = f"etcd-{index}"
+    client, peer = layout.etcd_client_port(index), layout.etcd_peer_port(index)
+    metrics = layout.etcd_metrics_port(index)
+    members = (f"etcd-{i}={local_url(layout.etcd_peer_port(i))}" for i in range(topology.etcd))
+    cert, key, ca = layout.cert(name), layout.key(name), layout.cert("etcd-ca")
+    flags = {
+        "name": name,
+        "data-dir": layout.data_dir / name,
+        "listen-client-urls": local_url(client),
+        "advertise-client-urls": local_url(client),
+        "listen-peer-urls": local_url(peer),
+        "initial-advertise-peer-urls": local_url(peer),
+        "initial-cluster": ",".join(members),
+        "initial-cluster-token": f"kubelite-{layout.port_base}",
+        "initial-cluster-state": "new",
+        "listen-metrics-urls": local_url(metrics),
+        "cert-file": cert,
+        "key-file": key,
+        "trusted-ca-file": ca,
+        "peer-cert-file": cert,
+        "peer-key-file": key,
+        "peer-trusted-ca-file": ca,
+    }
+    switches = ["--client-cert-auth", "--peer-client-cert-auth"]
+    listens = ((LOCAL, client), (LOCAL, peer), (LOCAL, metrics))
+    args = (*_args(flags, topology, "etcd"), *switches)
+    return Process(name, "etcdlite", args, listens, local_url(metrics), STAGE_STORE)
+
+
+def _apiserver(topology: Topology, layout: Layout, index: int) -> Process:
+    name, port = f"apiserver-{index}", layout.apiserver_port(index)
+    flags = {
+        "etcd-servers": ",".join(etcd_client_urls(topology, layout)),
+        "etcd-cafile": layout.cert("etcd-ca"),
+        "etcd-certfile": layout.cert("apiserver-etcd-client"),
+        "etcd-keyfile": layout.key("apiserver-etcd-client"),
+        "bind-address": LOCAL,
+        "secure-port": port,
+        "shared-port": layout.shared_api_port,
+        "tls-cert-file": layout.cert("apiserver"),
+        "tls-private-key-file": layout.key("apiserver"),
+        "client-ca-file": layout.cert("ca"),
+        "service-cluster-ip-range": layout.service_cidr,
+        "service-account-key-file": layout.pki / "sa.pub",
+        "service-account-signing-key-file": layout.key("sa"),
+        "service-account-issuer": "https://kubernetes.default.svc.cluster.local",
+        "kubelet-client-certificate": layout.cert("apiserver-kubelet-client"),
+        "kubelet-client-key": layout.key("apiserver-kubelet-client"),
+        "kubelet-certificate-authority": layout.cert("ca"),
+    }
+    # Every API server shares the shared port, so only its own one must be free.
+    listens = ((LOCAL, port), *(((LOCAL, layout.shared_api_port),) if index == 0 else ()))
+    return Process(
+        name, "apiserver", _args(flags, topology, "apiserver"), listens, local_url(port), STAGE_API
+    )
+
+
+def _controller_manager(topology: Topology, layout: Layout, index: int) -> Process:
+    name, port = f"controller-manager-{index}", layout.controller_manager_port(index)
+    flags = {
+        "kubeconfig": layout.kubeconfig("controller-manager"),
+        **_serving(layout, "controller-manager", port),
+        "root-ca-file": layout.cert("ca"),
+    }
+    args = (*_args(flags, topology, "controller-manager"), _leader_elect(topology.controller_manager))
+    return Process(name, "controllers", args, ((LOCAL, port),), local_url(port), STAGE_REST)
+
+
+def _scheduler(topology: Topology, layout: Layout, index: int) -> Process:
+    name, port = f"scheduler-{index}", layout.scheduler_port(index)
+    flags = {"kubeconfig": layout.kubeconfig("scheduler"), **_serving(layout, "scheduler", port)}
+    args = (*_args(flags, topology, "scheduler"), _leader_elect(topology.scheduler))
+    return Process(name, "scheduler", args, ((LOCAL, port),), local_url(port), STAGE_REST)
+
+
+def _kubelet(topology: Topology, layout: Layout, position: int, node: str) -> Process:
+    name, address = f"kubelet-{node}", layout.node_ip(position)
+    flags = {
+        "kubeconfig": layout.kubeconfig(name),
+        "hostname-override": node,
+        "node-ip": address,
+        "pod-cidr": layout.pod_cidr(position),
+        "port": KUBELET_PORT,
+        "root-dir": layout.data_dir / "nodes" / node,
+        "tls-cert-file": layout.cert(name),
+        "tls-private-key-file": layout.key(name),
+        "client-ca-file": layout.cert("ca"),
+    }
+    listens = ((address, KUBELET_PORT),)
+    args = _args(flags, topology, "kubelet")
+    return Process(name, "kubelet", args, listens, f"https://{address}:{KUBELET_PORT}", STAGE_REST)
+
+
+def _serving(layout: Layout, component: str, port: int) -> dict[str, object]:
+    """Where a component serves its health and metrics, and as whom."""
+    return {
+        "bind-address": LOCAL,
+        "secure-port": port,
+        "tls-cert-file": layout.cert(component),
+        "tls-private-key-file": layout.key(component),
+        "client-ca-file": layout.cert("ca"),
+    }
+
+
+def _leader_elect(count: int) -> str:
+    """One alone needs no election, and starts to work without waiting for a Lease."""
+    return "--leader-elect" if count > 1 else "--no-leader-elect"
+
+
+def _args(flags: Mapping[str, object], topology: Topology, component: str) -> tuple[str, ...]:
+    """The flags as `--name=value`; what the topology says wins."""
+    merged = {**flags, **topology.flags.get(component, {})}
+    return tuple(f"--{name}={value}" for name, value in merged.items())

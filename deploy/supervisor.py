@@ -1,0 +1,184 @@
+"""Shell: keeps a cluster's processes running: starts them, starts again what ends, answers what is asked.
+
+    start (or adopt) -> running -> ended -> wait 1, 2, 4 .. 30 s -> start
+
+Each process has one task that walks this circle. A process whose supervisor was killed is found in
+`run/state.json` by pid and start time, and adopted: its end is seen like any other's, its exit code is not.
+
+Stopping ends the processes stage by stage, those that need others first, then the nursery; `run/` goes last.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import socket
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from deploy import claims, control, state
+from deploy.ending import end, wait_ended
+from deploy.identity import Identity, identity_of
+from deploy.layout import Layout
+from deploy.nursery_client import ExitCode, NurseryClient, NurseryLost
+from deploy.processes import Process
+from kube.api.meta import format_time
+from kube.base.backoff import Backoff
+from kube.base.clock import Clock
+from kube.base.logs import logger
+
+log = logger(__name__)
+
+RESTART_SECONDS_MIN = 1.0
+RESTART_SECONDS_MAX = 30.0
+# A process that ran this long before it ended is started again after the shortest wait.
+HEALTHY_SECONDS = 60.0
+
+
+@dataclass(slots=True)
+class Component:
+    """One process over all its lives: who runs now (`identity`), how the one before ended (`last_code`)."""
+
+    process: Process
+    identity: Identity | None = None
+    state: str = "Waiting"
+    restarts: int = 0
+    last_code: int | None = None
+    started_at: datetime | None = None
+    backoff: Backoff = field(default_factory=lambda: Backoff(RESTART_SECONDS_MIN, RESTART_SECONDS_MAX))
+
+    def status(self) -> dict[str, Any]:
+        return {
+            "name": self.process.name,
+            "module": self.process.module,
+            "state": self.state,
+            "pid": self.identity.pid if self.identity else None,
+            "restarts": self.restarts,
+            "lastExitCode": self.last_code,
+            "startedAt": format_time(self.started_at) if self.started_at else None,
+            "healthURL": self.process.health_url,
+        }
+
+
+class Supervisor:
+    """Runs until told to stop; `claim` is the cluster number's socket, or None: adopted processes hold it."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        processes: list[Process],
+        claim: socket.socket | None,
+        clock: Clock,
+        *,
+        end_children: bool = False,
+    ) -> None:
+        self._layout, self._claim, self._clock = layout, claim, clock
+        self._components = [Component(process) for process in processes]
+        self._nursery = NurseryClient(layout, claim, end_children=end_children)
+        self._stop = asyncio.Event()
+
+    def stop(self) -> None:
+        """Begin to end everything; `run` returns when that is done."""
+        self._stop.set()
+
+    async def run(self) -> None:
+        """Keep everything running until `stop` or cancellation; then leave nothing behind."""
+        self._adopt()
+        keepers = [asyncio.create_task(self._keep(component)) for component in self._components]
+        server = await control.serve(self._layout.run, self._answer)
+        log.info("supervising", processes=len(keepers), data_dir=self._layout.data_dir)
+        try:
+            await _first_of(asyncio.create_task(self._stop.wait()), *keepers)
+        finally:
+            for keeper in keepers:
+                keeper.cancel()
+            await asyncio.gather(*keepers, return_exceptions=True)
+            await self._end_all()
+            server.close()
+            shutil.rmtree(self._layout.run, ignore_errors=True)
+            log.info("everything has ended")
+
+    def _adopt(self) -> None:
+        """Take over what a former supervisor left running."""
+        running = state.load_running(self._layout.data_dir)
+        for component in self._components:
+            identity = running.get(component.process.name)
+            if identity is not None and identity.is_alive():
+                component.identity = identity
+                log.info("adopted", process=component.process.name, pid=identity.pid)
+
+    async def _keep(self, component: Component) -> None:
+        """One process's circle of lives."""
+        loop = asyncio.get_running_loop()
+        while True:
+            began = loop.time()
+            code = await self._live(component)
+            component.identity, component.state, component.last_code = None, "Restarting", code
+            if loop.time() - began > HEALTHY_SECONDS:
+                component.backoff.reset()
+            delay = component.backoff.next()
+            log.warning("ended", process=component.process.name, code=code, restart_in=f"{delay:g}s")
+            await asyncio.sleep(delay)
+            component.restarts += 1
+
+    async def _live(self, component: Component) -> int | None:
+        """One life, from its start (or adoption) to its exit code."""
+        code: ExitCode | None = None
+        if component.identity is None:
+            try:
+                component.identity, code = await self._nursery.start(component.process)
+            except NurseryLost:
+                return None
+        component.started_at = self._clock.now()
+        component.state = "Running"
+        log.info("running", process=component.process.name, pid=component.identity.pid)
+        self._write_down()
+        await wait_ended(component.identity)
+        return await code if code is not None else None
+
+    def _write_down(self) -> None:
+        """Save who runs, and claim the cluster's number if those who held it have ended."""
+        running = {component.process.name: component.identity for component in self._components}
+        running["nursery"] = self._nursery.identity
+        running["supervisor"] = identity_of(os.getpid())
+        known = {name: identity for name, identity in running.items() if identity is not None}
+        try:
+            state.save_running(self._layout.data_dir, known)
+        except OSError as error:
+            # A full disk must not end a running cluster; only adoption suffers.
+            log.error("cannot write down who runs", error=error)
+        self._claim = self._claim or claims.claim_number(self._layout.number)
+
+    async def _end_all(self) -> None:
+        for stage in sorted({component.process.stage for component in self._components}, reverse=True):
+            running = [c for c in self._components if c.process.stage == stage and c.identity is not None]
+            stubborn = await end([c.identity for c in running if c.identity is not None])
+            for component in running:
+                killed = component.identity in stubborn
+                log.info("stopped", process=component.process.name, killed=killed)
+        await self._nursery.stop()
+
+    def _answer(self, command: str) -> dict[str, Any]:
+        match command:
+            case "status":
+                return {
+                    "dataDir": str(self._layout.data_dir),
+                    "number": self._layout.number,
+                    "portBase": self._layout.port_base,
+                    "pid": os.getpid(),
+                    "processes": [component.status() for component in self._components],
+                }
+            case "stop":
+                self.stop()
+                return {}
+            case _:
+                return {"error": f"no such command: {command}"}
+
+
+async def _first_of(*tasks: asyncio.Task[Any]) -> None:
+    """Return when the first task has ended, raising what it raised."""
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in done:
+        task.result()

@@ -1,0 +1,97 @@
+"""Core: which processes a cluster has, as `topology.yaml` says it.
+
+A row is a component with its count (a kubelet row: its nodes) and flags for all of them. A mistake in the
+file is a `TopologyError` whose text names the row and what may stand there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+# Ports are handed out in decades (layout.py), and node addresses end in one byte.
+COUNT_MAX = 9
+NODES_MAX = 250
+
+COUNTED = ("etcd", "apiserver", "controller-manager", "scheduler")
+NODE_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+
+Flags = Mapping[str, str]
+
+
+class TopologyError(ValueError):
+    """The topology file says something that cannot be started."""
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """How many of each component, the nodes' names in the order of addresses, and flags by component."""
+
+    etcd: int
+    apiserver: int
+    controller_manager: int
+    scheduler: int
+    nodes: tuple[str, ...]
+    flags: Mapping[str, Flags] = field(default_factory=dict)
+
+
+def parse(document: object) -> Topology:
+    """The topology a parsed YAML document describes."""
+    if not isinstance(document, Mapping):
+        raise TopologyError(f"the file must be a mapping of components, not {type(document).__name__}")
+    rows = {str(name): _row(str(name), row) for name, row in document.items()}
+    counts = {name: _count(name, rows.get(name, {})) for name in COUNTED}
+    if counts["etcd"] < 1:
+        raise TopologyError("etcd: a cluster needs at least one store member")
+    return Topology(
+        etcd=counts["etcd"],
+        apiserver=counts["apiserver"],
+        controller_manager=counts["controller-manager"],
+        scheduler=counts["scheduler"],
+        nodes=_nodes(rows.get("kubelet", {})),
+        flags={name: _flags(name, row) for name, row in rows.items() if row.get("flags")},
+    )
+
+
+def _row(name: str, row: object) -> Mapping[str, object]:
+    """One component's row, with the keys it may have."""
+    allowed = {"nodes", "flags"} if name == "kubelet" else {"count", "flags"}
+    if name not in (*COUNTED, "kubelet"):
+        raise TopologyError(f"{name}: no such component; known are {', '.join((*COUNTED, 'kubelet'))}")
+    if not isinstance(row, Mapping):
+        raise TopologyError(f"{name}: must be a mapping with {' and '.join(sorted(allowed))}")
+    if unknown := sorted(set(map(str, row)) - allowed):
+        raise TopologyError(f"{name}: unknown {', '.join(unknown)}; it takes {' and '.join(sorted(allowed))}")
+    return row
+
+
+def _count(name: str, row: Mapping[str, object]) -> int:
+    count = row.get("count", 0)
+    if not isinstance(count, int) or isinstance(count, bool) or not 0 <= count <= COUNT_MAX:
+        raise TopologyError(f"{name}: count must be a number from 0 to {COUNT_MAX}, not {count!r}")
+    return count
+
+
+def _nodes(row: Mapping[str, object]) -> tuple[str, ...]:
+    nodes = row.get("nodes", [])
+    if not isinstance(nodes, list) or len(nodes) > NODES_MAX:
+        raise TopologyError(f"kubelet: nodes must be a list of at most {NODES_MAX} names")
+    for node in nodes:
+        if not isinstance(node, str) or not NODE_NAME.fullmatch(node):
+            raise TopologyError(f"kubelet: {node!r} is no node name (lower-case letters, digits and dashes)")
+    if len(set(nodes)) != len(nodes):
+        raise TopologyError("kubelet: a node name stands twice")
+    return tuple(nodes)
+
+
+def _flags(name: str, row: Mapping[str, object]) -> Flags:
+    flags = row["flags"]
+    if not isinstance(flags, Mapping):
+        raise TopologyError(f"{name}: flags must be a mapping of flag names to values")
+    return {str(key): _flag_value(value) for key, value in flags.items()}
+
+
+def _flag_value(value: object) -> str:
+    """YAML's true and false become the words that command lines take."""
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,107 @@
+"""Shell: waits until a cluster that is being started is of use, or says why it will not be.
+
+Usable: the API server is ready on the shared port, every node is Ready, and the default ServiceAccount
+exists, so that the first `kubectl create` makes a Pod that runs. A process that ends with an exit code of
+its own while starting cannot start (a port in use, an unreadable file): the last line of its log says why.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from deploy import control
+from deploy.errors import LaunchError
+from deploy.layout import Layout, local_url
+from deploy.logs import last_line
+from deploy.topology import Topology
+from kube.api import conditions
+from kube.api.errors import StatusError
+from kube.api.resources import NODES, SERVICE_ACCOUNTS
+from kube.client.config import ClientConfig
+from kube.client.rest import Client, ConnectionFailed
+
+DEADLINE_SECONDS = 60.0
+POLL_SECONDS = 0.1
+
+Say = Callable[[str], None]
+# What is still missing for a step, or None when it is reached.
+Check = Callable[[], Awaitable[str | None]]
+
+
+async def wait_usable(topology: Topology, layout: Layout, say: Say) -> None:
+    """Return when the cluster is usable; `say` hears of each step."""
+    shared = (local_url(layout.shared_api_port),)
+    client = Client(replace(ClientConfig.load(layout.admin_kubeconfig), servers=shared), "kubelite-up")
+    try:
+        async with asyncio.TaskGroup() as group:
+            watching = group.create_task(_watch_processes(layout))
+            await _reach_all(topology, client, layout, say)
+            watching.cancel()
+    except* LaunchError as errors:
+        raise errors.exceptions[0] from None
+    finally:
+        await client.close()
+
+
+async def _reach_all(topology: Topology, client: Client, layout: Layout, say: Say) -> None:
+    """Walk through the steps, in the order in which a cluster comes alive."""
+    began = asyncio.get_running_loop().time()
+    steps: dict[str, Check] = {
+        "the API answers": lambda: _api_missing(client),
+        f"all {len(topology.nodes)} nodes are Ready": lambda: _nodes_missing(client, topology),
+        "the default service account exists": lambda: _service_account_missing(client),
+    }
+    for step, check in steps.items():
+        missing = await check()
+        while missing:
+            await asyncio.sleep(POLL_SECONDS)
+            if asyncio.get_running_loop().time() - began > DEADLINE_SECONDS:
+                raise LaunchError(
+                    f"not usable after {DEADLINE_SECONDS:g} s: {missing}; see {layout.log('*')}"
+                )
+            missing = await check()
+        say(f"{asyncio.get_running_loop().time() - began:5.1f} s  {step}")
+
+
+async def _api_missing(client: Client) -> str | None:
+    try:
+        answer = await client.request("GET", "/readyz")
+    except ConnectionFailed as error:
+        return f"the API server does not answer ({error})"
+    except StatusError as error:
+        return f"the API server is not ready ({error})"
+    return None if answer.status_code == 200 else f"the API server is not ready ({answer.text.strip()})"
+
+
+async def _nodes_missing(client: Client, topology: Topology) -> str | None:
+    try:
+        nodes = (await client.list(NODES))["items"]
+    except (ConnectionFailed, StatusError) as error:
+        return f"nodes cannot be listed ({error})"
+    ready = {node["metadata"]["name"] for node in nodes if conditions.is_true(node, "Ready")}
+    missing = [name for name in topology.nodes if name not in ready]
+    return f"not Ready: {', '.join(missing)}" if missing else None
+
+
+async def _service_account_missing(client: Client) -> str | None:
+    try:
+        await client.get(SERVICE_ACCOUNTS, "default", "default")
+    except (ConnectionFailed, StatusError) as error:
+        return f"the default service account is missing ({error})"
+    return None
+
+
+async def _watch_processes(layout: Layout) -> None:
+    """Raise as soon as a process of the cluster cannot start, or the supervisor has ended."""
+    while True:
+        status = await control.ask(layout.run, "status")
+        if status is None:
+            raise LaunchError(f"the supervisor has ended: {last_line(layout.log('supervisor'))}")
+        for process in status["processes"]:
+            code = process["lastExitCode"]
+            if code is not None and code > 0:
+                log = layout.log(process["name"])
+                raise LaunchError(f"{process['name']} cannot start: {last_line(log)} (its log: {log})")
+        await asyncio.sleep(POLL_SECONDS)
