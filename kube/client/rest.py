@@ -235,7 +235,7 @@ class Client:
         headers: Mapping[str, str] | None = None,
         seconds: float = REQUEST_SECONDS,
     ) -> httpx.Response:
-        """Send one request and read its whole answer, whatever its code: for paths that no verb here knows."""
+        """Send one request and read its whole answer, whatever its code; for paths without a verb here."""
 
         def build(server: str) -> httpx.Request:
             return self._http.build_request(
@@ -323,9 +323,8 @@ class Client:
 
 def _surely_not_sent(error: Exception) -> bool:
     """True when there never was a connection, so that a write cannot have happened."""
-    return isinstance(error, httpx.ConnectError) or isinstance(
-        error.__cause__, aiohttp.ConnectionTimeoutError
-    )
+    # The transport makes one ConnectTimeout of many things; only the cause tells them apart.
+    return isinstance(error.__cause__, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError))
 
 
 def _query(params: Parameters | None) -> dict[str, str]:
