@@ -14,11 +14,23 @@ from kube.api.resources import Resource
 
 
 @dataclass(frozen=True, slots=True)
+class Announcement:
+    """The Event that tells how an action went; `{name}` and `{error}` in the messages are filled in then."""
+
+    about: Object
+    success_reason: str
+    success_message: str
+    failure_reason: str
+    failure_message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Create:
     """Create the object; its namespace is in its metadata."""
 
     resource: Resource
     object: Object
+    announcement: Announcement | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +39,7 @@ class Update:
 
     resource: Resource
     object: Object
+    subresource: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +73,15 @@ class Delete:
     grace_period_seconds: int | None = None
     propagation_policy: str = ""
     resource_version: str = ""
+    announcement: Announcement | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteCollection:
+    """Delete all objects of a resource in a namespace."""
+
+    resource: Resource
+    namespace: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,4 +101,4 @@ class RequeueAfter:
     seconds: float
 
 
-Action = Create | Update | UpdateStatus | Patch | Delete | EmitEvent | RequeueAfter
+Action = Create | Update | UpdateStatus | Patch | Delete | DeleteCollection | EmitEvent | RequeueAfter

@@ -1,1 +1,1 @@
-"""See README.md of the package."""
+"""The control loop: events -> key -> queue -> observe -> plan -> act. See kube/README.md."""
