@@ -136,7 +136,8 @@ def _handle_append_response(state: State, message: Message) -> None:
         replication.send_append(state, member_id)
     while replication.send_append(state, member_id, may_be_empty=False):
         pass
-    if member_id == leadership.transferee and progress.match_index == state.log.last_index():
+    is_level = progress.match_index == state.log.last_index()
+    if is_news and is_level and member_id == leadership.transferee:
         state.send(MessageType.TIMEOUT_NOW, member_id)
 
 

@@ -57,14 +57,23 @@ class Storage(Protocol):
     def snapshot(self) -> Snapshot: ...
 
 
-class MemoryStorage:
-    """Entries in a list. `_start` is (index, term) of the entry just before the first one kept."""
+FOUNDING_INDEX = 1
 
-    def __init__(self, conf_state: ConfState | None = None) -> None:
+
+class MemoryStorage:
+    """Entries in a list. `_start` is (index, term) of the entry just before the first one kept.
+
+    A founding member is given the membership, and its log starts after index 1, which stands for the
+    founding. A member that joins later starts with nothing: as index 1 cannot be sent as an entry, the leader
+    sends it a snapshot, and with it the membership.
+    """
+
+    def __init__(self, founders: ConfState | None = None) -> None:
+        metadata = SnapshotMetadata(FOUNDING_INDEX, 0, founders) if founders else SnapshotMetadata()
         self._hard_state = HardState()
-        self._start = (0, 0)
+        self._start = (metadata.index, metadata.term)
         self._entries: list[Entry] = []
-        self._snapshot = Snapshot(SnapshotMetadata(conf_state=conf_state or ConfState()))
+        self._snapshot = Snapshot(metadata)
 
     def initial_state(self) -> tuple[HardState, ConfState]:
         return self._hard_state, self._snapshot.metadata.conf_state
