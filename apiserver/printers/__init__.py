@@ -1,1 +1,1 @@
-"""See README.md of the package."""
+"""Core: how `kubectl get` lays out each kind: COLUMNS and a row, one file a kind. Start with registry.py."""

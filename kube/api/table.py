@@ -16,6 +16,7 @@ from kube.api.meta import Object
 
 UNKNOWN = "<unknown>"
 NONE = "<none>"
+UNSET = "<unset>"
 MINUTE, HOUR, DAY, YEAR = 60, 3600, 86400, 86400 * 365
 
 
@@ -79,21 +80,7 @@ NAME = Column("Name", format="name", description="Name must be unique within a n
 AGE = Column("Age", description="Time since the object was created.")
 
 
-def row(cells: Sequence[Any], o: Object, include_object: str) -> dict[str, Any]:
-    """One row, with as much of its object as the client asked for: None, Metadata or Object."""
-    if include_object == "None":
-        return {"cells": list(cells), "object": None}
-    if include_object == "Object":
-        return {"cells": list(cells), "object": o}
-    partial = {
-        "kind": "PartialObjectMetadata",
-        "apiVersion": "meta.k8s.io/v1",
-        "metadata": o.get("metadata") or {},
-    }
-    return {"cells": list(cells), "object": partial}
-
-
-def table(
+def table_of(
     columns: Iterable[Column],
     rows: Sequence[Mapping[str, Any]],
     list_metadata: Mapping[str, Any] | None = None,

@@ -1,0 +1,145 @@
+"""Core: which printer lays out which kind, and the Table made of a kind's rows.
+
+A printer is a module with COLUMNS and `row(object, now)`; a kind that is not in PRINTERS shows its name and
+when it was created.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from apiserver.printers import (
+    certificate_signing_request,
+    config_map,
+    controller_revision,
+    created_at,
+    cron_job,
+    daemon_set,
+    deployment,
+    endpoint_slice,
+    endpoints,
+    event,
+    horizontal_pod_autoscaler,
+    ingress,
+    job,
+    lease,
+    namespace,
+    network_policy,
+    node,
+    persistent_volume,
+    persistent_volume_claim,
+    pod,
+    pod_disruption_budget,
+    pod_template,
+    priority_class,
+    replica_set,
+    resource_quota,
+    role_binding,
+    runtime_class,
+    scale,
+    secret,
+    service,
+    service_account,
+    stateful_set,
+    storage_class,
+    webhook_configuration,
+)
+from kube.api import meta
+from kube.api.gvk import GroupVersionKind
+from kube.api.meta import Object
+from kube.api.resources import Resource
+from kube.api.table import Column, table_of
+
+RowConditions = Callable[[Object], list[dict[str, str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Printer:
+    """The columns of a kind, the cells of one object, and conditions of its row."""
+
+    columns: Sequence[Column]
+    row: Callable[[Object, datetime], list[Any]]
+    row_conditions: RowConditions | None = None
+
+
+PRINTERS: dict[tuple[str, str], Printer] = {
+    ("", "Pod"): Printer(pod.COLUMNS, pod.row, pod.row_conditions),
+    ("", "ReplicationController"): Printer(replica_set.COLUMNS, replica_set.row),
+    ("", "Service"): Printer(service.COLUMNS, service.row),
+    ("", "Endpoints"): Printer(endpoints.COLUMNS, endpoints.row),
+    ("", "Node"): Printer(node.COLUMNS, node.row),
+    ("", "Namespace"): Printer(namespace.COLUMNS, namespace.row),
+    ("", "ConfigMap"): Printer(config_map.COLUMNS, config_map.row),
+    ("", "Secret"): Printer(secret.COLUMNS, secret.row),
+    ("", "ServiceAccount"): Printer(service_account.COLUMNS, service_account.row),
+    ("", "Event"): Printer(event.COLUMNS, event.row),
+    ("", "PersistentVolume"): Printer(persistent_volume.COLUMNS, persistent_volume.row),
+    ("", "PersistentVolumeClaim"): Printer(persistent_volume_claim.COLUMNS, persistent_volume_claim.row),
+    ("", "ResourceQuota"): Printer(resource_quota.COLUMNS, resource_quota.row),
+    ("", "PodTemplate"): Printer(pod_template.COLUMNS, pod_template.row),
+    ("apps", "Deployment"): Printer(deployment.COLUMNS, deployment.row),
+    ("apps", "ReplicaSet"): Printer(replica_set.COLUMNS, replica_set.row),
+    ("apps", "StatefulSet"): Printer(stateful_set.COLUMNS, stateful_set.row),
+    ("apps", "DaemonSet"): Printer(daemon_set.COLUMNS, daemon_set.row),
+    ("apps", "ControllerRevision"): Printer(controller_revision.COLUMNS, controller_revision.row),
+    ("batch", "Job"): Printer(job.COLUMNS, job.row),
+    ("batch", "CronJob"): Printer(cron_job.COLUMNS, cron_job.row),
+    ("autoscaling", "HorizontalPodAutoscaler"): Printer(
+        horizontal_pod_autoscaler.COLUMNS, horizontal_pod_autoscaler.row
+    ),
+    ("autoscaling", "Scale"): Printer(scale.COLUMNS, scale.row),
+    ("events.k8s.io", "Event"): Printer(event.COLUMNS, event.row),
+    ("coordination.k8s.io", "Lease"): Printer(lease.COLUMNS, lease.row),
+    ("discovery.k8s.io", "EndpointSlice"): Printer(endpoint_slice.COLUMNS, endpoint_slice.row),
+    ("networking.k8s.io", "Ingress"): Printer(ingress.COLUMNS, ingress.row),
+    ("networking.k8s.io", "NetworkPolicy"): Printer(network_policy.COLUMNS, network_policy.row),
+    ("policy", "PodDisruptionBudget"): Printer(pod_disruption_budget.COLUMNS, pod_disruption_budget.row),
+    ("rbac.authorization.k8s.io", "RoleBinding"): Printer(role_binding.COLUMNS, role_binding.row),
+    ("rbac.authorization.k8s.io", "ClusterRoleBinding"): Printer(role_binding.COLUMNS, role_binding.row),
+    ("storage.k8s.io", "StorageClass"): Printer(storage_class.COLUMNS, storage_class.row),
+    ("scheduling.k8s.io", "PriorityClass"): Printer(priority_class.COLUMNS, priority_class.row),
+    ("node.k8s.io", "RuntimeClass"): Printer(runtime_class.COLUMNS, runtime_class.row),
+    ("certificates.k8s.io", "CertificateSigningRequest"): Printer(
+        certificate_signing_request.COLUMNS, certificate_signing_request.row
+    ),
+    ("admissionregistration.k8s.io", "MutatingWebhookConfiguration"): Printer(
+        webhook_configuration.COLUMNS, webhook_configuration.row
+    ),
+    ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration"): Printer(
+        webhook_configuration.COLUMNS, webhook_configuration.row
+    ),
+}
+DEFAULT = Printer(created_at.COLUMNS, created_at.row)
+
+
+def table(
+    kind: Resource | GroupVersionKind,
+    objects: Sequence[Object],
+    now: datetime,
+    include_object: str = "Metadata",
+    list_metadata: Mapping[str, Any] | None = None,
+) -> Object:
+    """The Table of objects of one kind; one object's Table has that object's resourceVersion."""
+    printer = PRINTERS.get((kind.group, kind.kind), DEFAULT)
+    rows = []
+    for o in objects:
+        row = {"cells": printer.row(o, now), **row_object(o, include_object)}
+        if printer.row_conditions and (found := printer.row_conditions(o)):
+            row["conditions"] = found
+        rows.append(row)
+    if list_metadata is None and len(objects) == 1:
+        list_metadata = {"resourceVersion": meta.resource_version(objects[0])}
+    return table_of(printer.columns, rows, list_metadata)
+
+
+def row_object(o: Object, include_object: str) -> dict[str, Any]:
+    """As much of a row's object as the client asked for: None, Metadata or Object."""
+    if include_object == "None":
+        return {"object": None}
+    if include_object == "Object":
+        return {"object": o}
+    metadata = meta.metadata(o)
+    return {"object": {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": metadata}}

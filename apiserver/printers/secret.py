@@ -1,0 +1,26 @@
+"""Core: a Secret's row.
+
+After: k8s pkg/printers/internalversion/printers.go, printSecret.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from apiserver.printers.cells import age_of
+from kube.api import meta
+from kube.api.meta import Object
+from kube.api.table import AGE, NAME, Column
+
+COLUMNS = (
+    NAME,
+    Column("Type", description="What the secret is for."),
+    Column("Data", description="Number of keys."),
+    AGE,
+)
+
+
+def row(o: Object, now: datetime) -> list[Any]:
+    """The cells of one object."""
+    return [meta.name(o), o.get("type", ""), len(o.get("data") or ()), age_of(o, now)]

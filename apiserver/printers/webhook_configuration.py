@@ -1,0 +1,25 @@
+"""Core: the row of a webhook configuration, of either kind.
+
+After: k8s pkg/printers/internalversion/printers.go, printMutatingWebhook, printValidatingWebhook.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from apiserver.printers.cells import age_of
+from kube.api import meta
+from kube.api.meta import Object
+from kube.api.table import AGE, NAME, Column
+
+COLUMNS = (
+    NAME,
+    Column("Webhooks", "integer", description="Number of webhooks."),
+    AGE,
+)
+
+
+def row(o: Object, now: datetime) -> list[Any]:
+    """The cells of one object."""
+    return [meta.name(o), len(o.get("webhooks") or ()), age_of(o, now)]
