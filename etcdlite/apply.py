@@ -108,6 +108,13 @@ class Applier:
 
     # ---- keys
 
+    def read(self, request: TxnRequest) -> TxnResult | Refusal:
+        """Answer a transaction that writes nothing, without an entry."""
+        assert txn.is_read_only(request), "a write needs an entry"
+        result = self._write(request)
+        assert isinstance(result, TxnResult | Refusal), "a transaction has a transaction's result"
+        return result
+
     def _write(self, request: PutRequest | DeleteRangeRequest | TxnRequest) -> Result | Refusal:
         path = txn.path_of(self._store, request)
         refusal = txn.refuse(self._store, self._lessor, request, path)

@@ -17,7 +17,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 from typing import Protocol
 
 from etcdlite.errors import Refusal
@@ -42,11 +42,14 @@ class Rows(Protocol):
 
 @dataclass(slots=True)
 class Lease:
-    """One lease; `deadline` is None while this member does not lead, or has not looked at it yet."""
+    """One lease. `deadline` is None while this member does not lead, or has not looked at it yet;
+    `check_at` is the time of its one valid entry in the heap of checks.
+    """
 
     id: int
     ttl: int
     deadline: float | None = None
+    check_at: float = 0.0
 
 
 class Lessor:
@@ -116,10 +119,10 @@ class Lessor:
         """This member leads: count every lease anew, and grant what may have passed unseen."""
         self._leading = True
         self._unseen = []
+        self._checks = []
         for lease in self._leases.values():
             lease.deadline = now + extend_seconds + lease.ttl
-        self._checks = [(lease.deadline or 0.0, lease.id) for lease in self._leases.values()]
-        heapify(self._checks)
+            self._check(lease, lease.deadline)
 
     def demote(self) -> None:
         """Another member leads, and counts."""
@@ -150,22 +153,26 @@ class Lessor:
         self._see(now)
         expired: list[int] = []
         while self._checks and self._checks[0][0] <= now and len(expired) < count:
-            _, lease_id = heappop(self._checks)
+            check_at, lease_id = heappop(self._checks)
             lease = self._leases.get(lease_id)
-            if lease is None or lease.deadline is None:
-                continue
+            if lease is None or lease.deadline is None or lease.check_at != check_at:
+                continue  # revoked, and perhaps granted again
             if lease.deadline <= now:
                 expired.append(lease_id)
-                heappush(self._checks, (now + REVOKE_RETRY_SECONDS, lease_id))
+                self._check(lease, now + REVOKE_RETRY_SECONDS)
             else:
-                heappush(self._checks, (lease.deadline, lease_id))
+                self._check(lease, lease.deadline)
         return expired
+
+    def _check(self, lease: Lease, at: float) -> None:
+        lease.check_at = at
+        heappush(self._checks, (at, lease.id))
 
     def _see(self, now: float) -> None:
         """Leases granted since the last look begin to run: applying reads no clock."""
         for lease in self._unseen:
             lease.deadline = now + lease.ttl
-            heappush(self._checks, (lease.deadline, lease.id))
+            self._check(lease, lease.deadline)
         self._unseen.clear()
 
 

@@ -1,0 +1,73 @@
+"""Shell: etcd's KV service: Range, Put, DeleteRange, Txn, Compact.
+
+Writes are proposed and answered once this member has applied them. Reads take no entry of the log: this
+member asks the leader how far the log was committed (ReadIndex), waits until it has applied that much, and
+answers from its own store; a serializable read skips the question and may be old.
+
+After: etcd server/etcdserver/v3_server.go and api/v3rpc/key.go.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from etcdlite import codec, txn
+from etcdlite.commands import CompactionRequest
+from etcdlite.node import Node
+from etcdlite.pb import rpc_pb2, rpc_pb2_grpc
+from etcdlite.ranges import range_or_refuse
+from etcdlite.server import requests
+from etcdlite.server.answers import accept, accepted, answer, header
+
+
+class KvServicer(rpc_pb2_grpc.KVServicer):  # type: ignore[misc]  # the stubs are untyped
+    """The five calls of the KV service."""
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+
+    @answer
+    async def Range(self, request: Any) -> Any:  # noqa: N802 # the service's names are etcd's
+        accept(requests.refuse_range(request))
+        if not request.serializable:
+            await self.node.linearizable_read()
+        result = accepted(range_or_refuse(self.node.store, codec.range_from_pb(request)))
+        return codec.range_result_to_pb(result, header(self.node, result.revision))
+
+    @answer
+    async def Put(self, request: Any) -> Any:  # noqa: N802
+        accept(requests.refuse_put(request))
+        result: Any = await self.node.propose(codec.put_from_pb(request))
+        return codec.put_result_to_pb(result, header(self.node, result.revision))
+
+    @answer
+    async def DeleteRange(self, request: Any) -> Any:  # noqa: N802
+        accept(requests.refuse_delete(request))
+        result: Any = await self.node.propose(codec.delete_from_pb(request))
+        return codec.delete_result_to_pb(result, header(self.node, result.revision))
+
+    @answer
+    async def Txn(self, request: Any) -> Any:  # noqa: N802
+        accept(requests.refuse_txn(request))
+        command = codec.txn_from_pb(request)
+        if txn.is_read_only(command):
+            if not is_serializable(request):
+                await self.node.linearizable_read()
+            result: Any = accepted(self.node.applier.read(command))
+        else:
+            result = await self.node.propose(command)
+        return codec.txn_result_to_pb(result, header(self.node, result.revision))
+
+    @answer
+    async def Compact(self, request: Any) -> Any:  # noqa: N802
+        result: Any = await self.node.propose(CompactionRequest(request.revision, request.physical))
+        if request.physical:
+            await self.node.compaction_done()
+        return rpc_pb2.CompactionResponse(header=header(self.node, result.revision))
+
+
+def is_serializable(pb: Any) -> bool:
+    """Do all ranges of a read-only transaction accept old answers?"""
+    operations = (*pb.success, *pb.failure)
+    ranges = [op.request_range for op in operations if op.HasField("request_range")]
+    return len(ranges) == len(operations) and all(request.serializable for request in ranges)
