@@ -22,6 +22,7 @@ from kube.client.leader_election import LeaderElector
 from kube.client.rest import Client
 from scheduler.framework.framework import Framework
 from scheduler.metrics import Metrics
+from scheduler.nominator import Nominator
 from scheduler.plugins.registry import PLUGINS
 from scheduler.schedule_one import Cycle
 from scheduler.scheduler import NAME, Scheduler
@@ -70,7 +71,7 @@ async def _run(
     framework = Framework(PLUGINS)
     chance = random.Random()
     scheduler = Scheduler(
-        client, recorder, framework, Cycle(framework, chance), SystemClock(), Metrics(registry)
+        client, recorder, framework, Cycle(framework, chance, Nominator()), SystemClock(), Metrics(registry)
     )
     informers = InformerFactory(client, random=chance)
     scheduler.listen(informers)

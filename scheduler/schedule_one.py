@@ -21,6 +21,7 @@ from scheduler.framework.framework import FilterRun, Framework
 from scheduler.framework.interface import SUCCESS, CycleState, Verdict
 from scheduler.framework.node_info import NodeInfo
 from scheduler.framework.pod_info import PodInfo
+from scheduler.nominator import Nominator
 
 NODES_TO_FIND_MIN = 100
 PERCENTAGE_MIN = 5
@@ -56,6 +57,7 @@ class Cycle:
 
     framework: Framework
     chooser: Chooser
+    nominator: Nominator
     start: int = 0
 
     def schedule(self, pod: PodInfo, nodes: Sequence[NodeInfo]) -> Scheduled | Unschedulable:
@@ -77,7 +79,7 @@ class Cycle:
         asked = 0
         while asked < len(nodes) and len(feasible) < wanted:
             node = nodes[(self.start + asked) % len(nodes)]
-            verdict = run.check(node)
+            verdict = self._check(run, node)
             if verdict is SUCCESS:
                 feasible.append(node)
             else:
@@ -85,6 +87,12 @@ class Cycle:
             asked += 1
         self.start = (self.start + asked) % len(nodes) if nodes else 0
         return feasible
+
+    def _check(self, run: FilterRun, node: NodeInfo) -> Verdict:
+        """The node must do both as it is and with the pods that were promised it."""
+        verdict = run.check(node)
+        crowded = self.nominator.with_promised(run.pod, node)
+        return verdict if verdict is not SUCCESS or crowded is node else run.check(crowded)
 
     def _best(self, state: CycleState, pod: PodInfo, nodes: Sequence[NodeInfo]) -> NodeInfo:
         scores = self.framework.score(state, pod, nodes)

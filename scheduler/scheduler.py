@@ -33,6 +33,7 @@ from scheduler.framework.interface import ClusterEvent, Verdict
 from scheduler.framework.pod_info import PodInfo
 from scheduler.metrics import Metrics
 from scheduler.plugins.node_name import NodeName
+from scheduler.preemption import Preemption, preempt
 from scheduler.queue import Queue, QueuedPod
 from scheduler.schedule_one import Cycle, Scheduled
 
@@ -100,13 +101,25 @@ class Scheduler:
             self._metrics.attempts.labels("scheduled").inc()
             placed = replace(pod, pod={**pod.pod, "spec": {**pod.spec, "nodeName": outcome.node_name}})
             self._cache.assume(placed)
+            self._cycle.nominator.forget(pod.uid)
             tasks.start(f"bind {pod.key}", self._bind, queued, outcome.node_name)
         else:
             self._metrics.attempts.labels("unschedulable").inc()
+            preemption = self._preempt(pod, outcome.diagnosis)
             # Without nodes no plug-in was asked; a new node is what to wait for, as NodeName does.
             plugins = outcome.diagnosis.plugins or frozenset({NodeName.name})
             self._queue.requeue(queued, plugins, self._clock.now())
-            tasks.start(f"report {pod.key}", self._report_failure, pod, outcome.diagnosis)
+            tasks.start(f"report {pod.key}", self._report_failure, pod, outcome.diagnosis, preemption)
+
+    def _preempt(self, pod: PodInfo, diagnosis: Diagnosis) -> Preemption | None:
+        """Find room that pods of lower priority could make, and promise it to the pod."""
+        nodes = self._cache.cluster_snapshot()
+        result = preempt(self._framework, pod, nodes, diagnosis) if nodes else ""
+        if isinstance(result, Preemption):
+            self._cycle.nominator.nominate(pod, result.node_name)
+            return result
+        diagnosis.post_filter = result
+        return None
 
     async def _bind(self, queued: QueuedPod, node_name: str) -> None:
         pod = queued.pod
@@ -139,30 +152,66 @@ class Scheduler:
             self._queue.requeue(queued, frozenset(), self._clock.now())
             self._woken.set()
 
-    async def _report_failure(self, pod: PodInfo, diagnosis: Diagnosis) -> None:
+    async def _report_failure(
+        self, pod: PodInfo, diagnosis: Diagnosis, preemption: Preemption | None
+    ) -> None:
         message = diagnosis.message()
         try:
             self._recorder.event(pod.pod, WARNING, "FailedScheduling", message)
-            await self._set_condition(pod.pod, "Unschedulable", message)
+            await self._set_condition(pod.pod, message, preemption.node_name if preemption else "")
+            if preemption:
+                for victim in preemption.victims:
+                    await self._evict(victim, pod, preemption.node_name)
+        except (StatusError, ConnectionFailed) as error:
+            log.info("cannot report why a pod has no node", pod=pod.key, error=error)
         finally:
             self._bindings.release()
 
-    async def _set_condition(self, pod: Object, reason: str, message: str) -> None:
+    async def _evict(self, victim: PodInfo, preemptor: PodInfo, node_name: str) -> None:
+        """Delete a pod to make room, and say so in its status first."""
+        condition = {
+            "type": "DisruptionTarget",
+            "status": "True",
+            "reason": "PreemptionByScheduler",
+            "message": f"{NAME}: preempting to accommodate a higher priority pod",
+            "lastTransitionTime": meta.format_time(self._clock.now()),
+        }
+        status = {"metadata": {"uid": victim.uid}, "status": {"conditions": [condition]}}
+        try:
+            await self._client.patch(
+                PODS, victim.namespace, victim.name, status, "strategic", subresource="status"
+            )
+            await self._client.delete(PODS, victim.namespace, victim.name, uid=victim.uid)
+        except StatusError as error:
+            if not errors.is_not_found(error):
+                raise
+            return
+        log.info("preempted a pod", pod=victim.key, node=node_name, by=preemptor.key)
+        message = f"Preempted by pod {preemptor.uid} on node {node_name}"
+        self._recorder.event(victim.pod, NORMAL, "Preempted", message)
+
+    async def _set_condition(self, pod: Object, message: str, nominated: str) -> None:
         """Say in the pod's status why it has no node, unless it says so already."""
-        wanted: Object = {"type": "PodScheduled", "status": "False", "reason": reason, "message": message}
+        wanted: Object = {
+            "type": "PodScheduled",
+            "status": "False",
+            "reason": "Unschedulable",
+            "message": message,
+        }
         if meta.generation(pod):
             wanted["observedGeneration"] = meta.generation(pod)
         known = conditions.find(pod, "PodScheduled") or {}
-        if all(known.get(key) == value for key, value in wanted.items()):
+        if all(known.get(key) == value for key, value in wanted.items()) and not nominated:
             return
-        changed = conditions.set_condition([known] if known else [], wanted, self._clock.now())
-        patch = {"metadata": {"uid": meta.uid(pod)}, "status": {"conditions": changed}}
-        try:
-            await self._client.patch(
-                PODS, meta.namespace(pod), meta.name(pod), patch, "strategic", subresource="status"
-            )
-        except (StatusError, ConnectionFailed) as error:
-            log.info("cannot write a pod's condition", pod=meta.key(pod), error=error)
+        status: Object = {
+            "conditions": conditions.set_condition([known] if known else [], wanted, self._clock.now())
+        }
+        if nominated:
+            status["nominatedNodeName"] = nominated
+        patch = {"metadata": {"uid": meta.uid(pod)}, "status": status}
+        await self._client.patch(
+            PODS, meta.namespace(pod), meta.name(pod), patch, "strategic", subresource="status"
+        )
 
     def _add_node(self, node: Object) -> None:
         self._cache.set_node(node)
@@ -201,6 +250,7 @@ class Scheduler:
 
     def _delete_pod(self, pod: Object) -> None:
         self._queue.remove(meta.uid(pod))
+        self._cycle.nominator.forget(meta.uid(pod))
         self._remove_pod(pod)
 
     def _remove_pod(self, pod: Object) -> None:
@@ -210,6 +260,9 @@ class Scheduler:
 
     def _enqueue(self, pod: Object) -> None:
         info = PodInfo.of(pod)
+        promised = meta.get(pod, "status", "nominatedNodeName", default="")
+        if promised:
+            self._cycle.nominator.nominate(info, promised)
         verdict: Verdict = self._framework.pre_enqueue(info)
         self._queue.add(info, self._clock.now(), is_gated=verdict.is_refusal)
         self._woken.set()

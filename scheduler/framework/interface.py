@@ -1,7 +1,7 @@
 """Core: the extension points. A plug-in has a name, and the methods of the points it takes part in.
 
     pre_enqueue -> queue -> pre_filter -> filter (each node) -> score (the nodes left) -> reserve, bind
-                                             '-> post_filter (no node left)
+                                             '-> preemption (no node left)
 
 A plug-in sees the pod, nodes as NodeInfo, and a CycleState to remember things in from pre_filter to filter;
 it answers with a Verdict. A score is 0 to 100 a node, best first; one call scores all nodes, so that

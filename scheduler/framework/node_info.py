@@ -30,6 +30,7 @@ class NodeInfo:
     weight: Resources = field(default_factory=dict)
     owner_counts: Counter[str] = field(default_factory=Counter)
     pods: dict[str, PodInfo] = field(default_factory=dict)
+    pods_with_affinity: dict[str, PodInfo] = field(default_factory=dict)
 
     def set_node(self, node: Object) -> None:
         self.node = node
@@ -42,9 +43,12 @@ class NodeInfo:
     def add(self, pod: PodInfo) -> None:
         assert pod.uid not in self.pods, f"pod {pod.key} is counted twice on {self.name}"
         self.pods[pod.uid] = pod
+        if pod.has_affinity:
+            self.pods_with_affinity[pod.uid] = pod
         self._count(pod, 1)
 
     def remove(self, uid: str) -> None:
+        self.pods_with_affinity.pop(uid, None)
         self._count(self.pods.pop(uid), -1)
 
     def copy(self) -> NodeInfo:
@@ -59,6 +63,7 @@ class NodeInfo:
             weight=dict(self.weight),
             owner_counts=Counter(self.owner_counts),
             pods=dict(self.pods),
+            pods_with_affinity=dict(self.pods_with_affinity),
         )
 
     def _count(self, pod: PodInfo, sign: int) -> None:

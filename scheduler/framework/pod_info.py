@@ -34,6 +34,7 @@ class PodInfo:
     host_ports: tuple[HostPort, ...]
     owner_uid: str
     is_terminating: bool
+    has_affinity: bool
 
     @classmethod
     def of(cls, pod: Object) -> PodInfo:
@@ -50,6 +51,7 @@ class PodInfo:
             host_ports=_host_ports(pod),
             owner_uid=controller["uid"] if controller else "",
             is_terminating=meta.is_terminating(pod),
+            has_affinity=_has_affinity(pod),
         )
 
     @property
@@ -76,3 +78,9 @@ def _host_ports(pod: Object) -> tuple[HostPort, ...]:
         for port in container.get("ports") or ()
         if port.get("hostPort")
     )
+
+
+def _has_affinity(pod: Object) -> bool:
+    """True when the pod cares for its neighbours."""
+    affinity = pod["spec"].get("affinity") or {}
+    return bool(affinity.get("podAffinity") or affinity.get("podAntiAffinity"))

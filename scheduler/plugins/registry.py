@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from scheduler.framework.framework import Entry
 from scheduler.plugins.balanced_allocation import BalancedAllocation
+from scheduler.plugins.inter_pod_affinity import InterPodAffinity
 from scheduler.plugins.node_affinity import NodeAffinity
 from scheduler.plugins.node_name import NodeName
 from scheduler.plugins.node_ports import NodePorts
@@ -22,5 +23,6 @@ PLUGINS: tuple[Entry, ...] = (
     Entry(NodePorts()),
     Entry(NodeResourcesFit()),
     Entry(PodTopologySpread(), weight=2),
+    Entry(InterPodAffinity(), weight=2),
     Entry(BalancedAllocation()),
 )

@@ -11,7 +11,9 @@ from scheduler.cache import Cache
 from scheduler.framework.framework import Framework
 from scheduler.framework.interface import Score, Verdict
 from scheduler.framework.pod_info import PodInfo
+from scheduler.nominator import Nominator
 from scheduler.plugins.registry import PLUGINS
+from scheduler.preemption import Preemption, preempt
 from scheduler.schedule_one import Cycle, Scheduled
 from tests.datadriven import Case
 
@@ -46,7 +48,7 @@ class World:
     def __init__(self) -> None:
         self.cache = Cache()
         self.framework = Framework(PLUGINS)
-        self.cycle = Cycle(self.framework, random.Random(1))
+        self.cycle = Cycle(self.framework, random.Random(1), Nominator())
         self.pods: dict[str, PodInfo] = {}
 
     def handle(self, case: Case) -> str:
@@ -65,8 +67,10 @@ class World:
     def pod(self, case: Case) -> str:
         options = dict(case.options)
         node, owner, app = (options.pop(key, "") for key in ("on", "owner", "app"))
+        priority = int(options.pop("priority", "0"))
         for name in case.args:
             pod = make_pod(name, yaml.safe_load(case.input) if case.input else None, **options)
+            pod["spec"].setdefault("priority", priority)
             if app:
                 pod["metadata"]["labels"] = {"app": app}
             if owner:
@@ -86,6 +90,19 @@ class World:
     def schedule(self, case: Case) -> str:
         """Schedule pods one after another, each assumed where it goes."""
         return "\n".join(f"{name}: {self._schedule(name)}" for name in case.args)
+
+    def preempt(self, case: Case) -> str:
+        """Who would have to go for a pod that fits nowhere; it is promised the node."""
+        pod = self.pods[case.args[0]]
+        nodes = self.cache.cluster_snapshot()
+        outcome = self.cycle.schedule(pod, nodes)
+        assert not isinstance(outcome, Scheduled), f"{pod.name} fits on {outcome.node_name}"
+        result = preempt(self.framework, pod, nodes, outcome.diagnosis)
+        if isinstance(result, Preemption):
+            self.cycle.nominator.nominate(pod, result.node_name)
+            return f"{result.node_name}: {' '.join(victim.name for victim in result.victims)}"
+        outcome.diagnosis.post_filter = result
+        return outcome.diagnosis.message()
 
     def filter(self, case: Case) -> str:
         """Each node's verdict on a pod."""
