@@ -30,7 +30,7 @@ def step(state: State, message: Message) -> None:
             _handle_heartbeat(state, message)
         case MessageType.SNAP:
             _handle_snapshot(state, message)
-        case MessageType.PROP | MessageType.READ_INDEX | MessageType.TRANSFER_LEADER:
+        case MessageType.READ_INDEX | MessageType.TRANSFER_LEADER:
             state.forward(message)
         case MessageType.READ_INDEX_RESP:
             state.read_states.append(ReadState(message.index, message.context))

@@ -154,7 +154,7 @@ class MessageType(IntEnum):
     PRE_VOTE_RESP = 18
 
 
-FORWARDED = frozenset({MessageType.PROP, MessageType.READ_INDEX, MessageType.TRANSFER_LEADER})
+FORWARDED = frozenset({MessageType.READ_INDEX, MessageType.TRANSFER_LEADER})
 """Requests any member may pass on to whoever leads; they carry term 0, as they speak for no term."""
 
 FROM_LEADER = frozenset({MessageType.APP, MessageType.HEARTBEAT, MessageType.SNAP})
@@ -171,7 +171,7 @@ class Message:
     SNAP            snapshot
     HEARTBEAT       commit = what the receiver may commit; context = the read round, echoed by the answer
     READ_INDEX      context = the caller's; READ_INDEX_RESP adds index
-    PROP            entries, whose term and index the leader sets
+    PROP            entries, for the leader of this very term, who numbers them
     TRANSFER_LEADER from_ = who is to lead
     """
 

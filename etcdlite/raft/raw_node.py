@@ -26,6 +26,7 @@ from etcdlite.raft import candidate, follower, leader, rules
 from etcdlite.raft.membership import change
 from etcdlite.raft.messages import (
     FORWARDED,
+    NONE,
     ConfChange,
     ConfState,
     Entry,
@@ -99,21 +100,28 @@ class RawNode:
     def campaign(self) -> None:
         candidate.campaign(self._state)
 
-    def propose(self, data: bytes) -> None:
-        self._propose(Entry(0, 0, EntryType.NORMAL, data))
+    def propose(self, data: bytes) -> int:
+        """Have the leader append data, and nobody but the leader of the term returned.
 
-    def propose_conf_change(self, conf_change: ConfChange) -> None:
-        self._propose(Entry(0, 0, EntryType.CONF_CHANGE, conf_change.encode()))
+        So an entry of a later term that is applied first proves the proposal lost: it may be made again.
+        """
+        return self._propose(Entry(0, 0, EntryType.NORMAL, data))
 
-    def _propose(self, entry: Entry) -> None:
+    def propose_conf_change(self, conf_change: ConfChange) -> int:
+        """The same for a membership change; one that comes too early may also be dropped by the leader."""
+        return self._propose(Entry(0, 0, EntryType.CONF_CHANGE, conf_change.encode()))
+
+    def _propose(self, entry: Entry) -> int:
         state = self._state
         if state.role is Role.LEADER:
             refusal = leader.propose(state, (entry,))
+            if refusal:
+                raise ProposalDropped(refusal)
+        elif state.leader_id == NONE:
+            raise ProposalDropped("no leader")
         else:
-            is_sent = state.forward(Message(MessageType.PROP, entries=(entry,)))
-            refusal = "" if is_sent else "no leader"
-        if refusal:
-            raise ProposalDropped(refusal)
+            state.send(MessageType.PROP, state.leader_id, entries=(entry,))
+        return state.current_term
 
     def read_index(self, context: bytes) -> bool:
         """Ask for a linearizable read; a ReadState with `context` follows, unless messages are lost.

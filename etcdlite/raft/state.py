@@ -141,7 +141,7 @@ class State:
         self.messages.append(Message(type_, to, self.id, **fields))
 
     def forward(self, message: Message) -> bool:
-        """Pass a request on to the leader; whether one is known."""
+        """Pass a request on to whoever leads; whether one is known."""
         assert message.type in FORWARDED
         assert self.role is not Role.LEADER
         if self.leader_id == NONE:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from etcdlite.raft.messages import ConfState, Entry, HardState, Snapshot, SnapshotMetadata, limit_bytes
+from etcdlite.raft.messages import NONE, ConfState, Entry, HardState, Snapshot, SnapshotMetadata, limit_bytes
 
 
 class StorageError(Exception):
@@ -139,3 +139,33 @@ class MemoryStorage:
         term = self.term(index)
         del self._entries[: index - self._start[0]]
         self._start = (index, term)
+
+
+def recover(hard_state: HardState, entries: Sequence[Entry], applied: SnapshotMetadata) -> MemoryStorage:
+    """What Raft reads, from what a restart finds: the log, and how far the state machine on disk has come.
+
+    A crash may have come between two writes that belong together:
+    - A snapshot of the leader was put in place, but the log does not say so yet. The state machine is ahead
+      of the log, or contradicts it, and the log has nothing to add.
+    - Entries were written, but not the hard state after them. No answer had left, so no vote had been given
+      in their term: taking that term over is safe, and no log may hold a term above the current one.
+    """
+    storage = MemoryStorage()
+    storage._snapshot = Snapshot(applied)
+    storage._start = (applied.index, applied.term)
+    by_index = {entry.index: entry for entry in entries}
+    at = by_index.get(applied.index)
+    if at is not None and at.term == applied.term:
+        first, *rest = entries  # the oldest says what precedes the others
+        storage._start, storage._entries = (first.index, first.term), rest
+    elif entries and entries[0].index > applied.index:
+        assert entries[0].index == applied.index + 1, f"entries {applied.index + 1} on are missing"
+        storage._entries = list(entries)
+    term = max(hard_state.term, storage.term(storage.last_index()))
+    vote = hard_state.vote if term == hard_state.term else NONE
+    commit = max(hard_state.commit, applied.index)
+    assert commit <= storage.last_index(), (
+        f"entry {commit} was committed, the log ends at {storage.last_index()}"
+    )
+    storage._hard_state = HardState(term, vote, commit)
+    return storage
