@@ -1,1 +1,1 @@
-"""See README.md of the package."""
+"""The controllers: loops that make the world what the objects say it should be. See README.md."""

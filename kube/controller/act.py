@@ -37,7 +37,8 @@ log = logger(__name__)
 DELETES_AT_ONCE = 100
 
 Failure = StatusError | ConnectionFailed
-Undone = Callable[[Create | Delete], None]
+# Hears of each Create and Delete that did not happen, and of the failure unless that is fine.
+Undone = Callable[[Create | Delete, Failure | None], None]
 
 
 class Actor:
@@ -47,7 +48,7 @@ class Actor:
         self._client, self._recorder = client, recorder
 
     async def carry_out(self, actions: Sequence[Action], undone: Undone) -> None:
-        """Do everything; `undone` hears of each Create and Delete that did not happen."""
+        """Do everything that no failure prevents; raise the first failure."""
         failure: Failure | None = None
         for batch in batches(actions):
             if failure is None or isinstance(batch[0], UpdateStatus):
@@ -55,7 +56,7 @@ class Actor:
                 failure = failure or next((each for each in results if each is not None), None)
             else:
                 for action in batch:
-                    _tell(undone, action)
+                    _tell(undone, action, failure)
         if failure is not None:
             raise failure
 
@@ -63,8 +64,9 @@ class Actor:
         try:
             await self._do(action)
         except (StatusError, ConnectionFailed) as error:
-            _tell(undone, action)
-            if _is_fine(action, error):
+            failure = None if _is_fine(action, error) else error
+            _tell(undone, action, failure)
+            if failure is None:
                 return None
             if isinstance(action, (Create, Delete)) and action.announcement is not None:
                 self._announce_failure(action.announcement, action, error)
@@ -141,9 +143,9 @@ def batches(actions: Sequence[Action]) -> Iterator[Sequence[Action]]:
             size = size * 2 if kind is Create else size
 
 
-def _tell(undone: Undone, action: Action) -> None:
+def _tell(undone: Undone, action: Action, failure: Failure | None) -> None:
     if isinstance(action, (Create, Delete)):
-        undone(action)
+        undone(action, failure)
 
 
 def _is_fine(action: Action, error: Failure) -> bool:

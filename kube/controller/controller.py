@@ -53,10 +53,11 @@ class Controller(Generic[Seen]):
         recorder: EventRecorder,
         clock: Clock,
         children: Resource | None = None,
+        expectations: Expectations | None = None,
     ) -> None:
         self.name = name
         self.queue = WorkQueue(name)
-        self.expectations = Expectations()
+        self.expectations = expectations or Expectations()
         self._reconciler, self._clock, self._children = reconciler, clock, children
         self._actor = Actor(client, recorder)
 
@@ -129,7 +130,9 @@ class Controller(Generic[Seen]):
         ]
         self.expectations.expect(key, creations, deletions, now)
 
-        def undone(action: Create | Delete) -> None:
+        def undone(action: Create | Delete, failure: Exception | None) -> None:
+            if failure is not None:
+                self.expectations.failed(key, str(failure))
             if action.resource == self._children:
                 if isinstance(action, Create):
                     self.expectations.created(key)
@@ -137,6 +140,7 @@ class Controller(Generic[Seen]):
                     self.expectations.deleted(key, action.uid)
 
         await self._actor.carry_out([each for each in plan if not isinstance(each, RequeueAfter)], undone)
+        self.expectations.succeeded(key)
         for each in plan:
             if isinstance(each, RequeueAfter):
                 self.queue.add_after(key, each.seconds)

@@ -1,4 +1,4 @@
-"""Core: what a controller has done but not yet seen, so that it does not do it twice.
+"""Core: what a controller has done but not yet seen, so as not to do it twice; and what it failed to do.
 
 A controller that has just created five pods will find none of them in its cache for a few milliseconds;
 planning from that cache would create five more. So before it acts it notes how many creations and which
@@ -32,6 +32,7 @@ class Expectations:
 
     def __init__(self) -> None:
         self._expected: dict[str, Expected] = {}
+        self._failures: dict[str, str] = {}
 
     def satisfied(self, key: str, now: datetime) -> bool:
         """True when everything expected was seen, or has been waited for too long."""
@@ -58,6 +59,19 @@ class Expectations:
         if expected is not None:
             expected.deletions.discard(uid)
 
+    def failed(self, key: str, why: str) -> None:
+        """A creation or deletion was refused."""
+        self._failures[key] = why
+
+    def succeeded(self, key: str) -> None:
+        """Everything the last plan said was done."""
+        self._failures.pop(key, None)
+
+    def failure(self, key: str) -> str | None:
+        """Why the last plan could not be carried out, if it could not."""
+        return self._failures.get(key)
+
     def forget(self, key: str) -> None:
         """The object behind the key is gone."""
         self._expected.pop(key, None)
+        self._failures.pop(key, None)

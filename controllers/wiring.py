@@ -1,0 +1,44 @@
+"""Shell: what every controller is given: client, shared informers, clock, and an Event source of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from kube.api.resources import Resource
+from kube.base.clock import Clock
+from kube.base.tasks import Tasks
+from kube.client.events import EventRecorder
+from kube.client.informer import InformerFactory
+from kube.client.rest import Client
+from kube.controller.controller import Controller
+from kube.controller.expectations import Expectations
+from kube.controller.reconciler import Reconciler
+
+Seen = TypeVar("Seen")
+
+
+@dataclass(slots=True)
+class Wiring:
+    """Handed to each controller's `build`; remembers the recorders so that they can be started."""
+
+    client: Client
+    informers: InformerFactory
+    clock: Clock
+    recorders: dict[str, EventRecorder] = field(default_factory=dict)
+
+    def controller(
+        self,
+        component: str,
+        reconciler: Reconciler[Seen],
+        children: Resource | None = None,
+        expectations: Expectations | None = None,
+    ) -> Controller[Seen]:
+        """A controller whose Events come from `component`."""
+        recorder = EventRecorder(self.client, component, clock=self.clock)
+        self.recorders[component] = recorder
+        return Controller(component, reconciler, self.client, recorder, self.clock, children, expectations)
+
+    def start_recorders(self, tasks: Tasks) -> None:
+        for component, recorder in self.recorders.items():
+            tasks.start(f"events of {component}", recorder.run)
