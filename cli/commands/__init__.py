@@ -1,1 +1,1 @@
-"""See README.md of the package."""
+"""The verbs of kl, one a file; `cli.main` holds the table."""

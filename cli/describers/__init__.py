@@ -1,1 +1,1 @@
-"""See README.md of the package."""
+"""What `kl describe` prints, one kind a file; `cli.describers.table` holds the table."""

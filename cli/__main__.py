@@ -1,0 +1,5 @@
+"""Shell: `python -P -m cli`."""
+
+from cli.main import main
+
+main(prog_name="kl")

@@ -1,0 +1,1 @@
+"""A stand-in for a component: what the launcher starts in its own tests."""
