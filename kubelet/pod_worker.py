@@ -197,7 +197,7 @@ class PodWorker:
         new = pod_status.build(pod, self._state(), node.ip, node.runtime.name, now)
         if all(self._reported.get(key) == value for key, value in new.items()):
             return
-        patch = {"metadata": {"uid": self._uid}, "status": new}
+        patch = pod_status.patch(pod, new)
         try:
             await node.client.patch(
                 PODS, meta.namespace(pod), meta.name(pod), patch, "strategic", subresource="status"

@@ -54,6 +54,15 @@ def build(pod: Object, state: PodState, node_ip: str, runtime_name: str, now: da
     return status
 
 
+def patch(pod: Object, status: Object) -> Object:
+    """The strategic merge patch that makes the status so: a condition's old reason goes when it has none
+    now.
+    """
+    nothing = {"reason": None, "message": None}
+    written = [{**nothing, **condition} for condition in status["conditions"]]
+    return {"metadata": {"uid": meta.uid(pod)}, "status": {**status, "conditions": written}}
+
+
 def is_ready(spec: Object, container: Container | None, now: datetime) -> bool:
     """True when the container takes traffic; a readiness probe succeeds after its initial delay."""
     return container is not None and container.is_running and ready_at(spec, container) <= now
