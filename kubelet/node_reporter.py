@@ -44,6 +44,7 @@ class NodeReporter:
     ) -> None:
         self._facts, self._client, self._recorder = facts, client, recorder
         self._clock, self._unready = clock, unready
+        self._lease: Object | None = None
         self.is_registered = False
 
     async def report(self) -> None:
@@ -103,16 +104,23 @@ class NodeReporter:
             await self._client.update(NODES, cleared)
 
     async def _renew_once(self) -> None:
-        node = await self._client.get(NODES, None, self._facts.name)
         try:
-            old = await self._client.get(LEASES, "kube-node-lease", self._facts.name)
+            lease = self._lease or await self._get_or_create_lease()
+            renewed = node_status.lease_spec(self._facts, self._clock.now())
+            self._lease = await self._client.update(LEASES, {**lease, "spec": renewed})
+        except StatusError:
+            # Somebody else wrote or deleted it: look again before the next try.
+            self._lease = None
+            raise
+
+    async def _get_or_create_lease(self) -> Object:
+        try:
+            return await self._client.get(LEASES, node_status.LEASE_NAMESPACE, self._facts.name)
         except StatusError as error:
             if not errors.is_not_found(error):
                 raise
-            new = node_status.lease(self._facts, node, None, self._clock.now())
-            await self._client.create(LEASES, new)
-        else:
-            await self._client.update(LEASES, node_status.lease(self._facts, node, old, self._clock.now()))
+        node = await self._client.get(NODES, None, self._facts.name)
+        return await self._client.create(LEASES, node_status.new_lease(self._facts, node, self._clock.now()))
 
 
 def _is_ready(node: Object) -> bool:

@@ -17,6 +17,7 @@ from kube.api.meta import Object
 
 KUBELET_VERSION = "v1.36.0"
 LEASE_SECONDS = 40
+LEASE_NAMESPACE = "kube-node-lease"
 NOT_READY_TAINT = "node.kubernetes.io/not-ready"
 
 # What a simulated node offers, whatever the machine.
@@ -104,19 +105,19 @@ def without_not_ready_taint(node: Object) -> Object | None:
     return {**node, "spec": {**node["spec"], "taints": left}}
 
 
-def lease(facts: NodeFacts, node: Object, old: Object | None, now: datetime) -> Object:
-    """The node's Lease, renewed now; it is owned by the Node and goes with it."""
+def new_lease(facts: NodeFacts, node: Object, now: datetime) -> Object:
+    """The node's Lease; it is owned by the Node and goes with it."""
     owner = {"apiVersion": "v1", "kind": "Node", "name": facts.name, "uid": meta.uid(node)}
-    metadata = {"name": facts.name, "namespace": "kube-node-lease", "ownerReferences": [owner]}
+    metadata = {"name": facts.name, "namespace": LEASE_NAMESPACE, "ownerReferences": [owner]}
+    return {"metadata": metadata, "spec": lease_spec(facts, now)}
+
+
+def lease_spec(facts: NodeFacts, now: datetime) -> Object:
+    """The spec of the node's Lease, renewed now."""
     return {
-        "apiVersion": "coordination.k8s.io/v1",
-        "kind": "Lease",
-        "metadata": old["metadata"] if old else metadata,
-        "spec": {
-            "holderIdentity": facts.name,
-            "leaseDurationSeconds": LEASE_SECONDS,
-            "renewTime": meta.format_micro_time(now),
-        },
+        "holderIdentity": facts.name,
+        "leaseDurationSeconds": LEASE_SECONDS,
+        "renewTime": meta.format_micro_time(now),
     }
 
 

@@ -37,6 +37,7 @@ from kubelet.pod.plan import (
     StartContainer,
     StopContainer,
     StopSandbox,
+    init_containers,
     life,
     plan,
 )
@@ -164,27 +165,27 @@ class PodWorker:
         spec, runtime = action.spec, self._node.runtime
         await self._pull(spec)
         container_id = await runtime.create_container(self._uid, _container_config(spec, action.attempt))
-        self._event(NORMAL, "Created", "Container created")
+        self._event(NORMAL, "Created", "Container created", spec["name"])
         await runtime.start_container(container_id)
-        self._event(NORMAL, "Started", "Container started")
+        self._event(NORMAL, "Started", "Container started", spec["name"])
         self._backed_off.discard(spec["name"])
 
     async def _pull(self, spec: Object) -> None:
         image = spec["image"]
         if spec.get("imagePullPolicy") != "Always":
             present = f'Container image "{image}" already present on machine and can be accessed by the pod'
-            self._event(NORMAL, "Pulled", present)
+            self._event(NORMAL, "Pulled", present, spec["name"])
             return
-        self._event(NORMAL, "Pulling", f'Pulling image "{image}"')
+        self._event(NORMAL, "Pulling", f'Pulling image "{image}"', spec["name"])
         seconds = await self._node.runtime.pull_image(image)
         took = f"{seconds * 1000:.0f}ms"
         done = (
             f'Successfully pulled image "{image}" in {took} ({took} including waiting). Image size: 0 bytes.'
         )
-        self._event(NORMAL, "Pulled", done)
+        self._event(NORMAL, "Pulled", done, spec["name"])
 
     async def _stop(self, action: StopContainer) -> None:
-        self._event(NORMAL, "Killing", f"Stopping container {action.name}")
+        self._event(NORMAL, "Killing", f"Stopping container {action.name}", action.name)
         await self._node.runtime.stop_container(action.id, action.grace_seconds)
 
     async def _report(self) -> None:
@@ -214,7 +215,7 @@ class PodWorker:
                 self._backed_off.add(action.name)
                 who = pod_status.full_name(self._pod)
                 message = f"Back-off restarting failed container {action.name} in pod {who}"
-                self._event(WARNING, "BackOff", message)
+                self._event(WARNING, "BackOff", message, action.name)
 
     async def _delete_for_good(self) -> None:
         pod = self._pod
@@ -242,8 +243,11 @@ class PodWorker:
         pairs = [(spec, state.latest(spec["name"])) for spec in self._pod["spec"]["containers"]]
         return [pod_status.ready_at(spec, each) for spec, each in pairs if each and each.is_running]
 
-    def _event(self, kind: str, reason: str, message: str) -> None:
-        self._node.recorder.event(self._pod, kind, reason, message)
+    def _event(self, kind: str, reason: str, message: str, container: str = "") -> None:
+        """Tell users about the pod, or about one of its containers."""
+        is_init = any(spec["name"] == container for spec in init_containers(self._pod))
+        part = f"spec.{'initContainers' if is_init else 'containers'}{{{container}}}" if container else ""
+        self._node.recorder.event(self._pod, kind, reason, message, part)
 
 
 def _container_config(spec: Mapping[str, object], attempt: int) -> ContainerConfig:

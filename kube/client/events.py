@@ -42,9 +42,14 @@ class EventRecorder:
         self._correlator = EventCorrelator()
         self._queue: asyncio.Queue[Object] = asyncio.Queue(maxsize=QUEUE_SIZE)
 
-    def event(self, about: Object, type: str, reason: str, message: str) -> None:
-        """Record that something happened to `about`, which says its apiVersion and kind."""
+    def event(self, about: Object, type: str, reason: str, message: str, field_path: str = "") -> None:
+        """Record that something happened to `about`, which says its apiVersion and kind.
+
+        `field_path` names the part of it that is meant, such as `spec.containers{web}`.
+        """
         event = make_event(about, type, reason, message, self._component, self._host, self._clock.now())
+        if field_path:
+            event["involvedObject"]["fieldPath"] = field_path
         try:
             self._queue.put_nowait(event)
         except asyncio.QueueFull:
