@@ -3,7 +3,7 @@
 add-members N [learners=] [option=value]   members with these settings (a second call: not yet in the cluster)
 campaign ID; propose ID TEXT; read-index ID TEXT; transfer-leader ID TO; conf-change ID add=|remove=|learner=
 tick N [ID]; run N           time passes: nothing is delivered; everything is
-deliver [drop=TYPE|A->B]     what is on the wire now; stabilize: until it is quiet
+deliver [drop=TYPE|A->B]     what is on the wire now; stabilize [hold=TYPE]: until it is quiet
 partition 1,2 3; heal; cut 1->2; crash ID; restart ID; stall ID; resume ID; stream-closed ID LEADER
 compact ID [keep=]; unreachable ID PEER; snapshot-status ID PEER ok|failed
 status; raft-log ID; values; wire
@@ -88,7 +88,11 @@ class Interpreter:
         self.network.deliver(self._lost(case))
 
     def do_stabilize(self, case: datadriven.Case) -> None:
+        """With hold=TYPE, messages of that type already on the wire stay there."""
+        wire, hold = self.network.wire, case.option("hold", "")
+        self.network.wire = [m for m in wire if m.type.name != hold]
         self.network.stabilize(self._lost(case))
+        self.network.wire = [m for m in wire if m.type.name == hold]
 
     def _lost(self, case: datadriven.Case) -> Any:
         drop = case.option("drop", "").split(",")
