@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from etcdlite.pb import raft_pb2 as etcdlite_dot_pb_dot_raft__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x65tcdlite/pb/peer.proto\x12\retcdlite.peer\x1a\x16\x65tcdlite/pb/raft.proto\"8\n\x0cMessageBatch\x12(\n\x08messages\x18\x01 \x03(\x0b\x32\x16.etcdlite.raft.Message\"\x10\n\x0eMessagesClosed\"0\n\x03Row\x12\x0b\n\x03key\x18\x01 \x01(\x0c\x12\r\n\x05value\x18\x02 \x01(\x0c\x12\r\n\x05table\x18\x03 \x01(\t\"h\n\rSnapshotChunk\x12\'\n\x07message\x18\x01 \x01(\x0b\x32\x16.etcdlite.raft.Message\x12 \n\x04rows\x18\x02 \x03(\x0b\x32\x12.etcdlite.peer.Row\x12\x0c\n\x04last\x18\x03 \x01(\x08\"\x13\n\x11SnapshotInstalled\"\x1f\n\x11LeaseRenewRequest\x12\n\n\x02id\x18\x01 \x01(\x03\"!\n\x12LeaseRenewResponse\x12\x0b\n\x03ttl\x18\x01 \x01(\x03\"#\n\x15LeaseRemainingRequest\x12\n\n\x02id\x18\x01 \x01(\x03\"%\n\x16LeaseRemainingResponse\x12\x0b\n\x03ttl\x18\x01 \x01(\x03\x32\xd7\x02\n\x04Peer\x12H\n\x08Messages\x12\x1b.etcdlite.peer.MessageBatch\x1a\x1d.etcdlite.peer.MessagesClosed(\x01\x12S\n\x0fInstallSnapshot\x12\x1c.etcdlite.peer.SnapshotChunk\x1a .etcdlite.peer.SnapshotInstalled(\x01\x12Q\n\nLeaseRenew\x12 .etcdlite.peer.LeaseRenewRequest\x1a!.etcdlite.peer.LeaseRenewResponse\x12]\n\x0eLeaseRemaining\x12$.etcdlite.peer.LeaseRemainingRequest\x1a%.etcdlite.peer.LeaseRemainingResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x65tcdlite/pb/peer.proto\x12\retcdlite.peer\x1a\x16\x65tcdlite/pb/raft.proto\"8\n\x0cMessageBatch\x12(\n\x08messages\x18\x01 \x03(\x0b\x32\x16.etcdlite.raft.Message\"\x10\n\x0eMessagesClosed\"0\n\x03Row\x12\x0b\n\x03key\x18\x01 \x01(\x0c\x12\r\n\x05value\x18\x02 \x01(\x0c\x12\r\n\x05table\x18\x03 \x01(\t\"h\n\rSnapshotChunk\x12\'\n\x07message\x18\x01 \x01(\x0b\x32\x16.etcdlite.raft.Message\x12 \n\x04rows\x18\x02 \x03(\x0b\x32\x12.etcdlite.peer.Row\x12\x0c\n\x04last\x18\x03 \x01(\x08\"\x13\n\x11SnapshotInstalled\"\x1b\n\rLeaseQuestion\x12\n\n\x02id\x18\x01 \x01(\x03\"!\n\x12LeaseRenewResponse\x12\x0b\n\x03ttl\x18\x01 \x01(\x03\")\n\x16LeaseRemainingResponse\x12\x0f\n\x07seconds\x18\x01 \x01(\x01\x32\xcb\x02\n\x04Peer\x12H\n\x08Messages\x12\x1b.etcdlite.peer.MessageBatch\x1a\x1d.etcdlite.peer.MessagesClosed(\x01\x12S\n\x0fInstallSnapshot\x12\x1c.etcdlite.peer.SnapshotChunk\x1a .etcdlite.peer.SnapshotInstalled(\x01\x12M\n\nLeaseRenew\x12\x1c.etcdlite.peer.LeaseQuestion\x1a!.etcdlite.peer.LeaseRenewResponse\x12U\n\x0eLeaseRemaining\x12\x1c.etcdlite.peer.LeaseQuestion\x1a%.etcdlite.peer.LeaseRemainingResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,14 +42,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SNAPSHOTCHUNK']._serialized_end=295
   _globals['_SNAPSHOTINSTALLED']._serialized_start=297
   _globals['_SNAPSHOTINSTALLED']._serialized_end=316
-  _globals['_LEASERENEWREQUEST']._serialized_start=318
-  _globals['_LEASERENEWREQUEST']._serialized_end=349
-  _globals['_LEASERENEWRESPONSE']._serialized_start=351
-  _globals['_LEASERENEWRESPONSE']._serialized_end=384
-  _globals['_LEASEREMAININGREQUEST']._serialized_start=386
-  _globals['_LEASEREMAININGREQUEST']._serialized_end=421
-  _globals['_LEASEREMAININGRESPONSE']._serialized_start=423
-  _globals['_LEASEREMAININGRESPONSE']._serialized_end=460
-  _globals['_PEER']._serialized_start=463
-  _globals['_PEER']._serialized_end=806
+  _globals['_LEASEQUESTION']._serialized_start=318
+  _globals['_LEASEQUESTION']._serialized_end=345
+  _globals['_LEASERENEWRESPONSE']._serialized_start=347
+  _globals['_LEASERENEWRESPONSE']._serialized_end=380
+  _globals['_LEASEREMAININGRESPONSE']._serialized_start=382
+  _globals['_LEASEREMAININGRESPONSE']._serialized_end=423
+  _globals['_PEER']._serialized_start=426
+  _globals['_PEER']._serialized_end=757
 # @@protoc_insertion_point(module_scope)

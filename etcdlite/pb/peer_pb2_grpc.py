@@ -46,12 +46,12 @@ class PeerStub:
                 _registered_method=True)
         self.LeaseRenew = channel.unary_unary(
                 '/etcdlite.peer.Peer/LeaseRenew',
-                request_serializer=etcdlite_dot_pb_dot_peer__pb2.LeaseRenewRequest.SerializeToString,
+                request_serializer=etcdlite_dot_pb_dot_peer__pb2.LeaseQuestion.SerializeToString,
                 response_deserializer=etcdlite_dot_pb_dot_peer__pb2.LeaseRenewResponse.FromString,
                 _registered_method=True)
         self.LeaseRemaining = channel.unary_unary(
                 '/etcdlite.peer.Peer/LeaseRemaining',
-                request_serializer=etcdlite_dot_pb_dot_peer__pb2.LeaseRemainingRequest.SerializeToString,
+                request_serializer=etcdlite_dot_pb_dot_peer__pb2.LeaseQuestion.SerializeToString,
                 response_deserializer=etcdlite_dot_pb_dot_peer__pb2.LeaseRemainingResponse.FromString,
                 _registered_method=True)
 
@@ -102,12 +102,12 @@ def add_PeerServicer_to_server(servicer, server):
             ),
             'LeaseRenew': grpc.unary_unary_rpc_method_handler(
                     servicer.LeaseRenew,
-                    request_deserializer=etcdlite_dot_pb_dot_peer__pb2.LeaseRenewRequest.FromString,
+                    request_deserializer=etcdlite_dot_pb_dot_peer__pb2.LeaseQuestion.FromString,
                     response_serializer=etcdlite_dot_pb_dot_peer__pb2.LeaseRenewResponse.SerializeToString,
             ),
             'LeaseRemaining': grpc.unary_unary_rpc_method_handler(
                     servicer.LeaseRemaining,
-                    request_deserializer=etcdlite_dot_pb_dot_peer__pb2.LeaseRemainingRequest.FromString,
+                    request_deserializer=etcdlite_dot_pb_dot_peer__pb2.LeaseQuestion.FromString,
                     response_serializer=etcdlite_dot_pb_dot_peer__pb2.LeaseRemainingResponse.SerializeToString,
             ),
     }
@@ -190,7 +190,7 @@ class Peer:
             request,
             target,
             '/etcdlite.peer.Peer/LeaseRenew',
-            etcdlite_dot_pb_dot_peer__pb2.LeaseRenewRequest.SerializeToString,
+            etcdlite_dot_pb_dot_peer__pb2.LeaseQuestion.SerializeToString,
             etcdlite_dot_pb_dot_peer__pb2.LeaseRenewResponse.FromString,
             options,
             channel_credentials,
@@ -217,7 +217,7 @@ class Peer:
             request,
             target,
             '/etcdlite.peer.Peer/LeaseRemaining',
-            etcdlite_dot_pb_dot_peer__pb2.LeaseRemainingRequest.SerializeToString,
+            etcdlite_dot_pb_dot_peer__pb2.LeaseQuestion.SerializeToString,
             etcdlite_dot_pb_dot_peer__pb2.LeaseRemainingResponse.FromString,
             options,
             channel_credentials,

@@ -1,0 +1,198 @@
+"""Shell: from flags and a data folder to a Node that is ready to run.
+
+    first boot   the founders' rows are the state machine at entry 1; the log begins after it
+    restart      the backend says up to where it is durable, the WAL what was promised beyond that
+
+That the founding state counts as an entry means that a member added later never replays the log from its
+beginning (where it would miss the founders), but gets a snapshot.
+
+Layout of the folder: lock, db (LMDB), wal/, snapshots/ (files on their way).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+import grpc
+
+from etcdlite import members as membership
+from etcdlite import wal as wal_files
+from etcdlite.apply import APPLIED, POSITION, Applier, position
+from etcdlite.lease.lessor import Lessor
+from etcdlite.log import logger
+from etcdlite.members import Members
+from etcdlite.mvcc.backend import META
+from etcdlite.mvcc.backend_lmdb import LmdbBackend
+from etcdlite.mvcc.store import Store
+from etcdlite.node import TICK_SECONDS, Limits, Node
+from etcdlite.raft.messages import HardState, Snapshot, SnapshotMetadata
+from etcdlite.raft.raw_node import Config, RawNode
+from etcdlite.raft.storage import MemoryStorage
+from etcdlite.transport import Identity, Transport
+from etcdlite.wal import Wal, WalDamaged
+
+FOUNDING = (1, 1)
+"""Index and term of the state the founders agree on without a word."""
+
+log = logger("boot")
+
+
+class StartupError(Exception):
+    """This member cannot start; the text is one clear line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the flags say about this member and its cluster."""
+
+    name: str
+    data_dir: Path
+    initial_cluster: Mapping[str, Sequence[str]]
+    cluster_token: str
+    is_new_cluster: bool = True
+    heartbeat_seconds: float = 0.1
+    limits: Limits = field(default_factory=Limits)
+
+
+def lock_folder(folder: Path) -> int:
+    """Claim the data folder for this process; the lock goes with the descriptor."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise StartupError(f"--data-dir {folder}: another member is running on it") from None
+    return descriptor
+
+
+async def open_node(
+    settings: Settings, random: Random, peer_credentials: grpc.ChannelCredentials | None
+) -> Node:
+    """Open or found this member."""
+    path = settings.data_dir / "db"
+    if not wal_files.exists(settings.data_dir / "wal"):
+        path.unlink(missing_ok=True)  # a first boot that was cut short
+    backend = LmdbBackend(path, settings.limits.quota_bytes)
+    if wal_files.exists(settings.data_dir / "wal"):
+        identity, wal, storage = _reopen(settings, backend)
+    else:
+        identity, wal, storage = await _found(settings, backend)
+    store, lessor, members = Store(backend), Lessor(backend), Members(backend)
+    applier = Applier(backend, store, lessor)
+    transport = Transport(identity, peer_credentials, backend)
+    config = Config(
+        id=identity.member_id,
+        election_ticks=round(settings.limits.election_seconds / TICK_SECONDS),
+        heartbeat_ticks=round(settings.heartbeat_seconds / TICK_SECONDS),
+        storage=storage,
+        random=random,
+        applied=applier.applied[0],
+    )
+    raft = RawNode(config)
+    _advance_ticks(raft, config)
+    node = Node(
+        member_id=identity.member_id,
+        cluster_id=identity.cluster_id,
+        raft=raft,
+        storage=storage,
+        wal=wal,
+        backend=backend,
+        store=store,
+        lessor=lessor,
+        applier=applier,
+        members=members,
+        transport=transport,
+        limits=settings.limits,
+        first_request_id=random.getrandbits(62),
+    )
+    transport.receiver = node
+    return node
+
+
+def _advance_ticks(raft: RawNode, config: Config) -> None:
+    """At boot nobody leads yet, most likely: leave time for two heartbeats to say otherwise, no more."""
+    for _ in range(config.election_ticks - 2 * config.heartbeat_ticks):
+        raft.tick()
+
+
+async def _found(settings: Settings, backend: LmdbBackend) -> tuple[Identity, Wal, MemoryStorage]:
+    """Begin as one of the founders."""
+    urls = settings.initial_cluster.get(settings.name)
+    if urls is None:
+        raise StartupError(f"--name {settings.name}: not in --initial-cluster")
+    founders = membership.founders(settings.initial_cluster, settings.cluster_token)
+    cluster_id = membership.cluster_id(member.ID for member in founders)
+    identity = Identity(cluster_id, membership.member_id(urls, settings.cluster_token))
+    members = Members(backend)
+    for member in founders:
+        members.put(member)
+    backend.put(META, APPLIED, POSITION.pack(*FOUNDING))
+    await backend.flush()
+    mark = SnapshotMetadata(*FOUNDING, members.conf_state)
+    hard_state = HardState(term=FOUNDING[1], commit=FOUNDING[0])
+    whose = wal_files.Identity(identity.cluster_id, identity.member_id)
+    wal = Wal.create(settings.data_dir / "wal", whose, hard_state, mark)
+    storage = MemoryStorage()
+    storage.apply_snapshot(Snapshot(mark))
+    storage.set_hard_state(hard_state)
+    log.info("founded", member=f"{identity.member_id:x}", cluster=f"{cluster_id:x}", founders=len(founders))
+    return identity, wal, storage
+
+
+def _reopen(settings: Settings, backend: LmdbBackend) -> tuple[Identity, Wal, MemoryStorage]:
+    """Go on from what the disk says."""
+    try:
+        wal, contents = wal_files.open_wal(settings.data_dir / "wal")
+    except WalDamaged as error:
+        raise StartupError(str(error)) from error
+    assert contents.identity is not None, "checked by open_wal"
+    identity = Identity(contents.identity.cluster_id, contents.identity.member_id)
+    _refuse_other_cluster(settings, identity)
+    index, term = position(backend.durable(META, APPLIED))
+    mark = contents.snapshot
+    if mark.index > index:
+        raise StartupError(
+            f"{settings.data_dir}: db ends at entry {index}, but the log begins after {mark.index}"
+        )
+    entries = [entry for entry in contents.entries if entry.index > mark.index]
+    conf_state = Members(backend).conf_state
+    known = next(
+        (entry.term for entry in entries if entry.index == index), mark.term if mark.index == index else None
+    )
+    if known != term:  # the leader's snapshot was installed, but the log did not hear of it any more
+        mark, entries = SnapshotMetadata(index, term, conf_state), []
+    storage = MemoryStorage()
+    storage.apply_snapshot(Snapshot(SnapshotMetadata(mark.index, mark.term, conf_state)))
+    storage.append(entries)
+    hard_state = contents.hard_state
+    storage.set_hard_state(
+        HardState(max(hard_state.term, term), hard_state.vote, max(hard_state.commit, index))
+    )
+    log.info(
+        "opened",
+        member=f"{identity.member_id:x}",
+        applied=index,
+        last=storage.last_index(),
+        term=hard_state.term,
+    )
+    return identity, wal, storage
+
+
+def _refuse_other_cluster(settings: Settings, identity: Identity) -> None:
+    """A founder's flags and his data folder must speak of the same member."""
+    if not settings.is_new_cluster or settings.name not in settings.initial_cluster:
+        return
+    founders = membership.founders(settings.initial_cluster, settings.cluster_token)
+    cluster_id = membership.cluster_id(member.ID for member in founders)
+    member_id = membership.member_id(settings.initial_cluster[settings.name], settings.cluster_token)
+    if (identity.cluster_id, identity.member_id) != (cluster_id, member_id):
+        raise StartupError(
+            f"--data-dir {settings.data_dir}: holds member {identity.member_id:x} of cluster {identity.cluster_id:x}, "
+            f"but the flags say member {member_id:x} of cluster {cluster_id:x}"
+        )

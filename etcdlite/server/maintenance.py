@@ -1,0 +1,103 @@
+"""Shell: etcd's Maintenance service: how this member is, and what an operator may do to it.
+
+Alarms and leadership concern the cluster and go through Raft; status, hashes and defragmentation are this
+member's own.
+
+Absent: Snapshot (the file etcdctl would save is bbolt's format), Downgrade.
+After: etcd server/etcdserver/api/v3rpc/maintenance.go.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any
+
+from etcdlite import codec
+from etcdlite.commands import AlarmAction, AlarmMember
+from etcdlite.errors import Refusal, StoreError
+from etcdlite.node import Node
+from etcdlite.pb import rpc_pb2, rpc_pb2_grpc
+from etcdlite.server.answers import answer, header
+
+VERSION = "3.6.5"
+"""The release whose behaviour this store has; clients decide by it what they may trust."""
+
+
+class MaintenanceServicer(rpc_pb2_grpc.MaintenanceServicer):  # type: ignore[misc]  # the stubs are untyped
+    """The calls of the Maintenance service."""
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+
+    async def Status(self, request: Any, context: Any) -> Any:  # noqa: N802 # the service's names are etcd's
+        node = self.node
+        status = node.raft.status()
+        errors = [f"memberID:{alarm.member_id} alarm:{alarm.alarm.name} " for alarm in node.applier.alarms]
+        if not node.leader_id:
+            errors.append(Refusal.NO_LEADER.text)
+        return rpc_pb2.StatusResponse(
+            header=header(node),
+            version=VERSION,
+            dbSize=node.backend.size_bytes,
+            dbSizeInUse=node.backend.size_in_use_bytes,
+            dbSizeQuota=node.limits.quota_bytes,
+            leader=node.leader_id,
+            raftIndex=status.commit,
+            raftTerm=status.term,
+            raftAppliedIndex=node.applied,
+            isLearner=node.member_id in node.members.conf_state.learners,
+            storageVersion=".".join(VERSION.split(".")[:2]) + ".0",
+            errors=errors,
+        )
+
+    @answer
+    async def Alarm(self, request: Any) -> Any:  # noqa: N802
+        if request.action == AlarmAction.GET:
+            alarms = [alarm for alarm in self.node.applier.alarms if _is_asked(request, alarm)]
+            return self._alarms(sorted(alarms, key=lambda alarm: (alarm.member_id, alarm.alarm)))
+        result = await self.node.propose(codec.alarm_from_pb(request))
+        return self._alarms(result.alarms)
+
+    def _alarms(self, alarms: Any) -> Any:
+        members = [rpc_pb2.AlarmMember(memberID=alarm.member_id, alarm=alarm.alarm) for alarm in alarms]
+        return rpc_pb2.AlarmResponse(header=header(self.node), alarms=members)
+
+    @answer
+    async def Defragment(self, request: Any) -> Any:  # noqa: N802
+        await self.node.defragment()
+        return rpc_pb2.DefragmentResponse(header=header(self.node))
+
+    @answer
+    async def Hash(self, request: Any) -> Any:  # noqa: N802
+        await self.node.backend.flush()
+        snapshot = self.node.backend.snapshot()
+        try:
+            checksum = 0
+            for bucket, key, value in snapshot.rows():
+                checksum = zlib.crc32(value, zlib.crc32(key, zlib.crc32(bucket.encode(), checksum)))
+        finally:
+            snapshot.close()
+        return rpc_pb2.HashResponse(header=header(self.node), hash=checksum)
+
+    @answer
+    async def HashKV(self, request: Any) -> Any:  # noqa: N802
+        store = self.node.store
+        refusal = store.refuse_revision(request.revision)
+        if refusal is not None:
+            raise StoreError(refusal)
+        revision = request.revision or store.revision
+        return rpc_pb2.HashKVResponse(
+            header=header(self.node),
+            hash=store.hash_kv(revision),
+            compact_revision=store.compacted or -1,
+            hash_revision=revision,
+        )
+
+    @answer
+    async def MoveLeader(self, request: Any) -> Any:  # noqa: N802
+        await self.node.move_leader(request.targetID)
+        return rpc_pb2.MoveLeaderResponse(header=header(self.node))
+
+
+def _is_asked(request: Any, alarm: AlarmMember) -> bool:
+    return request.memberID in (0, alarm.member_id) and request.alarm in (0, alarm.alarm)

@@ -1,0 +1,306 @@
+"""Shell: how Raft's messages reach the other members, and theirs this one.
+
+Each member opens one stream to every other and sends its messages down it in batches; answers come up the
+stream the other one opened. A queue in between is bounded: Raft survives lost messages, not lost memory. A
+stream that breaks is opened again after a pause, and the end of an incoming stream is news of its own: had
+it come from the leader, the leader is probably gone.
+
+    node -> send -> queue per peer -> stream ~~> PeerService -> Receiver (the node)
+
+Invariants: a call from another cluster, or meant for another member, is refused.
+Absent: retries of single messages; Raft's own time-outs do that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any, Protocol
+
+import grpc
+import grpc.aio
+
+from etcdlite import codec, snapshots
+from etcdlite.mvcc.backend import Backend
+from etcdlite.pb import peer_pb2, peer_pb2_grpc
+from etcdlite.raft.messages import Message, MessageType
+
+QUEUE_MESSAGES_MAX = 4096
+BATCH_MESSAGES_MAX = 64
+RECONNECT_SECONDS = 0.1
+ASK_SECONDS = 2.0
+CHANNEL_OPTIONS = [
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.keepalive_time_ms", 5_000),
+    ("grpc.keepalive_timeout_ms", 3_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 1_000),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+    ("grpc.use_local_subchannel_pool", 1),
+]
+
+
+class Receiver(Protocol):
+    """What the transport tells the node."""
+
+    def receive(self, message: Message) -> None: ...
+    def snapshot_received(self, message: Message, rows: Path) -> None: ...
+    def peer_stream_closed(self, member_id: int) -> None: ...
+    def peer_unreachable(self, member_id: int) -> None: ...
+    def snapshot_sent(self, member_id: int, is_ok: bool) -> None: ...
+    def renew_here(self, lease_id: int) -> int | None: ...
+    def remaining_here(self, lease_id: int) -> float | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who speaks, as the metadata of every call says it."""
+
+    cluster_id: int
+    member_id: int
+
+    def metadata(self, to: int) -> tuple[tuple[str, str], ...]:
+        return (("cluster", f"{self.cluster_id:x}"), ("from", f"{self.member_id:x}"), ("to", f"{to:x}"))
+
+
+class Transport:
+    """The streams to all other members."""
+
+    def __init__(
+        self, identity: Identity, credentials: grpc.ChannelCredentials | None, backend: Backend
+    ) -> None:
+        self._identity = identity
+        self._credentials = credentials
+        self._backend = backend
+        self._peers: dict[int, Peer] = {}
+        self._snapshots: set[asyncio.Task[None]] = set()
+        self.receiver: Receiver
+
+    def set_members(self, urls: dict[int, str]) -> None:
+        """Talk to exactly these members (but oneself), at these addresses."""
+        wanted = {member: url for member, url in urls.items() if member != self._identity.member_id}
+        for member, peer in list(self._peers.items()):
+            if wanted.get(member) != peer.url:
+                del self._peers[member]
+                peer.stop()
+        for member, url in wanted.items():
+            if member not in self._peers:
+                self._peers[member] = Peer(member, url, self._identity, self._credentials, self.receiver)
+
+    def send(self, messages: Iterable[Message]) -> None:
+        """Queue messages for their members; those to members unknown are dropped."""
+        for message in messages:
+            peer = self._peers.get(message.to)
+            if peer is None:
+                continue
+            if message.type is MessageType.SNAP:
+                task = asyncio.ensure_future(self._send_snapshot(peer, message))
+                self._snapshots.add(task)
+                task.add_done_callback(self._snapshots.discard)
+            else:
+                peer.send(message)
+
+    def is_connected(self, member_id: int) -> bool:
+        """Whether the stream to a member stands."""
+        return member_id == self._identity.member_id or (
+            member_id in self._peers and self._peers[member_id].is_connected
+        )
+
+    async def ask_lease(self, member_id: int, method: str, lease_id: int) -> Any:
+        """Ask the leader about a lease; None if it does not answer, or no longer leads."""
+        peer = self._peers.get(member_id)
+        if peer is None:
+            return None
+        request = peer_pb2.LeaseQuestion(id=lease_id)
+        metadata = self._identity.metadata(member_id)
+        try:
+            return await getattr(peer.stub, method)(request, timeout=ASK_SECONDS, metadata=metadata)
+        except grpc.aio.AioRpcError:
+            return None
+
+    async def close(self) -> None:
+        """Close every stream."""
+        for task in self._snapshots:
+            task.cancel()
+        for peer in self._peers.values():
+            peer.stop()
+        await asyncio.gather(*(peer.task for peer in self._peers.values()), return_exceptions=True)
+        self._peers.clear()
+
+    async def _send_snapshot(self, peer: Peer, message: Message) -> None:
+        """Stream the durable rows; they are at least as new as the message says."""
+        is_ok = False
+        snapshot = self._backend.snapshot()
+        try:
+            metadata = snapshots.metadata_of(snapshot)
+            pb = codec.message_to_pb(message)
+            pb.snapshot.metadata.CopyFrom(codec.metadata_to_pb(metadata))
+
+            async def stream() -> AsyncIterator[Any]:
+                yield peer_pb2.SnapshotChunk(message=pb)
+                for chunk in snapshots.chunks(snapshot.rows()):
+                    yield chunk
+                    await asyncio.sleep(0)
+
+            metadata_of_call = self._identity.metadata(peer.member_id)
+            await peer.stub.InstallSnapshot(stream(), metadata=metadata_of_call)
+            is_ok = True
+        except grpc.aio.AioRpcError:
+            pass  # the node hears below, and Raft asks for another one later
+        finally:
+            snapshot.close()
+            self.receiver.snapshot_sent(peer.member_id, is_ok)
+
+
+class Peer:
+    """The stream to one other member."""
+
+    def __init__(
+        self,
+        member_id: int,
+        url: str,
+        identity: Identity,
+        credentials: grpc.ChannelCredentials | None,
+        receiver: Receiver,
+    ) -> None:
+        self.member_id = member_id
+        self.url = url
+        self.is_connected = False
+        self._identity = identity
+        self._receiver = receiver
+        self._queue: deque[Message] = deque()
+        self._wake = asyncio.Event()
+        target = url.split("://", 1)[-1]
+        if credentials is None:
+            self._channel = grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
+        else:
+            self._channel = grpc.aio.secure_channel(target, credentials, options=CHANNEL_OPTIONS)
+        self.stub = peer_pb2_grpc.PeerStub(self._channel)
+        self.task = asyncio.ensure_future(self._run())
+
+    def send(self, message: Message) -> None:
+        """Queue a message, or drop it when the queue is full."""
+        if len(self._queue) < QUEUE_MESSAGES_MAX:
+            self._queue.append(message)
+            self._wake.set()
+        else:
+            self._receiver.peer_unreachable(self.member_id)
+
+    def stop(self) -> None:
+        """Close the stream for good."""
+        self.task.cancel()
+
+    async def _run(self) -> None:
+        try:
+            while True:
+                call = self.stub.Messages(metadata=self._identity.metadata(self.member_id))
+                try:
+                    await call.wait_for_connection()
+                    self.is_connected = True
+                    await self._pump(call)
+                except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+                    self.is_connected = False
+                    self._queue.clear()
+                    self._receiver.peer_unreachable(self.member_id)
+                finally:
+                    call.cancel()
+                await asyncio.sleep(RECONNECT_SECONDS)
+        finally:
+            self.is_connected = False
+            await self._channel.close(None)
+
+    async def _pump(self, call: Any) -> None:
+        """Send what is queued, many messages at once, until the stream breaks."""
+        ended = asyncio.ensure_future(call.code())
+        ended.add_done_callback(lambda _: self._wake.set())
+        try:
+            while not ended.done():
+                await self._wake.wait()
+                self._wake.clear()
+                while self._queue and not ended.done():
+                    count = min(len(self._queue), BATCH_MESSAGES_MAX)
+                    batch = [codec.message_to_pb(self._queue.popleft()) for _ in range(count)]
+                    await call.write(peer_pb2.MessageBatch(messages=batch))
+            raise asyncio.InvalidStateError("the other member closed the stream")
+        finally:
+            ended.cancel()
+
+
+class PeerService(peer_pb2_grpc.PeerServicer):  # type: ignore[misc]  # the stubs are untyped
+    """What other members may ask of this one."""
+
+    def __init__(self, identity: Identity, receiver: Receiver, folder: Path) -> None:
+        self._identity = identity
+        self._receiver = receiver
+        self._folder = folder
+        self._streams: dict[int, object] = {}
+        self._numbers = count()
+
+    async def Messages(self, requests: AsyncIterator[Any], context: Any) -> Any:  # noqa: N802
+        """Take messages as they come; the end of the newest stream of a member is told to the node."""
+        sender = await self._check(context)
+        stream = self._streams[sender] = object()
+        try:
+            async for batch in requests:
+                for pb in batch.messages:
+                    self._receiver.receive(codec.message_from_pb(pb))
+        finally:
+            if self._streams.get(sender) is stream:
+                del self._streams[sender]
+                self._receiver.peer_stream_closed(sender)
+        return peer_pb2.MessagesClosed()
+
+    async def InstallSnapshot(self, requests: AsyncIterator[Any], context: Any) -> Any:  # noqa: N802
+        """Collect the rows in a file, then hand over message and file."""
+        await self._check(context)
+        self._folder.mkdir(exist_ok=True)
+        message: Message | None = None
+        path = self._folder / f"incoming-{next(self._numbers)}.rows"
+        is_whole = False
+        with path.open("wb") as file:
+            async for chunk in requests:
+                if chunk.HasField("message"):
+                    message = codec.message_from_pb(chunk.message)
+                file.write(snapshots.encode_rows(chunk))
+                is_whole = chunk.last
+        if message is None or not is_whole:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the snapshot is not whole")
+        assert message is not None
+        self._receiver.snapshot_received(message, path)
+        return peer_pb2.SnapshotInstalled()
+
+    async def LeaseRenew(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Renew a lease, if this member leads."""
+        await self._check(context)
+        ttl = self._receiver.renew_here(request.id)
+        if ttl is None:
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "not leader")
+        return peer_pb2.LeaseRenewResponse(ttl=ttl)
+
+    async def LeaseRemaining(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """How long a lease has, if this member leads; -1: there is none."""
+        await self._check(context)
+        remaining = self._receiver.remaining_here(request.id)
+        if remaining is None:
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "not leader")
+        return peer_pb2.LeaseRemainingResponse(seconds=remaining)
+
+    async def _check(self, context: Any) -> int:
+        """Who calls; a stranger is refused."""
+        metadata = dict(context.invocation_metadata() or ())
+        if metadata.get("cluster") != f"{self._identity.cluster_id:x}":
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "cluster ID mismatch")
+        if metadata.get("to") != f"{self._identity.member_id:x}":
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "member ID mismatch")
+        with suppress(ValueError):
+            return int(metadata.get("from", ""), 16)
+        await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "no sender")
+        raise AssertionError("abort does not return")
