@@ -1,0 +1,109 @@
+"""Discovery and OpenAPI, read off the table of resources as clients read them."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from apiserver import discovery, openapi
+from kube.api.resources import DEPLOYMENTS, PODS, RESOURCES, Resource
+from kube.api.schema import Schemas
+
+WIDGETS = Resource("example.com", "v1", "widgets", "Widget", True, verbs=("get", "list", "patch"))
+
+
+def test_aggregated_discovery_lists_every_resource_once() -> None:
+    names = []
+    for core in (True, False):
+        for group in discovery.aggregated(RESOURCES, core)["items"]:
+            for version in group["versions"]:
+                names += [
+                    (group["metadata"].get("name", ""), each["resource"]) for each in version["resources"]
+                ]
+    assert len(names) == len(RESOURCES)
+
+
+def test_aggregated_discovery_orders_groups_and_versions_by_preference() -> None:
+    groups = discovery.aggregated(RESOURCES, core=False)["items"]
+    assert [group["metadata"]["name"] for group in groups[:3]] == [
+        "apiregistration.k8s.io",
+        "apps",
+        "events.k8s.io",
+    ]
+    autoscaling = next(group for group in groups if group["metadata"]["name"] == "autoscaling")
+    assert [version["version"] for version in autoscaling["versions"]] == ["v2", "v1"]
+
+
+def test_aggregated_resource_has_what_kubectl_reads() -> None:
+    (core,) = discovery.aggregated(RESOURCES, core=True)["items"]
+    pods = next(each for each in core["versions"][0]["resources"] if each["resource"] == "pods")
+    assert pods["shortNames"] == ["po"]
+    assert pods["categories"] == ["all"]
+    assert pods["scope"] == "Namespaced"
+    eviction = next(each for each in pods["subresources"] if each["subresource"] == "eviction")
+    assert eviction["responseKind"] == {"group": "policy", "version": "v1", "kind": "Eviction"}
+
+
+def test_legacy_lists_name_subresources_and_their_foreign_kinds() -> None:
+    answer = discovery.resource_list(RESOURCES, "apps", "v1")
+    assert answer is not None
+    scale = next(each for each in answer["resources"] if each["name"] == "deployments/scale")
+    assert (scale["group"], scale["version"], scale["kind"]) == ("autoscaling", "v1", "Scale")
+    assert discovery.resource_list(RESOURCES, "apps", "v2") is None
+
+
+def test_groups() -> None:
+    names = [group["name"] for group in discovery.group_list(RESOURCES)["groups"]]
+    assert len(names) == len(set(names))
+    group = discovery.group(RESOURCES, "autoscaling")
+    assert group is not None
+    assert group["preferredVersion"]["groupVersion"] == "autoscaling/v2"
+    assert discovery.group(RESOURCES, "nosuch") is None
+    assert discovery.group(RESOURCES, "") is None
+
+
+def test_index_names_every_group_version_and_changes_with_its_content() -> None:
+    before, after = openapi.index(RESOURCES)["paths"], openapi.index((*RESOURCES, WIDGETS))["paths"]
+    assert set(after) - set(before) == {"apis/example.com/v1"}
+    assert before["apis/apps/v1"] == after["apis/apps/v1"]
+    wider = Resource("example.com", "v1", "widgets", "Widget", True, verbs=("get",))
+    changed = openapi.index((*RESOURCES, wider))["paths"]
+    assert changed["apis/example.com/v1"] != after["apis/example.com/v1"]
+
+
+def test_every_patchable_resource_has_the_operation_kubectl_looks_for() -> None:
+    document = openapi.document(RESOURCES, "apps", "v1", Schemas.load())
+    assert document is not None
+    patch = document["paths"][DEPLOYMENTS.path("{namespace}", "{name}")]["patch"]
+    assert patch["x-kubernetes-group-version-kind"] == {
+        "group": "apps",
+        "version": "v1",
+        "kind": "Deployment",
+    }
+    assert "fieldValidation" in {parameter["name"] for parameter in patch["parameters"]}
+    assert "application/strategic-merge-patch+json" in patch["requestBody"]["content"]
+
+
+@pytest.mark.parametrize("group, version", sorted({(each.group, each.version) for each in RESOURCES}))
+def test_documents_are_whole_and_not_nullable(group: str, version: str) -> None:
+    document = openapi.document(RESOURCES, group, version, Schemas.load())
+    assert document is not None
+    schemas = document["components"]["schemas"]
+    for name in re.findall(r"#/components/schemas/([\w.-]+)", str(document)):
+        assert name in schemas
+    assert "'null'" not in str(document)
+    for resource in RESOURCES:
+        if (resource.group, resource.version) == (group, version) and "get" in resource.verbs:
+            assert (
+                resource.path("{namespace}" if resource.namespaced else None, "{name}") in document["paths"]
+            )
+
+
+def test_pod_schema_keeps_merge_keys() -> None:
+    document = openapi.document(RESOURCES, PODS.group, PODS.version, Schemas.load())
+    assert document is not None
+    containers = document["components"]["schemas"]["io.k8s.api.core.v1.PodSpec"]["properties"]["containers"]
+    assert containers["type"] == "array"
+    assert containers["x-kubernetes-patch-merge-key"] == "name"
+    assert openapi.document(RESOURCES, "nosuch", "v1", Schemas.load()) is None
