@@ -19,7 +19,10 @@ from typing import Any
 from kube.api.gvk import GroupVersionKind
 from kube.api.meta import Object
 from kube.api.resources import Resource
-from kube.api.schema import REFERENCE, Schemas
+from kube.api.schema import REFERENCE, VERSION_FOLDER, Schemas
+
+# Raised by whoever changes what documents look like: clients keep them by their hash.
+FORMAT = 1
 
 PATCH_TYPES = (
     "application/json-patch+json",
@@ -63,10 +66,15 @@ def group_paths(resources: Iterable[Resource]) -> dict[str, tuple[str, str]]:
     }
 
 
+def hash_of(content: bytes) -> str:
+    """The name of a content, short enough for URLs and ETags."""
+    return hashlib.sha256(content).hexdigest()[:32].upper()
+
+
 def content_hash(resources: Sequence[Resource], group: str, version: str) -> str:
     """A hash of what a document is made from: quicker than the document, and as telling."""
     members = [each for each in resources if (each.group, each.version) == (group, version)]
-    return hashlib.sha256(repr(members).encode()).hexdigest()[:32].upper()
+    return hash_of(repr((FORMAT, VERSION_FOLDER, members)).encode())
 
 
 def index(resources: Sequence[Resource]) -> Object:
