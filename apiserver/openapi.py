@@ -83,7 +83,20 @@ def index(resources: Sequence[Resource]) -> Object:
         path: {"serverRelativeURL": f"/openapi/v3/{path}?hash={content_hash(resources, group, version)}"}
         for path, (group, version) in group_paths(resources).items()
     }
+    paths["version"] = {"serverRelativeURL": f"/openapi/v3/version?hash={hash_of(bytes([FORMAT]))}"}
     return {"paths": paths}
+
+
+def version_document() -> Object:
+    """The document of `/version`, which is of no group."""
+    answer = {"description": "OK", "content": {"application/json": {"schema": {"type": "object"}}}}
+    return whole_document({"/version/": {"get": {"responses": {"200": answer}}}}, {})
+
+
+def whole_document(paths: Object, schemas: Object) -> Object:
+    """The frame around paths and schemas."""
+    info = {"title": "Kubernetes", "version": "v1.36.0"}
+    return {"openapi": "3.0.0", "info": info, "paths": paths, "components": {"schemas": schemas}}
 
 
 def document(resources: Sequence[Resource], group: str, version: str, schemas: Schemas) -> Object | None:
@@ -95,12 +108,7 @@ def document(resources: Sequence[Resource], group: str, version: str, schemas: S
     paths: Object = {}
     for resource in members:
         paths |= builder.paths(resource)
-    return {
-        "openapi": "3.0.0",
-        "info": {"title": "Kubernetes", "version": "v1.36.0"},
-        "paths": paths,
-        "components": {"schemas": builder.components()},
-    }
+    return whole_document(paths, builder.components())
 
 
 class _Builder:

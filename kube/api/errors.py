@@ -27,7 +27,7 @@ MODIFIED = "the object has been modified; please apply your changes to the lates
 
 
 class StatusError(Exception):
-    """A failed request: HTTP code, machine-readable reason, message for people, and details."""
+    """A failed request: HTTP code, machine-readable reason, message for people, and details (if any)."""
 
     def __init__(
         self, code: int, reason: str, message: str, details: Mapping[str, Any] | None = None
@@ -37,6 +37,7 @@ class StatusError(Exception):
         self.reason = reason
         self.message = message
         self.details: dict[str, Any] = dict(details or {})
+        self._has_details = details is not None
         self.metadata: dict[str, Any] = {}
 
     def status(self) -> dict[str, Any]:
@@ -49,7 +50,7 @@ class StatusError(Exception):
             "message": self.message,
             "reason": self.reason,
         }
-        if self.details:
+        if self.details or self._has_details:
             status["details"] = dict(self.details)
         return status | {"code": self.code}
 
@@ -154,7 +155,7 @@ def not_found(resource: Resource, name: str) -> StatusError:
 
 def no_such_resource() -> StatusError:
     """Answers a URL in a known group version that names no resource of it."""
-    return StatusError(404, "NotFound", "the server could not find the requested resource")
+    return StatusError(404, "NotFound", "the server could not find the requested resource", {})
 
 
 def method_not_allowed() -> StatusError:
@@ -253,10 +254,10 @@ def timeout(message: str, retry_after_seconds: int = 0) -> StatusError:
 
 def too_large_resource_version(asked: int, current: int) -> StatusError:
     """Answers a read that is to be newer than anything the server has seen."""
-    error = timeout(f"Too large resource version: {asked}, current: {current}", 1)
-    cause = {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}
-    error.details["causes"] = [cause]
-    return error
+    causes = [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]
+    details = {"causes": causes, "retryAfterSeconds": 1}
+    message = f"Timeout: Too large resource version: {asked}, current: {current}"
+    return StatusError(504, "Timeout", message, details)
 
 
 def _has_reason(error: BaseException, reason: str) -> bool:

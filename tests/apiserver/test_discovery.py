@@ -65,6 +65,8 @@ def test_groups() -> None:
 
 def test_index_names_every_group_version_and_changes_with_its_content() -> None:
     before, after = openapi.index(RESOURCES)["paths"], openapi.index((*RESOURCES, WIDGETS))["paths"]
+    assert "version" in before
+    assert openapi.version_document()["paths"]
     assert set(after) - set(before) == {"apis/example.com/v1"}
     assert before["apis/apps/v1"] == after["apis/apps/v1"]
     wider = Resource("example.com", "v1", "widgets", "Widget", True, verbs=("get",))
