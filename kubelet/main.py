@@ -31,6 +31,7 @@ from kubelet.node_status import NodeFacts
 from kubelet.pod_worker import Node
 from kubelet.runtime.fake import FakeRuntime
 from kubelet.runtime.fake_records import Records
+from kubelet.runtime.interface import Runtime
 from kubelet.runtime.stages import Stages
 from kubelet.server import KubeletServer
 
@@ -107,7 +108,7 @@ async def _run(options: Options) -> None:
         reporter = NodeReporter(
             _facts(options, f"fake://{runtime.version}"), client, recorder, clock, lambda: None
         )
-        server = _server(options, server_tls, kubelet, reporter)
+        server = _server(options, server_tls, kubelet, reporter, runtime, clock)
         await server.start()
         await runtime.start()
         try:
@@ -144,7 +145,12 @@ def _fake_runtime(options: Options, clock: Clock, chance: random.Random) -> Fake
 
 
 def _server(
-    options: Options, server_tls: ssl.SSLContext, kubelet: Kubelet, reporter: NodeReporter
+    options: Options,
+    server_tls: ssl.SSLContext,
+    kubelet: Kubelet,
+    reporter: NodeReporter,
+    runtime: Runtime,
+    clock: Clock,
 ) -> KubeletServer:
     return KubeletServer(
         options.node_ip,
@@ -155,7 +161,9 @@ def _server(
             "node": lambda: None if reporter.is_registered else "the node is not registered yet",
         },
         registry=CollectorRegistry(),
-        list_pods=kubelet.pods.store.list,
+        pods=kubelet.pods.store,
+        runtime=runtime,
+        clock=clock,
     )
 
 

@@ -1,26 +1,38 @@
-"""Shell: the kubelet's HTTPS port: /healthz /livez /readyz /metrics as every process has them, and /pods.
+"""Shell: the kubelet's HTTPS port: /healthz /livez /readyz /metrics as every process has them, /pods,
+/containerLogs.
 
 Only clients with a certificate of the cluster's authority are let in; the API server is the usual one.
 
-Absent: /containerLogs, /exec, /attach, /portForward.
+Absent: /exec, /attach, and who of those let in may do what.
 After: k8s pkg/kubelet/server/server.go.
 """
 
 from __future__ import annotations
 
+import asyncio
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from pathlib import Path
 
 import orjson
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
+from kube.api import meta
 from kube.api.meta import Object
+from kube.base.clock import Clock
 from kube.base.health import Check, HealthServer
+from kube.client.store import Store
+from kubelet.container_logs import LogOptions, select
+from kubelet.pod.plan import PodState, init_containers
+from kubelet.runtime.interface import Container, Runtime
+
+# How often a followed log is looked at for new lines.
+FOLLOW_SECONDS = 0.2
 
 
 class KubeletServer(HealthServer):
-    """The health of the process, and what the kubelet knows."""
+    """The health of the process, and what the kubelet and its runtime know."""
 
     def __init__(
         self,
@@ -29,16 +41,84 @@ class KubeletServer(HealthServer):
         ssl_context: ssl.SSLContext,
         checks: Mapping[str, Check],
         registry: CollectorRegistry,
-        list_pods: Callable[[], list[Object]],
+        pods: Store,
+        runtime: Runtime,
+        clock: Clock,
     ) -> None:
-        self._list_pods = list_pods
+        self._pods, self._runtime, self._clock = pods, runtime, clock
         super().__init__(host, port, ssl_context, checks, registry)
 
     def _application(self) -> web.Application:
         application = super()._application()
-        application.router.add_get("/pods", self._pods)
+        application.router.add_get("/pods", self._list_pods)
+        application.router.add_get("/containerLogs/{namespace}/{pod}/{container}", self._container_logs)
         return application
 
-    async def _pods(self, _: web.Request) -> web.Response:
-        pods = {"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": self._list_pods()}
+    async def _list_pods(self, _: web.Request) -> web.Response:
+        pods = {"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": self._pods.list()}
         return web.Response(body=orjson.dumps(pods), content_type="application/json")
+
+    async def _container_logs(self, request: web.Request) -> web.StreamResponse:
+        try:
+            options = LogOptions.parse(request.query, self._clock.now())
+        except ValueError as error:
+            raise web.HTTPBadRequest(text=str(error)) from error
+        pod = self._pod(request)
+        name = request.match_info["container"]
+        container = self._container(pod, name, options.previous)
+        response = web.StreamResponse(headers={"Content-Type": "text/plain"})
+        await response.prepare(request)
+        await self._send_log(response, meta.uid(pod), container, options)
+        return response
+
+    def _pod(self, request: web.Request) -> Object:
+        key = f"{request.match_info['namespace']}/{request.match_info['pod']}"
+        pod = self._pods.get(key)
+        if pod is None:
+            raise web.HTTPNotFound(text=f'pod "{key}" does not exist')
+        return pod
+
+    def _container(self, pod: Object, name: str, previous: bool) -> Container:
+        """The container meant; 404 and 400 with the kubelet's words where there is none, or none yet."""
+        specs = [*init_containers(pod), *pod["spec"]["containers"]]
+        if all(spec["name"] != name for spec in specs):
+            raise web.HTTPNotFound(text=f'container "{name}" in pod "{meta.name(pod)}" is not available')
+        uid = meta.uid(pod)
+        state = PodState(self._runtime.sandbox_of(uid), self._runtime.containers_of(uid))
+        found = state.previous(name) if previous else state.latest(name)
+        if found is None or found.started_at is None:
+            who = f'container "{name}" in pod "{meta.name(pod)}"'
+            missing = f"previous terminated {who} not found"
+            waiting = f"{who} is waiting to start: ContainerCreating"
+            raise web.HTTPBadRequest(text=missing if previous else waiting)
+        return found
+
+    async def _send_log(
+        self, response: web.StreamResponse, pod_uid: str, container: Container, options: LogOptions
+    ) -> None:
+        """Send what there is; with `follow` also what comes, until the container ends."""
+        path = self._runtime.log_path(container.id)
+        lines, position = _read_lines(path, 0)
+        await response.write(select(lines, options))
+        while options.follow:
+            is_running = any(
+                each.id == container.id and each.is_running for each in self._runtime.containers_of(pod_uid)
+            )
+            lines, position = _read_lines(path, position)
+            if lines:
+                await response.write(select(lines, LogOptions(timestamps=options.timestamps)))
+            elif not is_running:
+                return
+            else:
+                await asyncio.sleep(FOLLOW_SECONDS)
+
+
+def _read_lines(path: Path, position: int) -> tuple[list[str], int]:
+    """The whole lines after a position, and the position after them."""
+    if not path.exists():
+        return [], position
+    with path.open("rb") as log:
+        log.seek(position if position <= path.stat().st_size else 0)
+        data = log.read()
+        end = data.rfind(b"\n") + 1
+        return data[:end].decode().splitlines(keepends=True), log.tell() - len(data) + end

@@ -4,7 +4,7 @@ A "running" container is a record on disk and, where its stage has a page, a lis
 that comes back finds its containers as they were: same ids, start times and addresses; what should have
 ended meanwhile ends at once.
 
-Absent: images, file systems, processes, logs.
+Absent: images, file systems, processes.
 """
 
 from __future__ import annotations
@@ -13,9 +13,12 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from ipaddress import IPv4Network
+from pathlib import Path
 
 from kube.base.clock import Clock
+from kubelet.container_logs import format_line
 from kubelet.runtime import addresses
 from kubelet.runtime.fake_http import PageServer
 from kubelet.runtime.fake_records import PodRecord, Records
@@ -65,6 +68,9 @@ class FakeRuntime:
         self._lives: dict[str, _Life] = {}
         self._last_address: str | None = None
         self._listener: Callable[[str], None] = lambda _: None
+
+    def log_path(self, container_id: str) -> Path:
+        return self._records.log_path(container_id)
 
     def on_change(self, listener: Callable[[str], None]) -> None:
         self._listener = listener
@@ -119,6 +125,7 @@ class FakeRuntime:
         for container in self.containers_of(pod_uid):
             self._end_life(container.id)
             del self._pod_of[container.id]
+            self._records.delete_log(container.id)
         self._pods.pop(pod_uid, None)
         self._records.delete(pod_uid)
 
@@ -153,6 +160,8 @@ class FakeRuntime:
             self._container(container_id), state=ContainerState.RUNNING, started_at=self._clock.now()
         )
         self._update(container)
+        for line in stage.log:
+            self._log(container.id, line)
         await self._bring_to_life(container)
 
     async def stop_container(self, container_id: str, grace_seconds: float) -> None:
@@ -167,8 +176,9 @@ class FakeRuntime:
         life = self._lives[container.id] = _Life()
         if stage.page:
             record = self._pods[container.pod_uid]
+            log = partial(self._log, container.id)
             ports = record.configs[container.id].ports or stage.default_ports
-            life.servers = [PageServer(record.sandbox.ip, port, stage.page) for port in ports]
+            life.servers = [PageServer(record.sandbox.ip, port, stage.page, log) for port in ports]
             for server in life.servers:
                 await server.start()
         if stage.exit_after_seconds is not None:
@@ -202,6 +212,10 @@ class FakeRuntime:
         for server in life.servers:
             server.close()
 
+    def _log(self, container_id: str, text: str) -> None:
+        """Write a line of the container's output."""
+        self._records.write_log(container_id, format_line(self._clock.now(), text))
+
     def _take_address(self) -> str:
         taken = {record.sandbox.ip for record in self._pods.values() if record.sandbox.ready}
         try:
@@ -215,6 +229,7 @@ class FakeRuntime:
         attempts = [each.id for each in record.containers.values() if each.name == name]
         for container_id in attempts[: len(attempts) - (ATTEMPTS_KEPT - 1)]:
             del record.containers[container_id], record.configs[container_id], self._pod_of[container_id]
+            self._records.delete_log(container_id)
 
     def _container(self, container_id: str) -> Container:
         return self._pods[self._pod_of[container_id]].containers[container_id]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+from collections.abc import Callable
 
 from kube.base.logs import logger
 
@@ -30,10 +31,11 @@ PAGES = {
 
 
 class PageServer:
-    """Answers every request on one address and port with one page."""
+    """Answers every request on one address and port with one page, and logs it."""
 
-    def __init__(self, ip: str, port: int, page: str) -> None:
+    def __init__(self, ip: str, port: int, page: str, log_line: Callable[[str], None]) -> None:
         self._ip, self._port = ip, port
+        self._log_line = log_line
         self._body = PAGES[page].encode()
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
@@ -65,6 +67,7 @@ class PageServer:
         try:
             async with asyncio.timeout(REQUEST_SECONDS):
                 while head := await _read_head(reader):
+                    self._log_line(self._access_line(head, writer.get_extra_info("peername")))
                     writer.write(self._answer(head))
                     await writer.drain()
                     if b"\nconnection: close" in head.lower() or b"HTTP/1.0" in head:
@@ -75,6 +78,11 @@ class PageServer:
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
+
+    def _access_line(self, head: bytes, peer: tuple[str, int]) -> str:
+        """A line as nginx writes it, without the time, which every line of a container has."""
+        request = head.partition(b"\r\n")[0].decode("latin-1")
+        return f'{peer[0]} - - "{request}" 200 {len(self._body)}'
 
     def _answer(self, head: bytes) -> bytes:
         lines = (

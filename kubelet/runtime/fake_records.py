@@ -1,6 +1,7 @@
-"""Shell: what the fake runtime remembers, one JSON file a pod, written anew at each change.
+"""Shell: what the fake runtime remembers: one JSON file a pod, and one log file a container.
 
-A file is replaced in one step, so that a killed kubelet leaves the old or the new state, never half of one.
+A pod's file is written anew at each change and replaced in one step, so that a killed kubelet leaves the
+old or the new state, never half of one. A log that has grown too long starts over.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from kubelet.runtime.interface import Container, ContainerConfig, ContainerState, Sandbox, SandboxConfig
+
+LOG_BYTES_MAX = 10 * 1024 * 1024
 
 
 @dataclass(slots=True)
@@ -49,6 +52,18 @@ class Records:
 
     def delete(self, pod_uid: str) -> None:
         (self._folder / f"{pod_uid}.json").unlink(missing_ok=True)
+
+    def log_path(self, container_id: str) -> Path:
+        return self._folder / f"{container_id}.log"
+
+    def write_log(self, container_id: str, line: str) -> None:
+        with self.log_path(container_id).open("a") as log:
+            if log.tell() > LOG_BYTES_MAX:
+                log.truncate(0)
+            log.write(line)
+
+    def delete_log(self, container_id: str) -> None:
+        self.log_path(container_id).unlink(missing_ok=True)
 
 
 def _encode(value: Any) -> Any:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
+from pathlib import Path
 from typing import Protocol
 
 
@@ -103,6 +104,10 @@ class Runtime(Protocol):
         ...
 
     def list_sandboxes(self) -> list[Sandbox]: ...
+
+    def log_path(self, container_id: str) -> Path:
+        """The file with the container's output, each line as CRI writes it."""
+        ...
 
     def on_change(self, listener: Callable[[str], None]) -> None:
         """Call `listener(pod_uid)` whenever a container ends by itself."""

@@ -31,6 +31,7 @@ class Stage:
     exit_code: int = 0
     page: str | None = None
     default_ports: Sequence[int] = ()
+    log: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
