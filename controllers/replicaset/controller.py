@@ -24,14 +24,7 @@ from kube.client.informer import InformerFactory
 from kube.client.rest import Client
 from kube.controller.controller import Controller
 from kube.controller.expectations import Expectations
-from kube.controller.owners import INDEX, controller_index, orphans_of
-
-NAMESPACE_INDEX = "namespace"
-
-
-def namespace_index(o: Object) -> list[str]:
-    """Find objects by their namespace."""
-    return [meta.namespace(o)]
+from kube.controller.owners import INDEX, NAMESPACE_INDEX, controller_index, namespace_index, orphans_of
 
 
 class ReplicaSetReconciler:

@@ -4,7 +4,8 @@
   quota, a webhook), a thousand requests are not wasted on it. A run of Deletes is done at once.
 * After a failure only status is still written; then the failure is raised, and the loop looks again.
 * In a namespace that is being deleted nothing can be created, and that is no failure.
-* What was to be deleted and is gone already is done.
+* What was to be deleted and is gone already is done. What was to be created and exists already is worth
+  another look, but no complaint: the cache was behind.
 
 After: k8s pkg/controller/replicaset/replica_set.go, slowStartBatch.
 """
@@ -64,11 +65,11 @@ class Actor:
         try:
             await self._do(action)
         except (StatusError, ConnectionFailed) as error:
-            failure = None if _is_fine(action, error) else error
-            _tell(undone, action, failure)
-            if failure is None:
+            harmless = _is_fine(action, error) or errors.is_already_exists(error)
+            _tell(undone, action, None if harmless else error)
+            if _is_fine(action, error):
                 return None
-            if isinstance(action, (Create, Delete)) and action.announcement is not None:
+            if isinstance(action, (Create, Delete)) and action.announcement is not None and not harmless:
                 self._announce_failure(action.announcement, action, error)
             return error
         return None

@@ -10,6 +10,7 @@ from kube.api import meta
 from kube.api.meta import Object
 
 INDEX = "controller"
+NAMESPACE_INDEX = "namespace"
 
 
 def controller_index(o: Object) -> list[str]:
@@ -21,3 +22,8 @@ def controller_index(o: Object) -> list[str]:
 def orphans_of(namespace: str) -> str:
     """The index value of all objects in a namespace that no controller owns."""
     return f"orphans/{namespace}"
+
+
+def namespace_index(o: Object) -> list[str]:
+    """Find objects by their namespace."""
+    return [meta.namespace(o)]
