@@ -1,0 +1,154 @@
+"""Shell: the controller manager: one process with all controllers, sharing one set of caches.
+
+    kubeconfig -> client -> informers (one a kind) -> controllers (the table) -> workers
+
+The table in `build_controllers` is the list of what runs. Caches are filled before the first worker starts.
+With --leader-elect several managers may run; those that do not lead have no caches and do nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import os
+import random
+import socket
+import ssl
+from pathlib import Path
+from typing import Any
+
+import click
+
+from controllers.deployment import controller as deployment
+from controllers.garbage_collector import controller as garbage_collector
+from controllers.namespace import controller as namespace
+from controllers.replicaset import controller as replicaset
+from controllers.replicaset.kinds import REPLICA_SET, REPLICATION_CONTROLLER
+from controllers.root_ca_publisher import controller as root_ca_publisher
+from controllers.serviceaccount import controller as serviceaccount
+from controllers.wiring import Wiring
+from kube.base import logs, tls
+from kube.base.clock import SystemClock
+from kube.base.health import HealthServer
+from kube.base.run import StartupError, run
+from kube.base.tasks import Tasks
+from kube.client.config import ClientConfig
+from kube.client.informer import InformerFactory
+from kube.client.leader_election import LeaderElector
+from kube.client.rest import Client
+from kube.controller.controller import Controller
+
+log = logs.logger(__name__)
+
+NAME = "kube-controller-manager"
+
+
+def build_controllers(wiring: Wiring, root_ca: str | None) -> list[Controller[Any]]:
+    """All controllers of this process."""
+    return [
+        serviceaccount.build(wiring),
+        *([root_ca_publisher.build(wiring, root_ca)] if root_ca is not None else []),
+        replicaset.build(REPLICA_SET, wiring),
+        replicaset.build(REPLICATION_CONTROLLER, wiring),
+        deployment.build(wiring),
+        # These two look at every kind; they come last, so that kinds looked at in full are watched once.
+        garbage_collector.build(wiring),
+        namespace.build(wiring),
+    ]
+
+
+class Manager:
+    """The controllers at work; says of itself whether it is ready."""
+
+    def __init__(self, client: Client, root_ca: str | None, workers: int) -> None:
+        self._client, self._root_ca, self._workers = client, root_ca, workers
+        self._informers: InformerFactory | None = None
+
+    def unsynced(self) -> str | None:
+        """Which caches are still empty, for /readyz; a manager that waits to lead is ready."""
+        missing = self._informers.unsynced if self._informers is not None else []
+        return f"waiting for {', '.join(missing)}" if missing else None
+
+    async def lead(self) -> None:
+        """Fill the caches and run all controllers until cancelled."""
+        self._informers = InformerFactory(self._client, random.Random())
+        wiring = Wiring(self._client, self._informers, SystemClock())
+        controllers = build_controllers(wiring, self._root_ca)
+        async with Tasks() as tasks:
+            self._informers.start(tasks)
+            wiring.start_recorders(tasks)
+            await self._informers.wait_synced()
+            log.info("caches filled, starting workers", controllers=len(controllers), workers=self._workers)
+            for each in controllers:
+                each.start(tasks, self._workers)
+            await asyncio.Event().wait()
+
+
+async def serve(
+    config: ClientConfig,
+    health_address: tuple[str, int],
+    health_context: ssl.SSLContext,
+    root_ca: str | None,
+    workers: int,
+    *,
+    leader_elect: bool,
+) -> None:
+    """Run the manager until cancelled."""
+    client = Client(config, NAME)
+    manager = Manager(client, root_ca, workers)
+    health = HealthServer(*health_address, health_context, {"informer-sync": manager.unsynced})
+    try:
+        await health.start()
+        log.info("started", address=f"{health_address[0]}:{health.port}", leader_elect=leader_elect)
+        if leader_elect:
+            identity = f"{socket.gethostname()}_{os.getpid()}"
+            while True:
+                await LeaderElector(client, NAME, identity).run(manager.lead)
+        else:
+            await manager.lead()
+    finally:
+        await health.stop()
+        await client.close()
+
+
+def _read(path: str, flag: str) -> str:
+    try:
+        return Path(path).read_text()
+    except OSError as error:
+        raise StartupError(f"cannot read {flag} {path}: {error.strerror}") from error
+
+
+async def start(
+    kubeconfig: str,
+    bind_address: str,
+    secure_port: int,
+    tls_cert_file: str,
+    tls_private_key_file: str,
+    client_ca_file: str,
+    root_ca_file: str | None,
+    leader_elect: bool,
+    concurrent_syncs: int,
+) -> None:
+    """Read the files that the flags name, then serve."""
+    config = ClientConfig.load(kubeconfig)
+    context = tls.server_context(tls_cert_file, tls_private_key_file, client_ca_file)
+    root_ca = _read(root_ca_file, "--root-ca-file") if root_ca_file else None
+    address = (bind_address, secure_port)
+    await serve(config, address, context, root_ca, concurrent_syncs, leader_elect=leader_elect)
+
+
+@click.command()
+@click.option("--kubeconfig", required=True, help="Where the API servers are, and as whom to call them.")
+@click.option("--bind-address", default="127.0.0.1", show_default=True, help="Address to serve health on.")
+@click.option("--secure-port", default=6490, show_default=True, help="Port to serve health on, with TLS.")
+@click.option("--tls-cert-file", required=True, help="Certificate of this server (PEM).")
+@click.option("--tls-private-key-file", required=True, help="Its key (PEM).")
+@click.option("--client-ca-file", required=True, help="Authority of those who may ask for health.")
+@click.option("--root-ca-file", help="Authority to publish in every namespace as kube-root-ca.crt.")
+@click.option("--leader-elect/--no-leader-elect", default=False, help="Work only while holding the Lease.")
+@click.option("--concurrent-syncs", default=5, show_default=True, help="Workers of each controller.")
+@click.option("--log-level", default="info", show_default=True, help="debug, info, warning or error.")
+def main(log_level: str, **flags: Any) -> None:
+    """Run the controllers: the loops that make the cluster what its objects say."""
+    logs.configure("controller-manager", log_level)
+    run(functools.partial(start, **flags))

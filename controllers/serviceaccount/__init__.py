@@ -1,0 +1,1 @@
+"""Gives every namespace a ServiceAccount called default."""
