@@ -13,13 +13,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache, total_ordering
+from functools import lru_cache, total_ordering
 from math import ceil
 
 DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 BINARY = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
 TEXT = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([eE][+-]?\d+)|([a-zA-Z]*))")
 NANO = Fraction(1, 10**9)
+# A cluster writes the same few texts over and over.
+TEXTS_MAX = 4096
 MALFORMED = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
 
 
@@ -67,7 +69,7 @@ class Quantity:
 ZERO = Quantity(Fraction(0))
 
 
-@cache
+@lru_cache(TEXTS_MAX)
 def _parse_text(text: str) -> Quantity:
     found = TEXT.fullmatch(text)
     if found is None:
@@ -95,6 +97,16 @@ def parse(value: str | int | float | None) -> Quantity:
         return ZERO
     assert not isinstance(value, bool), "a boolean is no quantity"
     return _parse_text(value if isinstance(value, str) else repr(value))
+
+
+def canonical(value: str | int | float) -> str:
+    """The canonical text of a JSON value; ValueError when it is no quantity."""
+    return _canonical_text(value if isinstance(value, str) else repr(value))
+
+
+@lru_cache(TEXTS_MAX)
+def _canonical_text(text: str) -> str:
+    return format(_parse_text(text))
 
 
 def format(quantity: Quantity) -> str:

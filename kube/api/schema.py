@@ -258,7 +258,7 @@ def decode_scalar(kind: str, value: Any) -> Any:
         case "quantity":
             if isinstance(value, bool) or not isinstance(value, str | int | float):
                 raise TypeError
-            return quantity.format(quantity.parse(value))
+            return quantity.canonical(value)
         case _:
             if not isinstance(value, str):
                 raise TypeError
