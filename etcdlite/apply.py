@@ -18,6 +18,7 @@ After: etcd server/etcdserver/apply and server/etcdserver/txn.
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 
 from etcdlite import ranges, txn
 from etcdlite.commands import (
@@ -124,7 +125,7 @@ class Applier:
         result = self._operate(write, request, iter(path))
         write.end()
         assert not isinstance(result, RangeResult), "a range alone is not proposed"
-        return result
+        return replace(result, revision=self._store.revision)
 
     def _operate(self, write: WriteTxn, operation: Operation, path: txn.Path) -> OperationResult:
         match operation:
@@ -138,7 +139,7 @@ class Applier:
                 succeeded = next(path)
                 branch = operation.success if succeeded else operation.failure
                 responses = tuple(self._operate(write, inner, path) for inner in branch)
-                return TxnResult(write.revision, succeeded, responses)
+                return TxnResult(0, succeeded, responses)  # etcd leaves nested headers empty
 
     def _put(self, write: WriteTxn, request: PutRequest) -> PutResult:
         previous = None

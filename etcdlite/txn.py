@@ -51,20 +51,27 @@ def taken(operation: Operation, path: Path) -> Iterator[Operation]:
 
 def refuse(store: Store, lessor: Lessor, operation: Operation, path: list[bool]) -> Refusal | None:
     """The first reason why something along the path cannot be done: puts are asked first, then ranges."""
+    if isinstance(operation, PutRequest):  # alone, a put is asked for its lease first
+        return _refuse_lease(lessor, operation) or _refuse_missing(store, operation)
     operations = list(taken(operation, iter(path)))
     refusals = [
-        *(_refuse_put(store, lessor, put) for put in operations if isinstance(put, PutRequest)),
+        *(
+            _refuse_missing(store, put) or _refuse_lease(lessor, put)
+            for put in operations
+            if isinstance(put, PutRequest)
+        ),
         *(store.refuse_revision(read.revision) for read in operations if isinstance(read, RangeRequest)),
     ]
     return next((refusal for refusal in refusals if refusal is not None), None)
 
 
-def _refuse_put(store: Store, lessor: Lessor, put: PutRequest) -> Refusal | None:
-    if (put.ignore_value or put.ignore_lease) and store.get(put.key) is None:
-        return Refusal.KEY_NOT_FOUND
-    if put.lease and lessor.get(put.lease) is None:
-        return Refusal.LEASE_NOT_FOUND
-    return None
+def _refuse_missing(store: Store, put: PutRequest) -> Refusal | None:
+    is_missing = (put.ignore_value or put.ignore_lease) and store.get(put.key) is None
+    return Refusal.KEY_NOT_FOUND if is_missing else None
+
+
+def _refuse_lease(lessor: Lessor, put: PutRequest) -> Refusal | None:
+    return Refusal.LEASE_NOT_FOUND if put.lease and lessor.get(put.lease) is None else None
 
 
 def grows(command: Command | Operation) -> bool:

@@ -50,8 +50,10 @@ class Backend(Protocol):
     def delete(self, bucket: str, key: bytes) -> None: ...
     def durable(self, bucket: str, key: bytes) -> bytes | None: ...
     def snapshot(self) -> Snapshot: ...
+    async def run(self) -> None: ...
     async def flush(self) -> None: ...
     async def restore(self, rows: Iterable[BucketRow]) -> None: ...
+    def close(self) -> None: ...
 
     @property
     def size_bytes(self) -> int: ...
@@ -88,6 +90,9 @@ class MemoryBackend:
     def snapshot(self) -> Snapshot:
         return MemorySnapshot({bucket: dict(rows) for bucket, rows in self._buckets.items()})
 
+    async def run(self) -> None:
+        """Nothing happens here of itself."""
+
     async def flush(self) -> None:
         """Nothing waits for a disk here."""
 
@@ -96,6 +101,9 @@ class MemoryBackend:
             bucket.clear()
         for name, key, value in rows:
             self._buckets[name][key] = value
+
+    def close(self) -> None:
+        """There is no file to let go of."""
 
     @property
     def size_bytes(self) -> int:

@@ -28,6 +28,7 @@ from etcdlite.mvcc.key_value import KeyValue
 
 REVISION = b"revision"
 COMPACTED = b"compacted"
+NEVER = -1  # as the compacted revision, before the first compaction: 0 is still allowed
 CLEANED = b"cleaned"  # the last compaction whose rows are all gone
 COMPACT_STEP_ROW_COUNT = 500
 
@@ -50,8 +51,8 @@ class Store:
         self._load()
 
     def _load(self) -> None:
-        self.revision = self._fact(REVISION) or 1
-        self.compacted = self._fact(COMPACTED)
+        self.revision = self._fact(REVISION, 1)
+        self.compacted = self._fact(COMPACTED, NEVER)
         self._compacting_from = None
         assert self.compacted <= self.revision, "compacted beyond the present"
 
@@ -137,11 +138,11 @@ class Store:
     @property
     def is_compacting(self) -> bool:
         """Are there rows left that the last compaction lets go?"""
-        return self._fact(CLEANED) < self.compacted
+        return self._fact(CLEANED, NEVER) < self.compacted
 
     def compact_step(self, row_count: int = COMPACT_STEP_ROW_COUNT) -> None:
         """Visit the next rows of a running compaction and drop those nobody can see any more."""
-        start = self._compacting_from or revision.pack(self._fact(CLEANED))
+        start = self._compacting_from or revision.pack(self._fact(CLEANED, 0))
         rows = self.backend.scan(KEY, start, revision.pack(self.compacted + 1))
         batch = [(at, key_value.decode(row, revision.main_of(at))) for at, row in _first(rows, row_count)]
         for at, kv in batch:
@@ -172,8 +173,9 @@ class Store:
         assert row is not None, "the index points at a row that is gone"
         return key_value.decode(row, revision.main_of(at))
 
-    def _fact(self, name: bytes) -> int:
-        return int.from_bytes(self.backend.get(META, name) or b"", "big")
+    def _fact(self, name: bytes, default: int) -> int:
+        row = self.backend.get(META, name)
+        return default if row is None else int.from_bytes(row, "big")
 
 
 class WriteTxn:

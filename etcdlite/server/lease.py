@@ -8,7 +8,8 @@ After: etcd server/etcdserver/api/v3rpc/lease.go.
 
 from __future__ import annotations
 
-import random
+from math import ceil
+from random import Random
 from typing import Any
 
 from etcdlite.commands import LeaseGrantRequest, LeaseRevokeRequest
@@ -24,10 +25,11 @@ GONE = -1  # the ttl of a lease that is not there
 class LeaseServicer(rpc_pb2_grpc.LeaseServicer):  # type: ignore[misc]  # the stubs are untyped
     """The five calls of the Lease service."""
 
-    def __init__(self, node: Node, chance: random.Random, ttl_seconds_min: int) -> None:
+    def __init__(self, node: Node, random: Random) -> None:
         self.node = node
-        self._chance = chance
-        self._ttl_seconds_min = ttl_seconds_min
+        self._random = random
+        # a lease outlasts an election
+        self._ttl_seconds_min = ceil(1.5 * node.limits.election_seconds)
 
     @answer
     async def LeaseGrant(self, request: Any) -> Any:  # noqa: N802 # the service's names are etcd's
@@ -75,6 +77,6 @@ class LeaseServicer(rpc_pb2_grpc.LeaseServicer):  # type: ignore[misc]  # the st
         return rpc_pb2.LeaseLeasesResponse(header=header(self.node), leases=leases)
 
     def _free_id(self) -> int:
-        while self.node.lessor.get(lease_id := self._chance.getrandbits(62) + 1) is not None:
+        while self.node.lessor.get(lease_id := self._random.getrandbits(62) + 1) is not None:
             pass
         return lease_id

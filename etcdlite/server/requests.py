@@ -2,7 +2,8 @@
 
 It reads the protobuf messages as they came: what passes here the codec can turn into commands.
 
-    put a, put a in one transaction           -> duplicate key; so is a put inside a deleted range
+    put a, put a in one transaction           -> duplicate key; so is a put inside a deleted range, but (as in
+                                                 etcd) not one whose end is a zero byte, "all from here on"
     txn(if .. then put a else put a)          -> fine: only one of them happens
     txn(put a), txn(put a) side by side       -> duplicate key: both may happen
 
@@ -107,4 +108,4 @@ def _interval(pb: Any) -> Interval:
 
 
 def _covers(intervals: list[Interval], keys: Iterable[bytes]) -> bool:
-    return any(start <= key and (end == b"\0" or key < end) for key in keys for start, end in intervals)
+    return any(start <= key < end for key in keys for start, end in intervals)

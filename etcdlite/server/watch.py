@@ -157,12 +157,13 @@ class WatchStream:
         self._behind[watch_id] = None
         self._work.set()
 
-    def _respond(self, watch_id: int, **fields: Any) -> None:
-        self._controls.append(rpc_pb2.WatchResponse(header=header(self._node), watch_id=watch_id, **fields))
+    def _respond(self, watch_id: int, revision: int | None = None, **fields: Any) -> None:
+        self._controls.append(
+            rpc_pb2.WatchResponse(header=header(self._node, revision), watch_id=watch_id, **fields)
+        )
 
     def _respond_compacted(self, watch_id: int) -> None:
-        reason = Refusal.COMPACTED.text
-        self._respond(watch_id, canceled=True, compact_revision=self._store.compacted, cancel_reason=reason)
+        self._respond(watch_id, 0, canceled=True, compact_revision=self._store.compacted)
 
     # ---- what the client gets
 

@@ -52,7 +52,7 @@ class Model:
 
     states: list[State] = field(default_factory=lambda: [{}, {}])
     changes: list[list[KeyValue]] = field(default_factory=lambda: [[], []])
-    compacted: int = 0
+    compacted: int = -1
 
     @property
     def revision(self) -> int:
@@ -172,7 +172,7 @@ class StoreMachine(RuleBasedStateMachine):
     @invariant()
     def compaction_leaves_nothing_behind(self) -> None:
         if not self.store.is_compacting:
-            compacted = self.model.compacted
+            compacted = max(self.model.compacted, 0)
             before = [kv for kv in self.model.states[compacted].values() if kv.mod_revision < compacted]
             after = [kv for changes in self.model.changes[compacted:] for kv in changes]
             assert len(list(self.store.changes_since(0))) == len(before) + len(after)
