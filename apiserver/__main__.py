@@ -1,0 +1,5 @@
+"""Starts the API server: `python -P -m apiserver`."""
+
+from apiserver.main import main
+
+main()

@@ -1,0 +1,53 @@
+"""Shell: writes a pod's priority class out as a number, which scheduler and kubelet compare.
+
+After: k8s plugin/pkg/admission/priority/admission.go
+"""
+
+from __future__ import annotations
+
+from apiserver.admission.chain import CREATE, Attributes
+from apiserver.storage.watch_cache import WatchCache
+from kube.api import errors, meta
+from kube.api.meta import Object
+from kube.api.resources import PODS, PRIORITY_CLASSES
+
+PREEMPT = "PreemptLowerPriority"
+
+
+class Priority:
+    """Looks the class up, or takes the one that is the default of all."""
+
+    def __init__(self, cache: WatchCache) -> None:
+        self._cache = cache
+
+    async def admit(self, attributes: Attributes, o: Object, old: Object | None) -> None:
+        if attributes.resource is not PODS or attributes.operation != CREATE or attributes.subresource:
+            return
+        spec = o["spec"]
+        name = spec.get("priorityClassName") or ""
+        found = await self._named(attributes, name) if name else self._default()
+        value, policy = 0, PREEMPT
+        if found is not None:
+            value, policy = found.get("value") or 0, found.get("preemptionPolicy") or PREEMPT
+            spec["priorityClassName"] = meta.name(found)
+        if spec.get("priority") not in (None, value):
+            why = f"the integer value of priority ({spec['priority']}) must not be provided in pod spec; "
+            why += f"priority admission controller computed {value} from the given PriorityClass name"
+            raise errors.forbidden(PODS, attributes.name, why)
+        spec["priority"] = value
+        spec.setdefault("preemptionPolicy", policy)
+
+    async def _named(self, attributes: Attributes, name: str) -> Object:
+        entry = self._cache.get(PRIORITY_CLASSES, "", name)
+        if entry is None:
+            await self._cache.consistent()
+            entry = self._cache.get(PRIORITY_CLASSES, "", name)
+        if entry is None:
+            why = f"no PriorityClass with name {name} was found"
+            raise errors.forbidden(PODS, attributes.name, why)
+        return entry.decode()
+
+    def _default(self) -> Object | None:
+        classes = [entry.decode() for entry in self._cache.log(PRIORITY_CLASSES).objects.values()]
+        defaults = [each for each in classes if each.get("globalDefault")]
+        return min(defaults, key=lambda each: each.get("value") or 0, default=None)

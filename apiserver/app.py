@@ -1,0 +1,53 @@
+"""Shell: the application: a request passes the filters from top to bottom, then its handler, and the answer
+comes back up.
+
+After: k8s staging/src/k8s.io/apiserver/pkg/server/config.go, DefaultBuildHandlerChain
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from fastapi import FastAPI
+from starlette.types import Receive, Scope, Send
+
+from apiserver.filters.authentication import authenticate
+from apiserver.filters.authorization import authorize
+from apiserver.filters.errors import translate
+from apiserver.filters.metrics import measure
+from apiserver.filters.resolve import resolve
+from apiserver.request import ApiRequest, Handler
+from apiserver.routes import dispatch
+from apiserver.server import Server
+
+FILTERS = (
+    measure,  # counts the answer, whatever becomes of the request
+    translate,  # exceptions -> Status
+    resolve,  # URL -> verb, resource, name
+    authenticate,  # certificate or token -> user
+    authorize,  # user + verb + resource -> may he?
+)
+
+
+def build(server: Server) -> FastAPI:
+    """The whole application."""
+    application = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    application.mount("/", Chain(server))
+    return application
+
+
+class Chain:
+    """The filters around the handlers, as an ASGI application."""
+
+    def __init__(self, server: Server) -> None:
+        handler: Handler = partial(dispatch, server)
+        for each in reversed(FILTERS):
+            handler = each(server, handler)
+        self._handler = handler
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        request = ApiRequest(scope, receive, send)
+        response = await self._handler(request)
+        await response(scope, receive, send)

@@ -1,0 +1,122 @@
+"""Shell: makes and checks the tokens of ServiceAccounts: JWTs signed with the key the controllers and API
+servers share.
+
+A token names its account by uid, so that it dies with it: an account deleted and made anew is another.
+
+After: k8s pkg/serviceaccount/{claims,jwt}.go; pkg/registry/core/serviceaccount/storage/token.go
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import jwt
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from apiserver.authentication.user import User, known
+from kube.api import meta
+from kube.api.meta import Object
+from kube.base.clock import Clock
+from kube.base.run import StartupError
+
+GROUP = "system:serviceaccounts"
+CLAIM = "kubernetes.io"
+
+
+def account_user(namespace: str, name: str, uid: str = "") -> User:
+    """The user a ServiceAccount is."""
+    return known(f"system:serviceaccount:{namespace}:{name}", (GROUP, f"{GROUP}:{namespace}"), uid)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPair:
+    """The signing key and the algorithm it is for."""
+
+    private: Any
+    public: Any
+    algorithm: str
+
+    @classmethod
+    def load(cls, path: str) -> KeyPair:
+        """Read a PEM private key: RSA or EC P-256."""
+        try:
+            private = serialization.load_pem_private_key(Path(path).read_bytes(), None)
+        except (OSError, ValueError) as error:
+            raise StartupError(f"cannot read --service-account-signing-key-file {path}: {error}") from error
+        if isinstance(private, rsa.RSAPrivateKey):
+            return cls(private, private.public_key(), "RS256")
+        if isinstance(private, ec.EllipticCurvePrivateKey):
+            return cls(private, private.public_key(), "ES256")
+        raise StartupError(f"--service-account-signing-key-file {path}: neither an RSA nor an EC key")
+
+
+class Tokens:
+    """Signs and checks tokens; `find_account` says what account stands under a namespace and name now."""
+
+    def __init__(
+        self, keys: KeyPair, issuer: str, clock: Clock, find_account: Callable[[str, str], Object | None]
+    ) -> None:
+        self._keys, self.issuer, self._clock, self._find_account = keys, issuer, clock, find_account
+
+    @property
+    def algorithm(self) -> str:
+        return self._keys.algorithm
+
+    def public_jwk(self) -> dict[str, Any]:
+        """The public key as a JSON Web Key."""
+        algorithm = jwt.get_algorithm_by_name(self._keys.algorithm)
+        key: dict[str, Any] = algorithm.to_jwk(self._keys.public, as_dict=True)
+        return key | {"use": "sig", "alg": self._keys.algorithm}
+
+    def sign(
+        self,
+        account: Object,
+        audiences: Sequence[str],
+        seconds: int,
+        token_id: str,
+        pod: Object | None = None,
+    ) -> tuple[str, datetime]:
+        """A token for an account, and when it expires."""
+        now = self._clock.now()
+        expires_at = now + timedelta(seconds=seconds)
+        about: dict[str, Any] = {
+            "namespace": meta.namespace(account),
+            "serviceaccount": {"name": meta.name(account), "uid": meta.uid(account)},
+        }
+        if pod is not None:
+            about["pod"] = {"name": meta.name(pod), "uid": meta.uid(pod)}
+        claims = {
+            "iss": self.issuer,
+            "sub": f"system:serviceaccount:{meta.namespace(account)}:{meta.name(account)}",
+            "aud": list(audiences) or [self.issuer],
+            "exp": int(expires_at.timestamp()),
+            "iat": int(now.timestamp()),
+            "nbf": int(now.timestamp()),
+            "jti": token_id,
+            CLAIM: about,
+        }
+        return jwt.encode(claims, self._keys.private, algorithm=self._keys.algorithm), expires_at
+
+    def authenticate(self, token: str, audiences: Sequence[str] = ()) -> User | None:
+        """The user a token stands for, or None when it is not valid (any more)."""
+        try:
+            claims = jwt.decode(
+                token,
+                self._keys.public,
+                algorithms=[self._keys.algorithm],
+                issuer=self.issuer,
+                audience=list(audiences) or [self.issuer],
+            )
+        except jwt.InvalidTokenError:
+            return None
+        about = claims.get(CLAIM) or {}
+        namespace, named = about.get("namespace", ""), about.get("serviceaccount") or {}
+        account = self._find_account(namespace, named.get("name", ""))
+        if account is None or meta.uid(account) != named.get("uid"):
+            return None
+        return account_user(namespace, named["name"], named["uid"])

@@ -1,0 +1,37 @@
+"""Core: who makes a request.
+
+After: k8s staging/src/k8s.io/apiserver/pkg/authentication/user/user.go
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+ANONYMOUS = "system:anonymous"
+AUTHENTICATED = "system:authenticated"
+UNAUTHENTICATED = "system:unauthenticated"
+MASTERS = "system:masters"
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A name and the groups it is in; `extra` is what the authenticator knows besides."""
+
+    name: str
+    groups: tuple[str, ...] = ()
+    uid: str = ""
+    extra: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def is_master(self) -> bool:
+        return MASTERS in self.groups
+
+
+def anonymous() -> User:
+    """Whoever shows no credential."""
+    return User(ANONYMOUS, (UNAUTHENTICATED,))
+
+
+def known(name: str, groups: tuple[str, ...] = (), uid: str = "") -> User:
+    """Someone whose credential was checked."""
+    return User(name, (*groups, AUTHENTICATED), uid)

@@ -1,0 +1,229 @@
+"""Core: the roles and bindings every cluster begins with, as tables.
+
+They are made at start where they are missing, and their rules are put right where they differ, unless the
+object's annotation autoupdate says false.
+
+Absent: the roles of the 30 controllers one by one: our controller manager is one user with one role.
+After: k8s plugin/pkg/auth/authorizer/rbac/bootstrappolicy/{policy,namespace_policy}.go
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from kube.api.meta import Object
+
+GROUP = "rbac.authorization.k8s.io"
+API_VERSION = f"{GROUP}/v1"
+AUTO_UPDATE = "rbac.authorization.kubernetes.io/autoupdate"
+BOOTSTRAPPING = {"kubernetes.io/bootstrapping": "rbac-defaults"}
+AGGREGATE = "rbac.authorization.k8s.io/aggregate-to-"
+
+READ = "get list watch"
+WRITE = "create delete deletecollection patch update"
+LEASES = "coordination.k8s.io leases"
+
+
+def rule(verbs: str, group: str, resources: str, names: str = "") -> dict[str, Any]:
+    """A rule from words: `rule("get list", "", "pods pods/log")`; group `core` is the empty one."""
+    groups = ["" if each == "core" else each for each in group.split()]
+    made: dict[str, Any] = {"verbs": verbs.split(), "apiGroups": groups, "resources": resources.split()}
+    return made | ({"resourceNames": names.split()} if names else {})
+
+
+def urls(verbs: str, paths: str) -> dict[str, Any]:
+    """A rule about paths that are no resources."""
+    return {"verbs": verbs.split(), "nonResourceURLs": paths.split()}
+
+
+EVENT_RULE = rule("create patch update", "core events.k8s.io", "events")
+TOKEN_RULES = [
+    rule("create", "authentication.k8s.io", "tokenreviews"),
+    rule("create", "authorization.k8s.io", "subjectaccessreviews"),
+]
+WORKLOADS = (
+    "daemonsets deployments deployments/scale replicasets replicasets/scale statefulsets statefulsets/scale"
+)
+VIEWED = [
+    rule(
+        READ,
+        "core",
+        "configmaps endpoints persistentvolumeclaims persistentvolumeclaims/status pods replicationcontrollers "
+        "replicationcontrollers/scale serviceaccounts services services/status bindings events limitranges "
+        "namespaces/status pods/log pods/status replicationcontrollers/status resourcequotas resourcequotas/status "
+        "namespaces",
+    ),
+    rule(
+        READ,
+        "apps",
+        f"controllerrevisions {WORKLOADS} daemonsets/status deployments/status replicasets/status "
+        "statefulsets/status",
+    ),
+    rule(READ, "batch", "cronjobs cronjobs/status jobs jobs/status"),
+    rule(READ, "autoscaling", "horizontalpodautoscalers horizontalpodautoscalers/status"),
+    rule(READ, "policy", "poddisruptionbudgets poddisruptionbudgets/status"),
+    rule(READ, "networking.k8s.io", "ingresses ingresses/status networkpolicies"),
+    rule(READ, "discovery.k8s.io", "endpointslices"),
+    rule(READ, "events.k8s.io", "events"),
+]
+EDITED = [
+    rule(READ, "core", "pods/attach pods/exec pods/portforward pods/proxy secrets services/proxy"),
+    rule("impersonate", "core", "serviceaccounts"),
+    rule(WRITE, "core", "pods pods/attach pods/exec pods/portforward pods/proxy"),
+    rule("create", "core", "pods/eviction"),
+    rule(
+        WRITE,
+        "core",
+        "configmaps events persistentvolumeclaims replicationcontrollers replicationcontrollers/scale secrets "
+        "serviceaccounts services services/proxy",
+    ),
+    rule("create", "core", "serviceaccounts/token"),
+    rule(WRITE, "apps", f"{WORKLOADS} deployments/rollback"),
+    rule(WRITE, "batch", "cronjobs jobs"),
+    rule(WRITE, "autoscaling", "horizontalpodautoscalers"),
+    rule(WRITE, "policy", "poddisruptionbudgets"),
+    rule(WRITE, "networking.k8s.io", "ingresses networkpolicies"),
+    rule(f"{READ} {WRITE}", LEASES.split()[0], "leases"),
+]
+ADMINISTERED = [
+    rule("create", "authorization.k8s.io", "localsubjectaccessreviews"),
+    rule(f"{READ} {WRITE}", GROUP, "rolebindings roles"),
+]
+
+# Our node agents: what the Node authorizer would allow, without its per-node limits.
+NODE_RULES = [
+    *TOKEN_RULES,
+    rule(READ, "core", "services pods"),
+    rule("create get list watch patch update delete", "core", "nodes"),
+    rule("patch update", "core", "nodes/status"),
+    rule("create delete patch update", "core", "pods"),
+    rule("patch update get", "core", "pods/status"),
+    rule("create", "core", "pods/eviction"),
+    rule(
+        READ, "core", "configmaps secrets serviceaccounts persistentvolumeclaims persistentvolumes endpoints"
+    ),
+    rule("create", "core", "serviceaccounts/token"),
+    EVENT_RULE,
+    rule("create delete get patch update list watch", *LEASES.split()),
+    rule(READ, "storage.k8s.io", "csidrivers csinodes volumeattachments"),
+    rule(READ, "node.k8s.io", "runtimeclasses"),
+    rule(READ, "discovery.k8s.io", "endpointslices"),
+    rule("create get list watch", "certificates.k8s.io", "certificatesigningrequests"),
+]
+
+CLUSTER_ROLES: dict[str, list[dict[str, Any]]] = {
+    "cluster-admin": [rule("*", "*", "*"), urls("*", "*")],
+    "system:discovery": [
+        urls(
+            "get", "/api /api/* /apis /apis/* /healthz /livez /openapi /openapi/* /readyz /version /version/"
+        )
+    ],
+    "system:public-info-viewer": [urls("get", "/healthz /livez /readyz /version /version/")],
+    "system:basic-user": [
+        rule("create", "authorization.k8s.io", "selfsubjectaccessreviews selfsubjectrulesreviews"),
+        rule("create", "authentication.k8s.io", "selfsubjectreviews"),
+    ],
+    "system:monitoring": [
+        urls("get", "/healthz /healthz/* /livez /livez/* /metrics /metrics/slis /readyz /readyz/*")
+    ],
+    "system:auth-delegator": TOKEN_RULES,
+    "system:service-account-issuer-discovery": [
+        urls("get", "/.well-known/openid-configuration /openid/v1/jwks/ /openid/v1/jwks")
+    ],
+    "system:heapster": [
+        rule(READ, "core", "events namespaces nodes pods"),
+        rule(READ, "apps", "deployments"),
+    ],
+    "system:kube-scheduler": [
+        EVENT_RULE,
+        rule(f"create {READ} update patch", *LEASES.split()),
+        rule(
+            READ,
+            "core",
+            "nodes namespaces persistentvolumeclaims persistentvolumes replicationcontrollers services",
+        ),
+        rule("delete get list watch", "core", "pods"),
+        rule("create", "core", "bindings pods/binding"),
+        rule("patch update", "core", "pods/status"),
+        rule(READ, "apps", "replicasets statefulsets"),
+        rule(READ, "policy", "poddisruptionbudgets"),
+        rule(
+            READ,
+            "storage.k8s.io",
+            "csidrivers csinodes csistoragecapacities storageclasses volumeattachments",
+        ),
+        rule(READ, "scheduling.k8s.io", "priorityclasses"),
+        *TOKEN_RULES,
+    ],
+    # One role for all our controllers; garbage collection and namespaces reach every kind.
+    "system:kube-controller-manager": [rule("*", "*", "*"), urls("get", "*")],
+    "system:node": NODE_RULES,
+    "system:node-proxier": [
+        rule("list watch", "core", "services endpoints"),
+        rule(READ, "core", "nodes"),
+        EVENT_RULE,
+        rule("list watch", "discovery.k8s.io", "endpointslices"),
+    ],
+    "system:node-problem-detector": [
+        rule("get", "core", "nodes"),
+        rule("patch", "core", "nodes/status"),
+        EVENT_RULE,
+    ],
+    "system:kube-dns": [rule("list watch", "core", "endpoints services")],
+    "system:persistent-volume-provisioner": [
+        rule("create delete get list watch", "core", "persistentvolumes"),
+        rule("get list update watch", "core", "persistentvolumeclaims"),
+        rule(READ, "storage.k8s.io", "storageclasses"),
+        EVENT_RULE,
+    ],
+    "system:aggregate-to-view": VIEWED,
+    "system:aggregate-to-edit": EDITED,
+    "system:aggregate-to-admin": ADMINISTERED,
+    "view": VIEWED,
+    "edit": [*EDITED, *VIEWED],
+    "admin": [*ADMINISTERED, *EDITED, *VIEWED],
+}
+# role -> (subject kind, subject name)
+CLUSTER_BINDINGS: dict[str, list[tuple[str, str]]] = {
+    "cluster-admin": [("Group", "system:masters")],
+    "system:monitoring": [("Group", "system:monitoring")],
+    "system:discovery": [("Group", "system:authenticated")],
+    "system:basic-user": [("Group", "system:authenticated")],
+    "system:public-info-viewer": [("Group", "system:authenticated"), ("Group", "system:unauthenticated")],
+    "system:service-account-issuer-discovery": [("Group", "system:serviceaccounts")],
+    "system:kube-scheduler": [("User", "system:kube-scheduler")],
+    "system:kube-controller-manager": [("User", "system:kube-controller-manager")],
+    "system:node": [("Group", "system:nodes")],
+    "system:node-proxier": [("User", "system:kube-proxy"), ("Group", "system:nodes")],
+}
+AGGREGATED = {
+    "system:aggregate-to-view": "view",
+    "system:aggregate-to-edit": "edit",
+    "system:aggregate-to-admin": "admin",
+}
+
+
+def objects() -> Iterable[Object]:
+    """All of them, as one would POST them."""
+    for name, rules in CLUSTER_ROLES.items():
+        role: Object = _object("ClusterRole", name) | {"rules": rules}
+        if name in AGGREGATED:
+            role["metadata"]["labels"][AGGREGATE + AGGREGATED[name]] = "true"
+        elif name in AGGREGATED.values():
+            label = {"matchLabels": {AGGREGATE + name: "true"}}
+            role["aggregationRule"] = {"clusterRoleSelectors": [label]}
+        if name in ("view", "edit"):
+            role["metadata"]["labels"][AGGREGATE + {"view": "edit", "edit": "admin"}[name]] = "true"
+        yield role
+    for name, subjects in CLUSTER_BINDINGS.items():
+        reference = {"apiGroup": GROUP, "kind": "ClusterRole", "name": name}
+        yield _object("ClusterRoleBinding", name) | {
+            "roleRef": reference,
+            "subjects": [{"apiGroup": GROUP, "kind": kind, "name": subject} for kind, subject in subjects],
+        }
+
+
+def _object(kind: str, name: str) -> Object:
+    metadata = {"name": name, "labels": dict(BOOTSTRAPPING), "annotations": {AUTO_UPDATE: "true"}}
+    return {"apiVersion": API_VERSION, "kind": kind, "metadata": metadata}

@@ -1,0 +1,121 @@
+"""Shell: makes what every cluster begins with, at each start, where it is missing.
+
+    namespaces -> RBAC policy -> priority classes -> Service default/kubernetes and its endpoints -> this server's Lease
+
+Everything goes through the registry like a client's requests, so that defaults and rules are the same. The
+endpoints of default/kubernetes are the API servers that run: each keeps a Lease of its own and writes down
+those whose Lease is fresh.
+
+After: k8s pkg/controlplane/controller/{systemnamespaces,kubernetesservice}/controller.go,
+pkg/registry/rbac/rest/storage_rbac.go, pkg/registry/scheduling/rest/storage_scheduling.go
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from apiserver.admission.chain import CREATE, Attributes
+from apiserver.authentication.user import MASTERS, User
+from apiserver.authorization import bootstrap_policy
+from apiserver.registry.registry import Registry
+from kube.api import errors, meta, resources
+from kube.api.errors import StatusError
+from kube.api.meta import Object
+from kube.api.resources import Resource
+
+SELF = User("system:apiserver", (MASTERS,))
+NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+PRIORITIES = {"system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}
+COMPONENT = {"component": "apiserver", "provider": "kubernetes"}
+
+
+async def ensure(registry: Registry, service_ip: str, host: str, port: int) -> None:
+    """Make all that is missing."""
+    for o in [*_namespaces(), *bootstrap_policy.objects(), *_priority_classes()]:
+        await apply(registry, o)
+    await apply(registry, kubernetes_service(service_ip, port))
+    for o in kubernetes_endpoints([host], port):
+        await apply(registry, o)
+
+
+async def apply(registry: Registry, o: Object) -> None:
+    """Create the object; where it is there already, put its rules, subjects or endpoints right."""
+    resource = _resource(o)
+    asked = Attributes(CREATE, resource, meta.namespace(o), meta.name(o), SELF)
+    try:
+        await registry.create(asked, meta.deep_copy(o))
+        return
+    except StatusError as error:
+        if not errors.is_already_exists(error):
+            raise
+    mended = {key: o[key] for key in ("rules", "subjects", "subsets", "endpoints", "ports") if key in o}
+    if mended:
+        await registry.update(asked, lambda old: _mended(old, mended))
+
+
+def _mended(old: Object, mended: Object) -> Object:
+    if meta.annotations(old).get(bootstrap_policy.AUTO_UPDATE) == "false":
+        return old
+    return old | meta.deep_copy(mended)
+
+
+def _resource(o: Object) -> Resource:
+    found = resources.by_kind(o["apiVersion"], o["kind"])
+    assert found is not None, o["kind"]
+    return found
+
+
+def _namespaces() -> Iterable[Object]:
+    return [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in NAMESPACES]
+
+
+def _priority_classes() -> Iterable[Object]:
+    for name, value in PRIORITIES.items():
+        yield {
+            "apiVersion": "scheduling.k8s.io/v1",
+            "kind": "PriorityClass",
+            "metadata": {"name": name},
+            "value": value,
+            "description": "Used for system critical pods that must not be moved from their current node."
+            if "node" in name
+            else "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.",
+        }
+
+
+def kubernetes_service(service_ip: str, port: int) -> Object:
+    """The Service under which pods find the API."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "kubernetes", "namespace": "default", "labels": dict(COMPONENT)},
+        "spec": {
+            "type": "ClusterIP",
+            "clusterIP": service_ip,
+            "ports": [{"name": "https", "protocol": "TCP", "port": 443, "targetPort": port}],
+        },
+    }
+
+
+def kubernetes_endpoints(hosts: list[str], port: int) -> list[Object]:
+    """Where the API servers are, in both forms."""
+    skip = {"endpointslice.kubernetes.io/skip-mirror": "true"}
+    ports = [{"name": "https", "port": port, "protocol": "TCP"}]
+    endpoints = {
+        "apiVersion": "v1",
+        "kind": "Endpoints",
+        "metadata": {"name": "kubernetes", "namespace": "default", "labels": skip},
+        "subsets": [{"addresses": [{"ip": host} for host in hosts], "ports": ports}],
+    }
+    endpoint_slice = {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {
+            "name": "kubernetes",
+            "namespace": "default",
+            "labels": {"kubernetes.io/service-name": "kubernetes"},
+        },
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": [host], "conditions": {"ready": True}} for host in hosts],
+        "ports": ports,
+    }
+    return [endpoints, endpoint_slice]

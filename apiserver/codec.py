@@ -1,0 +1,140 @@
+"""Core: reads objects from request bodies (JSON, YAML, protobuf) and writes them (JSON, YAML).
+
+A body says what it is in its Content-Type; none means JSON. Duplicate keys, which JSON parsers silently let
+win, are reported, since a strict client wants to know.
+
+After: k8s staging/src/k8s.io/apimachinery/pkg/runtime/serializer/
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import yaml
+
+from apiserver.negotiation import JSON, PROTOBUF, SUPPORTED, YAML
+from kube.api import errors, protobuf
+from kube.api.meta import Object
+from kube.api.resources import Resource
+
+SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+SafeDumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+class Loader(SafeLoader):  # type: ignore[misc, valid-type]  # chosen when the module loads
+    """YAML as JSON has it: times stay texts."""
+
+
+Loader.yaml_implicit_resolvers = {
+    first: [(tag, expression) for tag, expression in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A body: its object, and the text of each duplicate key."""
+
+    o: Any
+    duplicates: list[str]
+
+
+def media_type(content_type: str) -> str:
+    """The type without its parameters; none is JSON."""
+    return content_type.partition(";")[0].strip().lower() or JSON
+
+
+def decode(content_type: str, body: bytes, what: str, *, strict: bool = True) -> Decoded:
+    """Read a body; `what` names the expected kind in error messages."""
+    kind = media_type(content_type)
+    if kind not in SUPPORTED:
+        raise errors.unsupported_media_type(SUPPORTED)
+    if kind == PROTOBUF:
+        try:
+            return Decoded(protobuf.decode(body), [])
+        except (ValueError, IndexError, KeyError) as error:
+            raise errors.bad_request(f"the protobuf body cannot be decoded: {error}") from error
+    if kind == YAML:
+        return Decoded(read_yaml(body, what), [])
+    o = read_json(body, what)
+    return Decoded(o, duplicate_keys(body) if strict else [])
+
+
+def read_json(body: bytes, what: str) -> Any:
+    """Parse JSON; StatusError 400 with the parser's complaint."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        text = f"the object provided is unrecognized (must be of type {what}): couldn't get version/kind; "
+        raise errors.bad_request(f"{text}json parse error: {error}") from error
+
+
+def read_yaml(body: bytes, what: str) -> Any:
+    """Parse YAML; StatusError 400 with the parser's complaint."""
+    try:
+        return yaml.load(body, Loader)
+    except yaml.YAMLError as error:
+        text = f"the object provided is unrecognized (must be of type {what}): couldn't get version/kind; "
+        raise errors.bad_request(f"{text}yaml parse error: {error}") from error
+
+
+class _Pairs(dict[str, Any]):
+    """A JSON object that remembers which keys it had twice."""
+
+    twice: tuple[str, ...] = ()
+
+
+def duplicate_keys(body: bytes) -> list[str]:
+    """`duplicate field "spec.replicas"` for every key that stands twice in one object."""
+
+    def pairs(items: list[tuple[str, Any]]) -> _Pairs:
+        o = _Pairs(items)
+        if len(o) != len(items):
+            keys = [key for key, _ in items]
+            o.twice = tuple(dict.fromkeys(key for key in keys if keys.count(key) > 1))
+        return o
+
+    found: list[str] = []
+    _collect(json.loads(body, object_pairs_hook=pairs), "", found)
+    return found
+
+
+def _collect(value: Any, path: str, found: list[str]) -> None:
+    if isinstance(value, _Pairs):
+        found += [f'duplicate field "{path}{key}"' for key in value.twice]
+        for key, item in value.items():
+            if isinstance(item, dict | list):
+                _collect(item, f"{path}{key}.", found)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            if isinstance(item, dict | list):
+                _collect(item, f"{path[:-1]}[{index}].", found)
+
+
+def check_kind(resource_kind: str, api_version: str, o: Any) -> Object:
+    """The object as one of the expected kind (which it may leave out); StatusError 400 otherwise."""
+    if not isinstance(o, dict):
+        text = f"the object provided is unrecognized (must be of type {resource_kind}): couldn't get version/kind; "
+        raise errors.bad_request(f"{text}json parse error: not an object")
+    kind, version = o.get("kind") or resource_kind, o.get("apiVersion") or api_version
+    if kind != resource_kind or version != api_version:
+        said = version.rpartition("/")[2]
+        text = f'{kind} in version "{said}" cannot be handled as a {resource_kind}: '
+        text += f"converting ({version}, Kind={kind}) to ({api_version}, Kind={resource_kind}): unknown conversion"
+        raise errors.bad_request(text)
+    rest = {key: value for key, value in o.items() if key not in ("apiVersion", "kind")}
+    return {"apiVersion": api_version, "kind": resource_kind, **rest}
+
+
+def head(resource: Resource) -> bytes:
+    """How every encoded object of a kind begins; a list leaves it out of its items."""
+    return b'{"apiVersion":"%b","kind":"%b",' % (resource.api_version.encode(), resource.kind.encode())
+
+
+def write_yaml(o: Object) -> bytes:
+    """An object as YAML."""
+    text: bytes = yaml.dump(o, Dumper=SafeDumper, encoding="utf-8", default_flow_style=False)
+    return text

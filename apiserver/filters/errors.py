@@ -1,0 +1,50 @@
+"""Shell: the one border where exceptions become Status objects.
+
+After: k8s staging/src/k8s.io/apiserver/pkg/endpoints/handlers/responsewriters/status.go
+"""
+
+from __future__ import annotations
+
+import orjson
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+
+from apiserver.request import ApiRequest, Handler
+from apiserver.server import Server
+from apiserver.storage.interface import Unavailable
+from kube.api import errors
+from kube.api.errors import StatusError
+from kube.base.logs import logger
+
+log = logger(__name__)
+
+CLIENT_CLOSED_REQUEST = 499
+
+
+def translate(_: Server, inner: Handler) -> Handler:
+    """Answer with the Status of whatever is raised inside."""
+
+    async def handle(request: ApiRequest) -> Response:
+        try:
+            return await inner(request)
+        except StatusError as error:
+            return respond(error)
+        except Unavailable as error:
+            log.warning("the store does not answer", path=request.url.path, error=error)
+            return respond(errors.service_unavailable("the store does not answer; try again", 1))
+        except ClientDisconnect:
+            return Response(status_code=CLIENT_CLOSED_REQUEST)
+        except Exception as error:
+            log.exception("request failed", method=request.method, path=request.url.path)
+            return respond(errors.internal(f"{type(error).__name__}: {error}"))
+
+    return handle
+
+
+def respond(error: StatusError) -> Response:
+    """The Status as an answer; a client told to retry finds Retry-After."""
+    response = Response(orjson.dumps(error.status()), error.code, media_type="application/json")
+    seconds = error.details.get("retryAfterSeconds")
+    if seconds:
+        response.headers["Retry-After"] = str(seconds)
+    return response

@@ -1,0 +1,63 @@
+"""Shell: reads the object of a request's body: decoded, of the right kind, unknown fields told.
+
+After: k8s staging/src/k8s.io/apiserver/pkg/endpoints/handlers/create.go, update.go
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from apiserver import codec
+from apiserver.admission.chain import Attributes
+from apiserver.handlers.options import WriteOptions, report_fields
+from apiserver.registry.conversion import stored_as
+from apiserver.request import ApiRequest
+from kube.api import errors, meta
+from kube.api.gvk import GroupVersionKind
+from kube.api.meta import Object
+from kube.api.schema import Schemas
+
+
+async def read_object(request: ApiRequest, options: WriteOptions) -> tuple[Object, Sequence[str]]:
+    """The object in the body, in the version of the URL, and the warnings it earns."""
+    resource, subresource = request.kind, request.info.subresource
+    below = resource.subresource(subresource) if subresource else None
+    gvk = below.gvk if below is not None else resource.gvk
+    return await read_kind(request, options, gvk)
+
+
+async def read_kind(
+    request: ApiRequest, options: WriteOptions, gvk: GroupVersionKind
+) -> tuple[Object, Sequence[str]]:
+    """The object of one kind in the body, and the warnings it earns."""
+    body = await request.limited_body()
+    strict = options.field_validation != "Ignore"
+    decoded = codec.decode(request.headers.get("content-type", ""), body, gvk.kind, strict=strict)
+    o = codec.check_kind(gvk.kind, gvk.api_version, decoded.o)
+    o["metadata"] = dict(o.get("metadata") or {})
+    unknown = Schemas.load().prune(gvk, o)
+    return o, report_fields(o, options, [*decoded.duplicates, *unknown])
+
+
+def place(request: ApiRequest, o: Object) -> None:
+    """Give the object the namespace and check the name of the URL; StatusError 400 where they differ."""
+    info, metadata = request.info, o["metadata"]
+    if request.kind.namespaced:
+        if metadata.get("namespace") and metadata["namespace"] != info.namespace:
+            text = "the namespace of the provided object does not match the namespace sent on the request"
+            raise errors.bad_request(text)
+        metadata["namespace"] = info.namespace
+    elif not metadata.get("namespace"):
+        metadata.pop("namespace", None)
+    name = meta.name(o)
+    if info.name and name and name != info.name:
+        text = f"the name of the object ({name}) does not match the name on the URL ({info.name})"
+        raise errors.bad_request(text)
+
+
+def attributes(request: ApiRequest, operation: str, *, dry_run: bool) -> Attributes:
+    """Who does what to which object, for the registry."""
+    info = request.info
+    space = info.namespace if request.kind.namespaced else ""
+    stored = stored_as(request.kind)
+    return Attributes(operation, stored, space, info.name, request.caller, info.subresource, dry_run)

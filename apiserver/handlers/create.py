@@ -1,0 +1,30 @@
+"""Shell: POST of a new object."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from apiserver.admission.chain import CREATE
+from apiserver.handlers.body import attributes, place, read_object
+from apiserver.handlers.options import WriteOptions
+from apiserver.handlers.respond import respond_object
+from apiserver.registry.conversion import to_stored
+from apiserver.request import ApiRequest
+from apiserver.server import Server
+from kube.api import errors, meta
+from kube.api.errors import StatusError
+
+
+async def create(server: Server, request: ApiRequest) -> Response:
+    """Answer 201 with the object as it was stored."""
+    options = WriteOptions.read("CreateOptions", request.query_params)
+    o, warnings = await read_object(request, options)
+    if request.kind.namespaced and not request.info.namespace:
+        raise errors.method_not_allowed()
+    place(request, o)
+    if meta.resource_version(o):
+        text = "resourceVersion should not be set on objects to be created"
+        raise StatusError(500, "InternalError", text)
+    asked = attributes(request, CREATE, dry_run=options.dry_run)
+    created = await server.registry.create(asked, to_stored(request.kind, o))
+    return respond_object(request, created, server.clock.now(), 201, warnings)

@@ -1,0 +1,160 @@
+"""Shell: what the server says about itself: version, discovery, OpenAPI, its token issuer.
+
+After: k8s staging/src/k8s.io/apiserver/pkg/endpoints/discovery/aggregated/handler.go
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from functools import lru_cache
+from typing import Any
+
+import orjson
+from starlette.responses import RedirectResponse, Response
+
+from apiserver import discovery, openapi
+from apiserver.handlers.respond import respond, respond_bytes
+from apiserver.negotiation import negotiate
+from apiserver.request import ApiRequest
+from apiserver.server import Server
+from kube.api.resources import RESOURCES
+from kube.api.schema import Schemas
+
+MINOR = 36
+VERSION = {
+    "major": "1",
+    "minor": str(MINOR),
+    "gitVersion": f"v1.{MINOR}.0",
+    "gitCommit": "0" * 40,
+    "gitTreeState": "clean",
+    "buildDate": "2026-04-22T00:00:00Z",
+    "goVersion": f"python{platform.python_version()}",
+    "compiler": platform.python_implementation().lower(),
+    "platform": f"linux/{'arm64' if platform.machine() == 'aarch64' else 'amd64'}",
+}
+AGGREGATED = "apidiscovery.k8s.io"
+YEAR_SECONDS = 31_536_000
+
+
+async def root(_: Server, __: ApiRequest) -> Response:
+    """All paths one may ask for."""
+    paths = {
+        "/api",
+        "/api/v1",
+        "/apis",
+        "/healthz",
+        "/livez",
+        "/metrics",
+        "/openapi/v3",
+        "/readyz",
+        "/version",
+    }
+    for resource in RESOURCES:
+        if resource.group:
+            paths |= {f"/apis/{resource.group}", f"/apis/{resource.api_version}"}
+    return respond({"paths": sorted(paths)})
+
+
+async def version(_: Server, __: ApiRequest) -> Response:
+    """Which Kubernetes this is like."""
+    return respond(VERSION)
+
+
+async def api(server: Server, request: ApiRequest) -> Response:
+    """The core group."""
+    return _aggregated(request, core=True) or respond(discovery.core_versions(server.address))
+
+
+async def apis(_: Server, request: ApiRequest) -> Response:
+    """All other groups."""
+    return _aggregated(request, core=False) or respond(discovery.group_list(RESOURCES))
+
+
+async def group(_: Server, request: ApiRequest) -> Response:
+    """One group, or one version of it."""
+    parts = request.info.path.strip("/").split("/")
+    found = None
+    if parts[0] == "api" and len(parts) == 2:
+        found = discovery.resource_list(RESOURCES, "", parts[1])
+    elif parts[0] == "apis" and len(parts) == 3:
+        found = discovery.resource_list(RESOURCES, parts[1], parts[2])
+    elif parts[0] == "apis" and len(parts) == 2:
+        found = discovery.group(RESOURCES, parts[1])
+    if found is None:
+        return Response("404 page not found\n", 404, media_type="text/plain")
+    return respond(found, wanted=negotiate(request.headers.get("accept", "")))
+
+
+def _aggregated(request: ApiRequest, *, core: bool) -> Response | None:
+    """The aggregated document, where the first clause of Accept that we know asks for it."""
+    for clause in request.headers.get("accept", "").split(","):
+        parts = dict(part.split("=", 1) for part in clause.replace(" ", "").split(";") if "=" in part)
+        if parts.get("g") != AGGREGATED:
+            if clause.strip().startswith(("application/json", "*/*")):
+                return None
+            continue
+        if parts.get("as") == "APIGroupDiscoveryList" and parts.get("v") in ("v2", "v2beta1"):
+            return _discovery(request, core, parts["v"])
+    return None
+
+
+def _discovery(request: ApiRequest, core: bool, version: str) -> Response:
+    body, etag = _discovery_document(core, version)
+    headers = {"ETag": etag, "Vary": "Accept", "Cache-Control": "public"}
+    if request.headers.get("if-none-match") == etag:
+        return Response(status_code=304, headers=headers)
+    kind = f"application/json;g={AGGREGATED};v={version};as=APIGroupDiscoveryList"
+    return Response(body, headers=headers, media_type=kind)
+
+
+@lru_cache(maxsize=4)
+def _discovery_document(core: bool, version: str) -> tuple[bytes, str]:
+    body = orjson.dumps(discovery.aggregated(RESOURCES, core, version))
+    return body, f'"{hashlib.sha256(body).hexdigest()[:32].upper()}"'
+
+
+async def openapi_index(_: Server, __: ApiRequest) -> Response:
+    """Where the schema of each group version is."""
+    return respond(openapi.index(RESOURCES))
+
+
+async def openapi_document(_: Server, request: ApiRequest) -> Response:
+    """The schema of one group version; under the right hash it may be kept for ever."""
+    path = request.info.path.strip("/").removeprefix("openapi/v3/")
+    found = openapi.group_paths(RESOURCES).get(path)
+    if found is None:
+        return Response("404 page not found\n", 404, media_type="text/plain")
+    wanted, right = request.parameter("hash"), openapi.content_hash(RESOURCES, *found)
+    if wanted and wanted != right:
+        return RedirectResponse(f"/openapi/v3/{path}?hash={right}", 301)
+    response = respond_bytes(_openapi_document(*found))
+    if wanted:
+        response.headers["Cache-Control"] = f"public, immutable, max-age={YEAR_SECONDS}"
+    return response
+
+
+@lru_cache(maxsize=64)
+def _openapi_document(group: str, version: str) -> bytes:
+    document = openapi.document(RESOURCES, group, version, Schemas.load())
+    assert document is not None, "the index names only what is served"
+    return orjson.dumps(document)
+
+
+async def openid_configuration(server: Server, _: ApiRequest) -> Response:
+    """How others may check our tokens."""
+    shown: dict[str, Any] = {
+        "issuer": server.tokens.issuer,
+        "jwks_uri": f"https://{server.address}/openid/v1/jwks",
+        "response_types_supported": ["id_token"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": [server.tokens.algorithm],
+    }
+    return respond(shown)
+
+
+async def key_set(server: Server, _: ApiRequest) -> Response:
+    """The public keys of our tokens."""
+    return Response(
+        orjson.dumps({"keys": [server.tokens.public_jwk()]}), media_type="application/jwk-set+json"
+    )

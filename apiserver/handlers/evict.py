@@ -1,0 +1,106 @@
+"""Shell: POST of an Eviction: a deletion that asks the disruption budgets first.
+
+After: k8s pkg/registry/core/pod/storage/eviction.go
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from starlette.responses import Response
+
+from apiserver.admission.chain import DELETE, UPDATE
+from apiserver.handlers.bind import CREATED
+from apiserver.handlers.body import attributes, place, read_object
+from apiserver.handlers.options import WriteOptions
+from apiserver.handlers.respond import respond
+from apiserver.registry.deletion import DeleteOptions
+from apiserver.request import ApiRequest
+from apiserver.server import Server
+from kube.api import conditions, errors, meta
+from kube.api.labels import Selector
+from kube.api.meta import Object
+from kube.api.resources import POD_DISRUPTION_BUDGETS
+
+UNPROTECTED_PHASES = ("Pending", "Succeeded", "Failed")
+
+
+async def evict(server: Server, request: ApiRequest) -> Response:
+    """Delete the pod if its budget allows it; StatusError 429 otherwise."""
+    options = WriteOptions.read("CreateOptions", request.query_params)
+    eviction, _ = await read_object(request, options)
+    place(request, eviction)
+    wanted = DeleteOptions.read(eviction.get("deleteOptions") or {})
+    wanted = replace(wanted, dry_run=wanted.dry_run or options.dry_run)
+    await server.cache.consistent()
+    info = request.info
+    entry = server.cache.get(request.kind, info.namespace, info.name)
+    if entry is None:
+        raise errors.not_found(request.kind, info.name)
+    pod = entry.decode()
+    asked = replace(attributes(request, UPDATE, dry_run=wanted.dry_run), subresource="status")
+    if meta.get(pod, "status", "phase") not in UNPROTECTED_PHASES and not meta.is_terminating(pod):
+        await _take_from_budget(server, request, pod, dry_run=wanted.dry_run)
+        await server.registry.update(asked, lambda old: _marked(old, server))
+    await server.registry.delete(replace(asked, operation=DELETE, subresource=""), wanted)
+    return respond(CREATED, 201)
+
+
+async def _take_from_budget(server: Server, request: ApiRequest, pod: Object, *, dry_run: bool) -> None:
+    namespace = meta.namespace(pod)
+    entries = server.cache.log(POD_DISRUPTION_BUDGETS).in_namespace(namespace)
+    budgets = [entry.decode() for entry in entries]
+    covering = [
+        each
+        for each in budgets
+        if Selector.from_label_selector(meta.get(each, "spec", "selector")).matches(meta.labels(pod))
+    ]
+    if len(covering) > 1:
+        raise errors.internal(
+            "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
+        )
+    if not covering:
+        return
+    asked = replace(
+        attributes(request, UPDATE, dry_run=dry_run),
+        resource=POD_DISRUPTION_BUDGETS,
+        name=meta.name(covering[0]),
+        subresource="status",
+    )
+    await server.registry.update(asked, lambda budget: _taken(budget, pod, server))
+
+
+def _taken(budget: Object, pod: Object, server: Server) -> Object:
+    """The budget with one disruption fewer."""
+    status = budget.setdefault("status", {})
+    name = meta.name(budget)
+    if (status.get("observedGeneration") or 0) < meta.generation(budget):
+        text = f"The disruption budget {name} is still being processed by the server."
+        raise _refused(text, text, 10)
+    if (status.get("disruptionsAllowed") or 0) <= 0:
+        text = (
+            f"The disruption budget {name} needs {status.get('desiredHealthy', 0)} healthy pods "
+            f"and has {status.get('currentHealthy', 0)} currently"
+        )
+        raise _refused("Cannot evict pod as it would violate the pod's disruption budget.", text, 0)
+    status["disruptionsAllowed"] -= 1
+    status.setdefault("disruptedPods", {})[meta.name(pod)] = meta.format_time(server.clock.now())
+    return budget
+
+
+def _refused(message: str, cause: str, seconds: int) -> errors.StatusError:
+    return errors.too_many_requests(message, seconds, [{"reason": "DisruptionBudget", "message": cause}])
+
+
+def _marked(pod: Object, server: Server) -> Object:
+    condition = {
+        "type": "DisruptionTarget",
+        "status": "True",
+        "reason": "EvictionByEvictionAPI",
+        "message": "Eviction API: evicting",
+    }
+    status = pod.setdefault("status", {})
+    status["conditions"] = conditions.set_condition(
+        status.get("conditions") or [], condition, server.clock.now()
+    )
+    return pod

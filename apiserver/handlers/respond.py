@@ -1,0 +1,118 @@
+"""Shell: writes an object, a list or a Status as the client asked for it.
+
+After: k8s staging/src/k8s.io/apiserver/pkg/endpoints/handlers/response.go
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import orjson
+from starlette.responses import Response
+
+from apiserver.codec import head, write_yaml
+from apiserver.negotiation import PARTIAL, PARTIAL_LIST, TABLE, Format, negotiate
+from apiserver.printers import registry
+from apiserver.registry.conversion import from_stored, is_stored
+from apiserver.request import ApiRequest
+from apiserver.storage.object_log import Entry
+from kube.api.meta import Object
+from kube.api.resources import Resource
+
+JSON_HEADERS = {"Cache-Control": "no-cache, private"}
+
+
+def respond_bytes(body: bytes, code: int = 200, media_type: str = "application/json") -> Response:
+    """An answer whose body is written already."""
+    return Response(body, code, JSON_HEADERS, media_type)
+
+
+def respond(o: Any, code: int = 200, *, wanted: Format | None = None) -> Response:
+    """Any JSON-shaped value."""
+    if wanted is not None and wanted.is_yaml:
+        return respond_bytes(write_yaml(o), code, wanted.media_type)
+    return respond_bytes(orjson.dumps(o), code)
+
+
+def respond_object(
+    request: ApiRequest, o: Object, now: datetime, code: int = 200, warnings: Sequence[str] = ()
+) -> Response:
+    """One object of the resource asked for, in its version, as the client wants it."""
+    resource = request.kind
+    wanted = negotiate(request.headers.get("accept", ""), (TABLE, PARTIAL))
+    o = from_stored(resource, o)
+    if wanted.target:
+        o = transform(wanted, resource, [o], {}, now, request.parameter("includeObject"))
+    response = respond(o, code, wanted=wanted)
+    for text in warnings:
+        response.headers.append("Warning", f'299 - "{_quoted(text)}"')
+    return response
+
+
+def _quoted(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def transform(
+    wanted: Format,
+    resource: Resource,
+    objects: Sequence[Object],
+    list_metadata: dict[str, Any],
+    now: datetime,
+    include_object: str,
+) -> Object:
+    """A Table, or metadata alone, of one object or several."""
+    if wanted.target == TABLE:
+        metadata = list_metadata
+        if not list_metadata and objects:
+            metadata = {"resourceVersion": objects[0]["metadata"].get("resourceVersion", "")}
+        table = registry.table(resource, objects, now, include_object or "Metadata", metadata)
+        return table | {"apiVersion": wanted.api_version}
+    partial = [metadata_only(o, wanted.api_version) for o in objects]
+    if wanted.target == PARTIAL:
+        return partial[0]
+    return {
+        "kind": PARTIAL_LIST,
+        "apiVersion": wanted.api_version,
+        "metadata": list_metadata,
+        "items": partial,
+    }
+
+
+def metadata_only(o: Object, api_version: str) -> Object:
+    """PartialObjectMetadata of an object."""
+    return {"kind": PARTIAL, "apiVersion": api_version, "metadata": o["metadata"]}
+
+
+def respond_list(
+    request: ApiRequest, entries: Sequence[Entry], list_metadata: dict[str, Any], now: datetime
+) -> Response:
+    """A list of entries; where the client takes them as they are stored, their bytes are joined, not decoded."""
+    resource = request.kind
+    wanted = negotiate(request.headers.get("accept", ""), (TABLE, PARTIAL_LIST))
+    if not wanted.target and not wanted.is_yaml and is_stored(resource):
+        return respond_bytes(_joined(resource, entries, list_metadata))
+    objects = [from_stored(resource, entry.decode()) for entry in entries]
+    if wanted.target:
+        o = transform(wanted, resource, objects, list_metadata, now, request.parameter("includeObject"))
+        return respond(o, wanted=wanted)
+    o = {"kind": resource.list_kind, "apiVersion": resource.api_version, "metadata": list_metadata}
+    return respond(o | {"items": [_item(each) for each in objects]}, wanted=wanted)
+
+
+def _item(o: Object) -> Object:
+    return {key: value for key, value in o.items() if key not in ("kind", "apiVersion")}
+
+
+def _joined(resource: Resource, entries: Sequence[Entry], list_metadata: dict[str, Any]) -> bytes:
+    """The list's bytes; items leave out what every one of them would repeat."""
+    opening = head(resource)
+    skip = len(opening)
+    items = []
+    for entry in entries:
+        plain = entry.data.startswith(opening)
+        items.append(b"{" + entry.data[skip:] if plain else entry.data)
+    shown = {"kind": resource.list_kind, "apiVersion": resource.api_version, "metadata": list_metadata}
+    return orjson.dumps(shown)[:-1] + b',"items":[' + b",".join(items) + b"]}"

@@ -1,0 +1,99 @@
+"""Shell: the scale subresource: how many replicas an object is to have, whatever its kind.
+
+After: k8s pkg/registry/apps/deployment/storage/storage.go, ScaleREST
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from starlette.responses import Response
+
+from apiserver.admission.chain import UPDATE
+from apiserver.handlers.body import attributes, place, read_object
+from apiserver.handlers.get import find
+from apiserver.handlers.options import WriteOptions
+from apiserver.handlers.patch import accept, read_patch
+from apiserver.handlers.respond import respond
+from apiserver.negotiation import Format, negotiate
+from apiserver.request import ApiRequest
+from apiserver.server import Server
+from kube.api import errors, meta
+from kube.api.errors import FieldError
+from kube.api.gvk import GroupVersionKind
+from kube.api.labels import format_label_selector
+from kube.api.meta import Object
+
+SCALE = GroupVersionKind("autoscaling", "v1", "Scale")
+
+
+def scale_of(o: Object) -> Object:
+    """How many replicas an object has and is to have."""
+    metadata = o["metadata"]
+    kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+    selector = meta.get(o, "spec", "selector")
+    if selector and "matchLabels" not in selector and "matchExpressions" not in selector:
+        selector = {"matchLabels": selector}
+    return {
+        "kind": SCALE.kind,
+        "apiVersion": SCALE.api_version,
+        "metadata": {key: metadata[key] for key in kept if key in metadata},
+        "spec": {"replicas": meta.get(o, "spec", "replicas", default=0)},
+        "status": {
+            "replicas": meta.get(o, "status", "replicas", default=0),
+            "selector": format_label_selector(selector),
+        },
+    }
+
+
+def scaled(old: Object, scale: Object) -> Object:
+    """The object with the replicas (and the precondition) of a Scale."""
+    replicas = meta.get(scale, "spec", "replicas", default=0)
+    if replicas < 0:
+        found = FieldError.invalid("spec.replicas", replicas, "must be greater than or equal to 0")
+        raise errors.invalid(SCALE, meta.name(old), [found])
+    new = meta.deep_copy(old)
+    new.setdefault("spec", {})["replicas"] = replicas
+    new["metadata"]["resourceVersion"] = meta.resource_version(scale)
+    return new
+
+
+async def get_scale(server: Server, request: ApiRequest) -> Response:
+    """Answer with the Scale."""
+    return _respond(request, scale_of((await find(server, request)).decode()))
+
+
+async def update_scale(server: Server, request: ApiRequest) -> Response:
+    """PUT of a Scale."""
+    options = WriteOptions.read("UpdateOptions", request.query_params)
+    scale, _ = await read_object(request, options)
+    place(request, scale)
+    return await _change(server, request, options, lambda old: scaled(old, scale))
+
+
+async def patch_scale(server: Server, request: ApiRequest) -> Response:
+    """PATCH of a Scale."""
+    options = WriteOptions.read("PatchOptions", request.query_params)
+    applied, duplicates = await read_patch(request, SCALE, options)
+
+    def change(old: Object) -> Object:
+        shown = scale_of(old)
+        scale = applied(shown)
+        accept(SCALE, scale, shown, options, duplicates)
+        return scaled(old, scale)
+
+    return await _change(server, request, options, change)
+
+
+async def _change(
+    server: Server, request: ApiRequest, options: WriteOptions, change: Callable[[Object], Object]
+) -> Response:
+    """The subresource is not told to the registry: a changed number of replicas is a changed spec."""
+    asked = replace(attributes(request, UPDATE, dry_run=options.dry_run), subresource="")
+    return _respond(request, scale_of(await server.registry.update(asked, change)))
+
+
+def _respond(request: ApiRequest, scale: Object) -> Response:
+    wanted = negotiate(request.headers.get("accept", ""), ("Table", "PartialObjectMetadata"))
+    return respond(scale, wanted=Format(wanted.media_type))

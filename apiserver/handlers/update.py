@@ -1,0 +1,53 @@
+"""Shell: PUT of an object, whole or its status; for some kinds a PUT also creates."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from starlette.responses import Response
+
+from apiserver.admission.chain import CREATE, UPDATE
+from apiserver.handlers.body import attributes, place, read_object
+from apiserver.handlers.options import WriteOptions
+from apiserver.handlers.respond import respond_object
+from apiserver.registry.conversion import to_stored
+from apiserver.registry.kinds import strategy_of
+from apiserver.request import ApiRequest
+from apiserver.server import Server
+from kube.api import errors, meta
+from kube.api.errors import FieldError, StatusError
+from kube.api.meta import Object, deep_copy
+
+
+async def update(server: Server, request: ApiRequest) -> Response:
+    """Answer with the object as it is now."""
+    options = WriteOptions.read("UpdateOptions", request.query_params)
+    o, warnings = await read_object(request, options)
+    place(request, o)
+    if not meta.name(o):
+        raise errors.bad_request("name must be provided")
+    asked = attributes(request, UPDATE, dry_run=options.dry_run)
+    new, now, strategy = to_stored(request.kind, o), server.clock.now(), strategy_of(request.kind)
+    if strategy.needs_version and not meta.resource_version(new) and not strategy.creates_on_update:
+        raise _version_needed(request, new)
+
+    def change(old: Object) -> Object:
+        if strategy.needs_version and not meta.resource_version(new):
+            raise _version_needed(request, new)
+        return deep_copy(new)
+
+    try:
+        updated = await server.registry.update(asked, change)
+    except StatusError as error:
+        upsert = strategy.creates_on_update and not request.info.subresource
+        if not (upsert and errors.is_not_found(error)) or meta.uid(new):
+            raise
+        created = await server.registry.create(replace(asked, operation=CREATE), deep_copy(new))
+        return respond_object(request, created, now, 201, warnings)
+    return respond_object(request, updated, now, 200, warnings)
+
+
+def _version_needed(request: ApiRequest, o: Object) -> StatusError:
+    text = "Invalid value: 0x0: must be specified for an update"
+    found = FieldError("metadata.resourceVersion", "FieldValueInvalid", text)
+    return errors.invalid(request.kind.gvk, meta.name(o), [found])

@@ -1,0 +1,206 @@
+"""Shell: starts an API server: flags, the wiring of its parts from top to bottom, ports, and the order of
+its end.
+
+    store <- cache <- registry <- handlers <- filters <- sockets
+
+The own port listens once the cache is filled and the bootstrap objects are there; then the shared port
+joins in. At the end it goes the other way: no new connections, watches end, answers finish, the store's
+connection closes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import uuid
+from dataclasses import dataclass
+
+import aiohttp
+import click
+import prometheus_client
+
+from apiserver import app, bootstrap, compactor
+from apiserver.admission.chain import Chain, Plugin
+from apiserver.admission.default_toleration_seconds import DefaultTolerationSeconds
+from apiserver.admission.namespace_lifecycle import NamespaceLifecycle
+from apiserver.admission.node_taint import TaintNodesByCondition
+from apiserver.admission.priority import Priority
+from apiserver.admission.service_account import ServiceAccount
+from apiserver.allocators import ServiceAddresses
+from apiserver.authentication.tokens import KeyPair, Tokens
+from apiserver.authorization.authorizer import Authorizer
+from apiserver.filters.metrics import Metrics
+from apiserver.http_protocol import HttpServer, bind
+from apiserver.registry.registry import Registry
+from apiserver.server import Server
+from apiserver.storage.etcd import EtcdStorage
+from apiserver.storage.interface import Unavailable
+from apiserver.storage.watch_cache import WatchCache
+from kube.api.meta import Object
+from kube.api.resources import RESOURCES, SERVICE_ACCOUNTS
+from kube.api.schema import Schemas
+from kube.base import logs, tls
+from kube.base.clock import SystemClock
+from kube.base.run import StartupError, run
+from kube.base.tasks import Tasks
+
+log = logs.logger(__name__)
+
+STORE_PATIENCE_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flags:
+    """The command line."""
+
+    etcd_servers: str
+    etcd_cafile: str
+    etcd_certfile: str
+    etcd_keyfile: str
+    bind_address: str
+    secure_port: int
+    shared_port: int
+    tls_cert_file: str
+    tls_private_key_file: str
+    client_ca_file: str
+    service_cluster_ip_range: str
+    service_account_key_file: str
+    service_account_signing_key_file: str
+    service_account_issuer: str
+    kubelet_client_certificate: str
+    kubelet_client_key: str
+    kubelet_certificate_authority: str
+    log_level: str
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.option("--etcd-servers", required=True, help="URLs of the store's members, with commas between.")
+@click.option("--etcd-cafile", default="", help="Authority that signed the store's certificates.")
+@click.option("--etcd-certfile", default="", help="Certificate shown to the store.")
+@click.option("--etcd-keyfile", default="", help="Its key.")
+@click.option("--bind-address", default="127.0.0.1", help="Address of both ports.")
+@click.option("--secure-port", default=6450, help="This server's own port.")
+@click.option("--shared-port", default=0, help="Port that all API servers of a machine share; 0: none.")
+@click.option("--tls-cert-file", required=True, help="Certificate of this server.")
+@click.option("--tls-private-key-file", required=True, help="Its key.")
+@click.option("--client-ca-file", required=True, help="Authority that signed the clients' certificates.")
+@click.option(
+    "--service-cluster-ip-range", default="127.96.0.0/16", help="Where Services get their addresses."
+)
+@click.option(
+    "--service-account-key-file", default="", help="Public key for tokens (read from the signing key)."
+)
+@click.option("--service-account-signing-key-file", required=True, help="Private key that signs tokens.")
+@click.option(
+    "--service-account-issuer",
+    default="https://kubernetes.default.svc.cluster.local",
+    help="`iss` of tokens.",
+)
+@click.option("--kubelet-client-certificate", default="", help="Certificate shown to kubelets.")
+@click.option("--kubelet-client-key", default="", help="Its key.")
+@click.option(
+    "--kubelet-certificate-authority", default="", help="Authority that signed the kubelets' certificates."
+)
+@click.option("--log-level", default="info", type=click.Choice(["debug", "info", "warning", "error"]))
+def main(**options: object) -> None:
+    """The Kubernetes API over an etcd v3 store."""
+    flags = Flags(**options)  # type: ignore[arg-type]  # click has checked them
+    logs.configure("apiserver", flags.log_level)
+    run(serve, flags)
+
+
+async def serve(flags: Flags) -> None:
+    """Build everything, run until cancelled, take everything down."""
+    context = tls.server_context(
+        flags.tls_cert_file, flags.tls_private_key_file, flags.client_ca_file, require_client=False
+    )
+    own_socket = bind(flags.bind_address, flags.secure_port, "--secure-port")
+    storage = _storage(flags)
+    cache = WatchCache(storage, RESOURCES)
+    clock, chance = SystemClock(), random.Random()
+    addresses = ServiceAddresses(cache, flags.service_cluster_ip_range, chance, clock)
+    plugins: list[Plugin] = [
+        NamespaceLifecycle(cache),
+        ServiceAccount(cache, chance),
+        TaintNodesByCondition(),
+        Priority(cache),
+        DefaultTolerationSeconds(),
+        addresses,
+    ]
+    registry = Registry(storage, cache, Chain(plugins), clock, chance, new_uid)
+
+    def find_account(namespace: str, name: str) -> Object | None:
+        entry = cache.get(SERVICE_ACCOUNTS, namespace, name)
+        return entry.decode() if entry is not None else None
+
+    keys = KeyPair.load(flags.service_account_signing_key_file)
+    server = Server(
+        storage,
+        cache,
+        registry,
+        Tokens(keys, flags.service_account_issuer, clock, find_account),
+        Authorizer(cache),
+        Metrics(prometheus_client.CollectorRegistry()),
+        _kubelet_session(flags),
+        clock,
+        new_uid,
+        f"{flags.bind_address}:{flags.shared_port or flags.secure_port}",
+    )
+    http = HttpServer(app.build(server), context)
+    Schemas.load()
+    try:
+        async with Tasks() as tasks:
+            tasks.start("watch cache", cache.run)
+            await _until_filled(cache, flags)
+            await bootstrap.ensure(registry, addresses.first, flags.bind_address, flags.secure_port)
+            await http.listen(own_socket)
+            if flags.shared_port:
+                await http.listen(bind(flags.bind_address, flags.shared_port, "--shared-port", shared=True))
+            log.info(
+                "serving", address=f"{flags.bind_address}:{flags.secure_port}", shared_port=flags.shared_port
+            )
+            tasks.start("compactor", compactor.run, storage)
+            try:
+                await asyncio.Event().wait()
+            finally:
+                server.stopping.set()
+                await http.stop()
+    finally:
+        own_socket.close()
+        await server.kubelets.close()
+        await storage.close()
+
+
+def new_uid() -> str:
+    """The one place uids come from."""
+    return str(uuid.uuid4())  # noqa: TID251 -- main owns chance
+
+
+def _storage(flags: Flags) -> EtcdStorage:
+    endpoints = [each for each in flags.etcd_servers.split(",") if each]
+    if not endpoints:
+        raise StartupError("--etcd-servers names no server")
+    try:
+        return EtcdStorage(endpoints, flags.etcd_cafile, flags.etcd_certfile, flags.etcd_keyfile)
+    except OSError as error:
+        raise StartupError(f"cannot read the store's certificates: {error}") from error
+
+
+def _kubelet_session(flags: Flags) -> aiohttp.ClientSession:
+    """A session for kubelets; without an authority theirs cannot be checked, so none is trusted but the system's."""
+    context = tls.client_context(
+        flags.kubelet_certificate_authority or None,
+        flags.kubelet_client_certificate or None,
+        flags.kubelet_client_key or None,
+    )
+    connector = aiohttp.TCPConnector(ssl=context, limit=0)
+    return aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(sock_connect=5))
+
+
+async def _until_filled(cache: WatchCache, flags: Flags) -> None:
+    """Wait for the first list of the store; StartupError when it does not come."""
+    try:
+        async with asyncio.timeout(STORE_PATIENCE_SECONDS):
+            await cache.at_least(1)
+    except (TimeoutError, Unavailable) as error:
+        raise StartupError(f"--etcd-servers {flags.etcd_servers}: the store does not answer") from error

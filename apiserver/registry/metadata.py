@@ -1,0 +1,134 @@
+"""Core: the rules for metadata that hold for every kind, at create and at update.
+
+After: k8s staging/src/k8s.io/apimachinery/pkg/api/validation/objectmeta.go
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from apiserver.registry import names
+from apiserver.registry.strategy import Errors
+from kube.api import meta
+from kube.api.errors import FieldError
+from kube.api.meta import Object
+from kube.api.resources import Resource
+
+GENERATE_NAME_LENGTH_MAX = 58
+IMMUTABLE = "field is immutable"
+# Finalizers of the system's own, allowed without a domain.
+PLAIN_FINALIZERS = ("kubernetes", "orphan", "foregroundDeletion")
+
+
+def generate_name(base: str, suffix: str) -> str:
+    """A name from generateName and five random characters."""
+    return base[:GENERATE_NAME_LENGTH_MAX] + suffix
+
+
+def validate(resource: Resource, o: Object, name_errors: Callable[[str], list[str]]) -> Errors:
+    """What is wrong with an object's metadata."""
+    metadata = meta.metadata(o)
+    errors: Errors = []
+    name, base = metadata.get("name"), metadata.get("generateName")
+    if not name:
+        errors.append(FieldError.required("metadata.name", "name or generateName is required"))
+    else:
+        errors += [FieldError.invalid("metadata.name", name, error) for error in name_errors(name)]
+    if base and name and name.startswith(base[:GENERATE_NAME_LENGTH_MAX]):
+        # A trailing dash is fine: the suffix follows it.
+        masked = base[:-1] + "a" if base.endswith("-") else base
+        errors += [FieldError.invalid("metadata.generateName", base, each) for each in name_errors(masked)]
+    if resource.namespaced:
+        space = metadata.get("namespace") or ""
+        errors += [FieldError.invalid("metadata.namespace", space, each) for each in names.dns_label(space)]
+    elif metadata.get("namespace"):
+        errors.append(FieldError.forbidden("metadata.namespace", "not allowed on this type"))
+    errors += names.check_labels(meta.labels(o), "metadata.labels")
+    errors += names.check_annotations(meta.annotations(o), "metadata.annotations")
+    errors += _owner_errors(o)
+    return errors + _finalizer_errors(o)
+
+
+def _owner_errors(o: Object) -> Errors:
+    errors: Errors = []
+    controllers: list[str] = []
+    for index, owner in enumerate(meta.owner_references(o)):
+        path = f"metadata.ownerReferences[{index}]"
+        for part in ("apiVersion", "kind", "name", "uid"):
+            if not owner.get(part):
+                errors.append(
+                    FieldError.invalid(f"{path}.{part}", owner.get(part) or "", "must not be empty")
+                )
+        if owner.get("controller"):
+            controllers.append(f"{owner.get('kind')}/{owner.get('name')}")
+    if len(controllers) > 1:
+        text = f"Only one reference can have Controller set to true. Found {' and '.join(controllers)}"
+        shown = ", ".join(f'"{each}"' for each in controllers)
+        errors.append(FieldError.invalid("metadata.ownerReferences", shown, text))
+    return errors
+
+
+def _finalizer_errors(o: Object) -> Errors:
+    errors: Errors = []
+    finalizers = meta.finalizers(o)
+    for index, finalizer in enumerate(finalizers):
+        path = f"metadata.finalizers[{index}]"
+        errors += [FieldError.invalid(path, finalizer, each) for each in names.qualified_name(finalizer)]
+        if "/" not in finalizer and finalizer not in PLAIN_FINALIZERS:
+            text = "name is neither a standard finalizer name nor is it fully qualified"
+            errors.append(FieldError.invalid(path, finalizer, text))
+    if "orphan" in finalizers and "foregroundDeletion" in finalizers:
+        text = "orphan and foregroundDeletion cannot both be set"
+        errors.append(FieldError.invalid("metadata.finalizers", finalizers, text))
+    return errors
+
+
+def restore(new: Object, old: Object) -> None:
+    """Put back what clients leave out but may not change."""
+    metadata, former = new.setdefault("metadata", {}), old["metadata"]
+    for part in ("uid", "creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds"):
+        if not metadata.get(part) or part == "generation":
+            metadata.pop(part, None)
+            if part in former:
+                metadata[part] = former[part]
+    metadata.pop("selfLink", None)
+    metadata.pop("managedFields", None)
+
+
+def validate_update(new: Object, old: Object) -> Errors:
+    """What may not change in metadata."""
+    errors: Errors = []
+    for part in (
+        "name",
+        "namespace",
+        "uid",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+    ):
+        value = new["metadata"].get(part)
+        if not same(part, value, old["metadata"].get(part)):
+            errors.append(FieldError.invalid(f"metadata.{part}", value, IMMUTABLE))
+    if meta.is_terminating(old):
+        added = [each for each in meta.finalizers(new) if each not in meta.finalizers(old)]
+        if added:
+            text = f"no new finalizers can be added if the object is being deleted, found new finalizers {_go_strings(added)}"
+            errors.append(FieldError.forbidden("metadata.finalizers", text))
+    return errors
+
+
+def _go_strings(values: list[str]) -> str:
+    shown = ", ".join(f'"{each}"' for each in values)
+    return f"[]string{{{shown}}}"
+
+
+def same(part: str, value: object, former: object) -> bool:
+    """Equality of metadata fields; times are compared as instants, for clients write them differently."""
+    if value == former:
+        return True
+    if not part.endswith("Timestamp") or not isinstance(value, str) or not isinstance(former, str):
+        return False
+    try:
+        return meta.parse_time(value) == meta.parse_time(former)
+    except ValueError:
+        return False

@@ -1,0 +1,134 @@
+"""Core: the rules for names, label keys and values; each returns what is wrong, or nothing.
+
+After: k8s staging/src/k8s.io/apimachinery/pkg/util/validation/validation.go and
+pkg/api/validation/objectmeta.go.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from kube.api.errors import FieldError
+
+LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+SUBDOMAIN = LABEL + r"(\." + LABEL + r")*"
+LABEL_1035 = r"[a-z]([-a-z0-9]*[a-z0-9])?"
+NAME_PART = r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
+LABEL_VALUE = r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?"
+CONFIG_KEY = r"[-._a-zA-Z0-9]+"
+ANNOTATIONS_BYTES_MAX = 256 * 1024
+
+
+def _regex_error(text: str, expression: str, *examples: str) -> str:
+    shown = " or ".join(f"'{example}', " for example in examples).rstrip(" ")
+    return f"{text} (e.g. {shown} regex used for validation is '{expression}')"
+
+
+def _too_long(limit: int) -> str:
+    return f"must be no more than {limit} characters"
+
+
+def dns_subdomain(text: str) -> list[str]:
+    """Most kinds' names."""
+    errors = [_too_long(253)] if len(text) > 253 else []
+    if not re.fullmatch(SUBDOMAIN, text):
+        rule = (
+            "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', "
+            "and must start and end with an alphanumeric character"
+        )
+        errors.append(_regex_error(rule, SUBDOMAIN, "example.com"))
+    return errors
+
+
+def dns_label(text: str) -> list[str]:
+    """Namespaces, containers, volumes."""
+    errors = [_too_long(63)] if len(text) > 63 else []
+    if not re.fullmatch(LABEL, text):
+        rule = (
+            "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', "
+            "and must start and end with an alphanumeric character"
+        )
+        errors.append(_regex_error(rule, LABEL, "my-name", "123-abc"))
+    return errors
+
+
+def dns_1035_label(text: str) -> list[str]:
+    """Services, which become host names."""
+    errors = [_too_long(63)] if len(text) > 63 else []
+    if not re.fullmatch(LABEL_1035, text):
+        rule = (
+            "a DNS-1035 label must consist of lower case alphanumeric characters or '-', "
+            "start with an alphabetic character, and end with an alphanumeric character"
+        )
+        errors.append(_regex_error(rule, LABEL_1035, "my-name", "abc-123"))
+    return errors
+
+
+def path_segment(text: str) -> list[str]:
+    """RBAC objects, whose names hold colons."""
+    if text in (".", ".."):
+        return [f"may not be '{text}'"]
+    return [f"may not contain '{character}'" for character in "/%" if character in text]
+
+
+def qualified_name(text: str) -> list[str]:
+    """Label keys, annotation keys, finalizers: `name` or `prefix.example.com/name`."""
+    prefix, slash, name = text.rpartition("/")
+    errors = []
+    if slash and not prefix:
+        errors.append("prefix part must be non-empty")
+    elif slash:
+        errors += ["prefix part " + error for error in dns_subdomain(prefix)]
+    if not name:
+        errors.append("name part must be non-empty")
+    elif len(name) > 63:
+        errors.append("name part " + _too_long(63))
+    if not re.fullmatch(NAME_PART, name):
+        rule = (
+            "name part must consist of alphanumeric characters, '-', '_' or '.', "
+            "and must start and end with an alphanumeric character"
+        )
+        errors.append(_regex_error(rule, NAME_PART, "MyName", "my.name", "123-abc"))
+    return errors
+
+
+def label_value(text: str) -> list[str]:
+    """Values of labels."""
+    errors = [_too_long(63)] if len(text) > 63 else []
+    if not re.fullmatch(LABEL_VALUE, text):
+        rule = (
+            "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', "
+            "and must start and end with an alphanumeric character"
+        )
+        errors.append(_regex_error(rule, LABEL_VALUE, "MyValue", "my_value", "12345"))
+    return errors
+
+
+def check_labels(labels: Mapping[str, Any], path: str) -> list[FieldError]:
+    """A map of labels."""
+    errors = []
+    for key, value in labels.items():
+        errors += [FieldError.invalid(path, key, error) for error in qualified_name(key)]
+        errors += [FieldError.invalid(path, value, error) for error in label_value(str(value))]
+    return errors
+
+
+def check_annotations(annotations: Mapping[str, Any], path: str) -> list[FieldError]:
+    """A map of annotations: keys like labels', any values, not too much of them."""
+    errors = []
+    for key in annotations:
+        errors += [FieldError.invalid(path, key, error) for error in qualified_name(key.lower())]
+    size = sum(len(key) + len(str(value)) for key, value in annotations.items())
+    if size > ANNOTATIONS_BYTES_MAX:
+        errors.append(FieldError.too_long(path, ANNOTATIONS_BYTES_MAX))
+    return errors
+
+
+def config_key(text: str) -> list[str]:
+    """Keys of ConfigMaps and Secrets, which become file names."""
+    if not re.fullmatch(CONFIG_KEY, text):
+        rule = "a valid config key must consist of alphanumeric characters, '-', '_' or '.'"
+        return [_regex_error(rule, CONFIG_KEY, "key.name", "KEY_NAME", "key-name")]
+    return [f"must not be '{text}'"] if text in (".", "..") else []

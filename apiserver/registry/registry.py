@@ -1,0 +1,246 @@
+"""Shell: creates, changes and deletes objects of every kind; the only writer of the store.
+
+    create:  default -> admit -> prepare -> validate -> store, if the key is free
+    update:  read -> change -> admit -> prepare -> validate -> store, if nobody was faster; else again from the start
+    delete:  read -> plan_deletion -> remove or mark, if nobody was faster
+
+An update starts from the watch cache, which may be a moment old: the guarded write finds out, and hands
+back what stands in the store. A refusal based on a cached object is checked once against the store before
+it is believed.
+
+Invariants: an update that changes nothing writes nothing; every write is guarded by the revision it was
+based on.
+After: k8s staging/src/k8s.io/apiserver/pkg/registry/generic/registry/store.go
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from random import Random
+
+import orjson
+
+from apiserver.admission.chain import CREATE, DELETE, UPDATE, Attributes, Chain
+from apiserver.registry import deletion, metadata, status
+from apiserver.registry.deletion import DeleteOptions, Keep
+from apiserver.registry.kinds import strategy_of
+from apiserver.registry.validation import validate_create, validate_update
+from apiserver.storage.interface import KeyExists, Stale, Storage, Stored
+from apiserver.storage.watch_cache import WatchCache, object_key, storage_key
+from kube.api import errors, hashing, meta
+from kube.api.defaults import apply_defaults
+from kube.api.errors import StatusError
+from kube.api.meta import Object
+from kube.api.resources import EVENTS, Resource
+from kube.base.clock import Clock
+
+GENERATE_NAME_ATTEMPTS = 8
+UPDATE_ATTEMPTS = 100
+EVENT_TTL_SECONDS = 3600
+
+Change = Callable[[Object], Object]
+
+
+@dataclass(frozen=True, slots=True)
+class Current:
+    """An object as it was read, and whether that was from the cache."""
+
+    o: Object
+    revision: int
+    cached: bool
+
+
+class Registry:
+    """The write path of all kinds."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        cache: WatchCache,
+        admission: Chain,
+        clock: Clock,
+        random: Random,
+        new_uid: Callable[[], str],
+    ) -> None:
+        self._storage, self._cache, self._admission = storage, cache, admission
+        self._clock, self._random, self._new_uid = clock, random, new_uid
+
+    async def create(self, attributes: Attributes, o: Object) -> Object:
+        """Make a new object of what a client sent; `o` is ours to change."""
+        base = meta.metadata(o).get("generateName")
+        if meta.name(o) or not base:
+            return await self._create_named(attributes, o)
+        for attempt in range(GENERATE_NAME_ATTEMPTS):
+            candidate = meta.deep_copy(o)
+            suffix = hashing.random_suffix(self._random.choice)
+            candidate["metadata"]["name"] = metadata.generate_name(base, suffix)
+            try:
+                return await self._create_named(attributes, candidate)
+            except StatusError as error:
+                if not errors.is_already_exists(error) or attempt == GENERATE_NAME_ATTEMPTS - 1:
+                    raise
+        raise AssertionError("unreachable")
+
+    async def _create_named(self, attributes: Attributes, o: Object) -> Object:
+        resource = attributes.resource
+        attributes = replace(attributes, operation=CREATE, name=meta.name(o))
+        o["metadata"] |= {
+            "uid": self._new_uid(),
+            "creationTimestamp": meta.format_time(self._clock.now()),
+        }
+        status.prepare_create(resource, o)
+        apply_defaults(resource, o)
+        await self._admission.admit(attributes, o)
+        strategy_of(resource).prepare_create(o)
+        validate_create(resource, o)
+        if attributes.dry_run:
+            return o
+        ttl = EVENT_TTL_SECONDS if resource.plural == EVENTS.plural else 0
+        try:
+            revision = await self._storage.create(object_key(resource, o), encode(o), ttl)
+        except KeyExists:
+            raise errors.already_exists(resource, meta.name(o)) from None
+        o["metadata"]["resourceVersion"] = str(revision)
+        return o
+
+    async def update(self, attributes: Attributes, change: Change) -> Object:
+        """Change the object that stands there; `change` may be called several times and gets a copy of its own."""
+        current = await self._current(attributes)
+        for _ in range(UPDATE_ATTEMPTS):
+            try:
+                return await self._try_update(attributes, current, change)
+            except Stale as stale:
+                if stale.current is None:
+                    raise errors.not_found(attributes.resource, attributes.name) from None
+                current = _decoded(stale.current)
+            except StatusError:
+                if not current.cached:
+                    raise
+                fresh = await self._fresh(attributes)
+                if fresh.revision == current.revision:
+                    raise
+                current = fresh
+        raise errors.conflict(attributes.resource, attributes.name)
+
+    async def _try_update(self, attributes: Attributes, current: Current, change: Change) -> Object:
+        resource, old = attributes.resource, current.o
+        new = change(meta.deep_copy(old))
+        _check_version(resource, new, old)
+        status.prepare_update(resource, attributes.subresource, new, old)
+        apply_defaults(resource, new)
+        await self._admission.admit(replace(attributes, operation=UPDATE), new, old)
+        if not attributes.subresource:
+            strategy_of(resource).prepare_update(new, old)
+        status.count_generation(resource, new, old)
+        validate_update(resource, new, old, attributes.subresource)
+        if meta.is_terminating(old) and deletion.is_finished(new):
+            return await self._remove(attributes, new, current, attributes.dry_run)
+        if new == old:
+            if current.cached:
+                await self._confirm(attributes, current)
+            return new
+        if attributes.dry_run:
+            return new
+        key = storage_key(resource, attributes.namespace, attributes.name)
+        ttl = EVENT_TTL_SECONDS if resource.plural == EVENTS.plural else 0
+        revision = await self._storage.update(key, encode(new), current.revision, ttl)
+        new["metadata"]["resourceVersion"] = str(revision)
+        return new
+
+    async def _confirm(self, attributes: Attributes, current: Current) -> None:
+        """Raise Stale when a cached object is no longer what stands in the store."""
+        stored = await self._storage.get(
+            storage_key(attributes.resource, attributes.namespace, attributes.name)
+        )
+        if stored is None or stored.revision != current.revision:
+            raise Stale(stored)
+
+    async def delete(self, attributes: Attributes, options: DeleteOptions) -> tuple[Object, bool]:
+        """Delete an object or begin to; returns its last state and whether it is gone."""
+        attributes = replace(attributes, operation=DELETE)
+        current = await self._current(attributes)
+        while True:
+            try:
+                return await self._try_delete(attributes, current, options)
+            except Stale as stale:
+                if stale.current is None:
+                    raise errors.not_found(attributes.resource, attributes.name) from None
+                current = _decoded(stale.current)
+            except StatusError:
+                if not current.cached:
+                    raise
+                current = await self._fresh(attributes)
+
+    async def _try_delete(
+        self, attributes: Attributes, current: Current, options: DeleteOptions
+    ) -> tuple[Object, bool]:
+        resource, o = attributes.resource, current.o
+        _check_preconditions(resource, o, options)
+        await self._admission.admit(attributes, o)
+        plan = deletion.plan_deletion(strategy_of(resource), o, options, self._clock.now())
+        if not isinstance(plan, Keep):
+            return await self._remove(attributes, o, current, options.dry_run), True
+        if plan.o is None:
+            await self._confirm(attributes, current)
+            return o, False
+        if not options.dry_run:
+            key = storage_key(resource, attributes.namespace, attributes.name)
+            revision = await self._storage.update(key, encode(plan.o), current.revision)
+            plan.o["metadata"]["resourceVersion"] = str(revision)
+        return plan.o, False
+
+    async def _remove(self, attributes: Attributes, o: Object, current: Current, dry_run: bool) -> Object:
+        if not dry_run:
+            key = storage_key(attributes.resource, attributes.namespace, attributes.name)
+            revision = await self._storage.delete(key, current.revision)
+            o["metadata"]["resourceVersion"] = str(revision)
+        return o
+
+    async def _current(self, attributes: Attributes) -> Current:
+        entry = self._cache.get(attributes.resource, attributes.namespace, attributes.name)
+        if entry is not None:
+            return Current(entry.decode(), entry.revision, cached=True)
+        return await self._fresh(attributes)
+
+    async def _fresh(self, attributes: Attributes) -> Current:
+        resource = attributes.resource
+        stored = await self._storage.get(storage_key(resource, attributes.namespace, attributes.name))
+        if stored is None:
+            raise errors.not_found(resource, attributes.name)
+        return _decoded(stored)
+
+
+def encode(o: Object) -> bytes:
+    """An object as it is stored: without the resourceVersion, which is the key's revision."""
+    stored = {**o, "metadata": {k: v for k, v in o["metadata"].items() if k != "resourceVersion"}}
+    return orjson.dumps(stored)
+
+
+def _decoded(stored: Stored) -> Current:
+    o: Object = orjson.loads(stored.value)
+    o["metadata"]["resourceVersion"] = str(stored.revision)
+    return Current(o, stored.revision, cached=False)
+
+
+def _check_version(resource: Resource, new: Object, old: Object) -> None:
+    """A resourceVersion in what the client sent is a precondition; so is a uid."""
+    wanted, version = meta.resource_version(new), meta.resource_version(old)
+    if wanted and wanted != version:
+        raise errors.conflict(resource, meta.name(old))
+    new["metadata"]["resourceVersion"] = version
+    uid = meta.uid(new)
+    if uid and uid != meta.uid(old):
+        why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {meta.uid(old)}"
+        raise errors.conflict(resource, meta.name(old), why)
+
+
+def _check_preconditions(resource: Resource, o: Object, options: DeleteOptions) -> None:
+    for part, wanted, found in (
+        ("UID", options.uid, meta.uid(o)),
+        ("ResourceVersion", options.resource_version, meta.resource_version(o)),
+    ):
+        if wanted is not None and wanted != found:
+            why = f"the {part} in the precondition ({wanted}) does not match the {part} in record ({found}). "
+            why += "The object might have been deleted and then recreated"
+            raise errors.conflict(resource, meta.name(o), why)

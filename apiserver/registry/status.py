@@ -1,0 +1,79 @@
+"""Core: who may write which half of an object, and when its generation grows.
+
+A kind with a `status` subresource has two doors: the object's own, which keeps the status as it was, and
+`/status`, which keeps everything else. Controllers write through one, people through the other, and neither
+undoes the other's work.
+
+After: the strategies' PrepareForCreate and PrepareForUpdate in k8s pkg/registry/*/*/strategy.go
+"""
+
+from __future__ import annotations
+
+from apiserver.registry import metadata
+from apiserver.registry.kinds import strategy_of
+from kube.api import meta
+from kube.api.meta import Object
+from kube.api.resources import Resource
+
+# What /status may change in metadata: labels and annotations for the kinds that people also label there.
+METADATA_OPEN = ("pods", "nodes", "namespaces")
+NOT_COUNTED = ("metadata", "status", "apiVersion", "kind")
+
+
+def has_status(resource: Resource) -> bool:
+    return resource.subresource("status") is not None
+
+
+def prepare_create(resource: Resource, o: Object) -> None:
+    """Drop what only the system writes."""
+    metadata = o["metadata"]
+    for part in (
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "resourceVersion",
+        "selfLink",
+        "generation",
+    ):
+        metadata.pop(part, None)
+    metadata.pop("managedFields", None)
+    if has_status(resource):
+        o.pop("status", None)
+    if strategy_of(resource).counts_generation:
+        metadata["generation"] = 1
+
+
+def prepare_update(resource: Resource, subresource: str, new: Object, old: Object) -> None:
+    """Put back the half of the object that this door does not write."""
+    metadata.restore(new, old)
+    if subresource in ("status", "approval"):
+        _keep_all_but_status(new, old, keep_metadata=resource.plural not in METADATA_OPEN)
+    elif subresource == "ephemeralcontainers":
+        added = meta.get(new, "spec", "ephemeralContainers", default=[])
+        new.update(meta.deep_copy({key: old[key] for key in ("spec", "status") if key in old}))
+        new["spec"]["ephemeralContainers"] = added
+    elif not subresource and has_status(resource):
+        new.pop("status", None)
+        if "status" in old:
+            new["status"] = meta.deep_copy(old["status"])
+
+
+def _keep_all_but_status(new: Object, old: Object, *, keep_metadata: bool) -> None:
+    written, version = new.get("status"), meta.resource_version(new)
+    sent_metadata = new["metadata"]
+    new.clear()
+    new.update(meta.deep_copy({key: value for key, value in old.items() if key != "status"}))
+    if not keep_metadata:
+        new["metadata"] = sent_metadata
+    new["metadata"]["resourceVersion"] = version
+    if written is not None:
+        new["status"] = written
+
+
+def count_generation(resource: Resource, new: Object, old: Object) -> None:
+    """Raise the generation when anything but metadata and status changed."""
+    if not strategy_of(resource).counts_generation:
+        return
+    before = {key: value for key, value in old.items() if key not in NOT_COUNTED}
+    after = {key: value for key, value in new.items() if key not in NOT_COUNTED}
+    if before != after:
+        new["metadata"]["generation"] = (old["metadata"].get("generation") or 0) + 1

@@ -1,0 +1,69 @@
+"""Shell: one HTTP request on its way through the filters, and what they have found out about it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from apiserver.authentication.user import User, anonymous
+from kube.api import errors
+from kube.api.resources import Resource
+
+BODY_BYTES_MAX = 3 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class RequestInfo:
+    """What a URL and a method ask for.
+
+    verb: the API verb, or the method in lower case where the path is no resource.
+    plural: empty where the path is no resource.
+    """
+
+    path: str
+    verb: str
+    group: str = ""
+    version: str = ""
+    namespace: str = ""
+    plural: str = ""
+    name: str = ""
+    subresource: str = ""
+
+    @property
+    def is_resource(self) -> bool:
+        return bool(self.plural)
+
+
+class ApiRequest(Request):
+    """A Starlette request with the findings of the filters; `resource` is None for other paths."""
+
+    info: RequestInfo = RequestInfo("", "")
+    caller: User = anonymous()
+    resource: Resource | None = None
+
+    @property
+    def kind(self) -> Resource:
+        """The resource asked for, where one must be."""
+        assert self.resource is not None, "only resource requests come here"
+        return self.resource
+
+    def parameter(self, name: str, default: str = "") -> str:
+        return self.query_params.get(name, default)
+
+    async def limited_body(self) -> bytes:
+        """The body; StatusError 413 as soon as it is too large."""
+        if int(self.headers.get("content-length") or 0) > BODY_BYTES_MAX:
+            raise errors.too_large(BODY_BYTES_MAX)
+        chunks, size = [], 0
+        async for chunk in self.stream():
+            size += len(chunk)
+            if size > BODY_BYTES_MAX:
+                raise errors.too_large(BODY_BYTES_MAX)
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+
+Handler = Callable[[ApiRequest], Awaitable[Response]]

@@ -1,0 +1,132 @@
+"""Shell: which handler answers which request: one table for resources, one for all other paths.
+
+A verb that a resource does not have (in the table of kinds) is refused before its handler is looked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from starlette.responses import Response
+
+from apiserver.handlers import (
+    bind,
+    create,
+    delete,
+    documents,
+    evict,
+    finalize,
+    get,
+    health,
+    list,
+    patch,
+    pod_log,
+    review,
+    scale,
+    token,
+    update,
+    watch,
+)
+from apiserver.request import ApiRequest
+from apiserver.server import Server
+from kube.api import errors
+from kube.api.resources import Resource
+
+Handle = Callable[[Server, ApiRequest], Awaitable[Response]]
+
+VERBS: dict[str, Handle] = {
+    "create": create.create,
+    "get": get.get,
+    "list": list.list_objects,
+    "watch": watch.watch,
+    "update": update.update,
+    "patch": patch.patch,
+    "delete": delete.delete,
+    "deletecollection": delete.delete_collection,
+}
+# Subresources that are more than a door of their own to the object; ("*", name) holds for every kind.
+SUBRESOURCES: dict[tuple[str, str], dict[str, Handle]] = {
+    ("*", "scale"): {"get": scale.get_scale, "update": scale.update_scale, "patch": scale.patch_scale},
+    ("pods", "binding"): {"create": bind.bind},
+    ("pods", "eviction"): {"create": evict.evict},
+    ("pods", "log"): {"get": pod_log.log},
+    ("serviceaccounts", "token"): {"create": token.create_token},
+    ("namespaces", "finalize"): {"update": finalize.finalize},
+}
+# Subresources that are the object itself, written through another door.
+SAME_OBJECT = ("status", "approval", "ephemeralcontainers")
+REVIEW_GROUPS = ("authentication.k8s.io", "authorization.k8s.io")
+
+
+async def dispatch(server: Server, request: ApiRequest) -> Response:
+    """Answer a request that has passed all filters."""
+    info = request.info
+    if not info.is_resource:
+        return await _document(server, request)
+    resource = request.resource
+    if resource is None:
+        raise errors.no_such_resource()
+    handle = (
+        _subresource(resource, info.subresource, info.verb)
+        if info.subresource
+        else _verb(resource, info.verb)
+    )
+    if handle is None:
+        raise errors.method_not_allowed()
+    return await handle(server, request)
+
+
+def _verb(resource: Resource, verb: str) -> Handle | None:
+    if verb not in resource.verbs:
+        return None
+    if resource.group in REVIEW_GROUPS:
+        return review.review
+    return bind.bind if resource.plural == "bindings" else VERBS[verb]
+
+
+def _subresource(resource: Resource, name: str, verb: str) -> Handle | None:
+    below = resource.subresource(name)
+    if below is None:
+        raise errors.no_such_resource()
+    if verb not in below.verbs:
+        return None
+    if name in SAME_OBJECT:
+        return VERBS[verb]
+    special = SUBRESOURCES.get((resource.plural, name)) or SUBRESOURCES.get(("*", name)) or {}
+    return special.get(verb)
+
+
+PATHS: dict[str, Handle] = {
+    "/": documents.root,
+    "/version": documents.version,
+    "/api": documents.api,
+    "/apis": documents.apis,
+    "/openapi/v3": documents.openapi_index,
+    "/healthz": health.healthz,
+    "/livez": health.livez,
+    "/readyz": health.readyz,
+    "/metrics": health.metrics,
+    "/.well-known/openid-configuration": documents.openid_configuration,
+    "/openid/v1/jwks": documents.key_set,
+}
+PREFIXES: tuple[tuple[str, Handle], ...] = (
+    ("/openapi/v3/", documents.openapi_document),
+    ("/healthz/", health.one),
+    ("/livez/", health.one),
+    ("/readyz/", health.one),
+    ("/api/", documents.group),
+    ("/apis/", documents.group),
+)
+
+
+async def _document(server: Server, request: ApiRequest) -> Response:
+    """Discovery, OpenAPI, health; a trailing slash makes no difference."""
+    if request.method not in ("GET", "HEAD"):
+        raise errors.method_not_allowed()
+    path = request.info.path.rstrip("/") or "/"
+    handle = PATHS.get(path)
+    if handle is None:
+        handle = next((each for prefix, each in PREFIXES if path.startswith(prefix)), None)
+    if handle is None:
+        return Response("404 page not found\n", 404, media_type="text/plain")
+    return await handle(server, request)

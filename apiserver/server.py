@@ -1,0 +1,47 @@
+"""Shell: what every filter and handler may use, in one place; main.py builds it.
+
+After: k8s staging/src/k8s.io/apiserver/pkg/server/genericapiserver.go
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import aiohttp
+
+from apiserver.authentication.tokens import Tokens
+from apiserver.authorization.authorizer import Authorizer
+from apiserver.registry.registry import Registry
+from apiserver.storage.interface import Storage
+from apiserver.storage.watch_cache import WatchCache
+from kube.base.clock import Clock
+
+if TYPE_CHECKING:
+    from apiserver.filters.metrics import Metrics
+
+
+@dataclass(slots=True)
+class Server:
+    """The parts of a running API server.
+
+    kubelets: an HTTP session that shows our client certificate.
+    address: host:port as clients reach it, told by discovery.
+    checks: what /readyz asks, by name: None or what is wrong.
+    stopping: set once the process is to end; every watch then ends.
+    """
+
+    storage: Storage
+    cache: WatchCache
+    registry: Registry
+    tokens: Tokens
+    authorizer: Authorizer
+    metrics: Metrics
+    kubelets: aiohttp.ClientSession
+    clock: Clock
+    new_uid: Callable[[], str]
+    address: str
+    checks: dict[str, Callable[[], str | None]] = field(default_factory=dict)
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)

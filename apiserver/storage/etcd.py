@@ -1,0 +1,158 @@
+"""Shell: the store behind the API server: an etcd v3 cluster, ours or any other.
+
+The only file that knows etcd. Writes are transactions guarded by mod_revision, which read the key in their
+failure branch, so that the loser of a race learns at once what he lost against. Keys that expire (events)
+share one lease a minute: a lease each would cost the store more than the event.
+
+After: k8s staging/src/k8s.io/apiserver/pkg/storage/etcd3/{store,lease_manager}.go
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from typing import Any, TypeVar
+
+from apiserver.storage.interface import (
+    Change,
+    Changes,
+    Compacted,
+    KeyExists,
+    Page,
+    Stale,
+    Stored,
+    Unavailable,
+)
+from etcdlite import client as etcd
+from etcdlite.client import rpc_pb2 as pb
+
+LEASE_SHARED_SECONDS = 60
+TIMEOUT_SECONDS = 10.0
+COMPACT_KEY = b"compact_rev_key"
+
+T = TypeVar("T")
+
+
+async def _translated(call: Awaitable[T]) -> T:
+    """Raise this package's exceptions in place of the client's."""
+    try:
+        return await call
+    except etcd.Compacted as error:
+        raise Compacted(str(error)) from error
+    except etcd.ClientError as error:
+        raise Unavailable(str(error)) from error
+
+
+class EtcdStorage:
+    """A Storage over the etcd v3 protocol."""
+
+    def __init__(self, endpoints: Sequence[str], ca: str = "", cert: str = "", key: str = "") -> None:
+        self._client = etcd.Client(endpoints, ca, cert, key, timeout=TIMEOUT_SECONDS)
+        self._leases: dict[int, tuple[float, int]] = {}
+
+    async def get(self, key: str) -> Stored | None:
+        response = await _translated(self._client.range_(key.encode()))
+        return _stored(response.kvs[0]) if response.kvs else None
+
+    async def create(self, key: str, value: bytes, ttl_seconds: int = 0) -> int:
+        put = _put(key, value, await self._lease(ttl_seconds))
+        response = await _translated(self._client.txn([_at_revision(key, 0)], [put]))
+        if not response.succeeded:
+            raise KeyExists
+        return int(response.header.revision)
+
+    async def update(self, key: str, value: bytes, expected_revision: int, ttl_seconds: int = 0) -> int:
+        put = _put(key, value, await self._lease(ttl_seconds))
+        return await self._guarded(key, expected_revision, put)
+
+    async def delete(self, key: str, expected_revision: int) -> int:
+        request = pb.DeleteRangeRequest(key=key.encode())
+        return await self._guarded(key, expected_revision, pb.RequestOp(request_delete_range=request))
+
+    async def _guarded(self, key: str, expected_revision: int, operation: Any) -> int:
+        read = pb.RequestOp(request_range=pb.RangeRequest(key=key.encode()))
+        compare = _at_revision(key, expected_revision)
+        response = await _translated(self._client.txn([compare], [operation], [read]))
+        if response.succeeded:
+            return int(response.header.revision)
+        found = response.responses[0].response_range.kvs
+        raise Stale(_stored(found[0]) if found else None)
+
+    async def list(self, prefix: str, start: str = "", limit: int = 0, revision: int = 0) -> Page:
+        first = (start or prefix).encode()
+        end = etcd.prefix_end(prefix.encode())
+        response = await _translated(self._client.range_(first, end, limit=limit, revision=revision))
+        items = [_stored(kv) for kv in response.kvs]
+        return Page(items, revision or int(response.header.revision), int(response.count) - len(items))
+
+    async def current_revision(self) -> int:
+        # The key is never there: the answer is a header alone.
+        response = await _translated(self._client.range_(b"/registry", count_only=True))
+        return int(response.header.revision)
+
+    async def watch(self, start_revision: int) -> AsyncIterator[Changes]:
+        watcher = self._client.watch(b"\0", b"\0", start_revision=start_revision)
+        try:
+            while True:
+                response = await _translated(watcher.__anext__())
+                if response.events:
+                    changes = [_change(event) for event in response.events]
+                    yield Changes(changes[-1].revision, changes)
+        finally:
+            watcher.close()
+
+    async def compact(self, revision: int) -> None:
+        await _translated(self._client.compact(revision))
+
+    async def claim_compaction(self, seen: tuple[int, int]) -> tuple[bool, int, int]:
+        """Take the turn to compact: of several API servers the one whose guarded write succeeds.
+
+        `seen` is (version of the guard key, revision remembered then); the answer is (is it our turn, version, the revision
+        of the store at the last claim).
+        """
+        version, _ = seen
+        revision = await self.current_revision()
+        compare = pb.Compare(
+            key=COMPACT_KEY, target=pb.Compare.VERSION, result=pb.Compare.EQUAL, version=version
+        )
+        put = pb.RequestOp(request_put=pb.PutRequest(key=COMPACT_KEY, value=str(revision).encode()))
+        read = pb.RequestOp(request_range=pb.RangeRequest(key=COMPACT_KEY))
+        response = await _translated(self._client.txn([compare], [put], [read]))
+        if response.succeeded:
+            return True, version + 1, revision
+        found = response.responses[0].response_range.kvs[0]
+        return False, int(found.version), int(found.value)
+
+    async def close(self) -> None:
+        await self._client.close()
+
+    async def _lease(self, ttl_seconds: int) -> int:
+        """A lease that lives at least so long, 0 for none."""
+        if not ttl_seconds:
+            return 0
+        now = asyncio.get_running_loop().time()
+        made_at, lease = self._leases.get(ttl_seconds, (0.0, 0))
+        if not lease or now - made_at > LEASE_SHARED_SECONDS:
+            response = await _translated(self._client.lease_grant(ttl_seconds + LEASE_SHARED_SECONDS))
+            made_at, lease = now, int(response.ID)
+            self._leases[ttl_seconds] = made_at, lease
+        return lease
+
+
+def _put(key: str, value: bytes, lease: int) -> Any:
+    return pb.RequestOp(request_put=pb.PutRequest(key=key.encode(), value=value, lease=lease))
+
+
+def _at_revision(key: str, revision: int) -> Any:
+    return pb.Compare(key=key.encode(), target=pb.Compare.MOD, result=pb.Compare.EQUAL, mod_revision=revision)
+
+
+def _stored(kv: Any) -> Stored:
+    return Stored(kv.key.decode(), kv.value, int(kv.mod_revision))
+
+
+def _change(event: Any) -> Change:
+    gone = event.type == event.DELETE
+    return Change(
+        event.kv.key.decode(errors="replace"), None if gone else event.kv.value, int(event.kv.mod_revision)
+    )

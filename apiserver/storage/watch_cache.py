@@ -1,0 +1,185 @@
+"""Shell: keeps every object of the store in memory, by one list and one watch, for all who read.
+
+    store --list, then watch--> WatchCache --by key prefix--> ObjectLog of pods, of nodes, ... --> lists and watches
+
+A consistent read asks the store only for its current revision, which is cheap, and waits until the cache
+has it. The watch is over every key of the store, not only ours: then each revision comes by, and having
+seen revision N means having all of ours up to N, without the store's progress notifications (which old
+etcds send too early).
+
+Invariants: `revision` grows only after all its changes are in the logs; one task writes, everyone else
+reads.
+After: k8s staging/src/k8s.io/apiserver/pkg/storage/cacher/cacher.go
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections.abc import Awaitable, Callable, Iterable
+
+from apiserver.storage.interface import Changes, Compacted, Storage, Unavailable
+from apiserver.storage.object_log import Entry, ObjectLog
+from kube.api import errors, meta
+from kube.api.resources import Resource
+from kube.base.backoff import Backoff
+from kube.base.logs import logger
+
+log = logger(__name__)
+
+ROOT = "/registry/"
+PAGE_KEYS = 2000
+FUTURE_SECONDS = 3.0
+
+
+class SharedCall:
+    """One call at a time; all who ask while it runs share the next one, which begins after they asked."""
+
+    def __init__(self, call: Callable[[], Awaitable[int]]) -> None:
+        self._call = call
+        self._running: asyncio.Task[int] | None = None
+        self._next: asyncio.Task[int] | None = None
+
+    async def get(self) -> int:
+        """The result of a call that began after this was asked."""
+        if self._next is None:
+            self._next = asyncio.get_running_loop().create_task(self._run(self._running))
+        return await asyncio.shield(self._next)
+
+    async def _run(self, before: asyncio.Task[int] | None) -> int:
+        if before is not None:
+            await asyncio.wait([before])
+        self._running, self._next = self._next, None
+        return await self._call()
+
+
+class WatchCache:
+    """All objects of all kinds, and their recent history."""
+
+    def __init__(self, storage: Storage, resources: Iterable[Resource]) -> None:
+        self._storage = storage
+        self._kinds: dict[str, Resource] = {}
+        for resource in resources:
+            if "list" in resource.verbs:
+                self._kinds.setdefault(resource.storage_prefix() + "/", resource)
+        self._logs = self._new_logs(0)
+        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._waiting_count = 0
+        self._current = SharedCall(storage.current_revision)
+        self.revision = 0
+
+    def _new_logs(self, revision: int) -> dict[str, ObjectLog]:
+        return {prefix: ObjectLog(kind, revision) for prefix, kind in self._kinds.items()}
+
+    def log(self, resource: Resource) -> ObjectLog:
+        """The log of a kind, whatever version of it was asked for."""
+        return self._logs[resource.storage_prefix() + "/"]
+
+    def get(self, resource: Resource, namespace: str, name: str) -> Entry | None:
+        """What the cache has now; it may be behind the store by a moment."""
+        return self.log(resource).objects.get(f"{namespace}/{name}" if resource.namespaced else name)
+
+    @property
+    def is_filled(self) -> bool:
+        return self.revision > 0
+
+    async def consistent(self) -> None:
+        """Wait until the cache has every write that was acknowledged before this call."""
+        await self.at_least(await self._current.get())
+
+    async def at_least(self, revision: int) -> None:
+        """Wait until the cache has seen the revision."""
+        if self.revision >= revision:
+            return
+        future = asyncio.get_running_loop().create_future()
+        self._waiting_count += 1
+        heapq.heappush(self._waiting, (revision, self._waiting_count, future))
+        await future
+
+    async def at_least_soon(self, revision: int) -> None:
+        """Wait a little for a revision a client names; StatusError 504 when it lies in the future."""
+        try:
+            async with asyncio.timeout(FUTURE_SECONDS):
+                await self.at_least(revision)
+        except TimeoutError:
+            raise errors.too_large_resource_version(revision, self.revision) from None
+
+    async def run(self) -> None:
+        """Follow the store for ever; start over when its history no longer reaches back to what we have."""
+        backoff = Backoff(0.1, 5.0)
+        while True:
+            try:
+                await self._fill()
+                backoff.reset()
+                async for changes in self._storage.watch(self.revision + 1):
+                    self._apply(changes)
+            except (Compacted, Unavailable) as error:
+                log.warning(
+                    "the watch over the store starts afresh", error=str(error) or type(error).__name__
+                )
+            await asyncio.sleep(backoff.next())
+
+    async def _fill(self) -> None:
+        """List the whole store at one revision; watches over the former logs end."""
+        page = await self._storage.list(ROOT, limit=PAGE_KEYS)
+        revision, logs = page.revision, self._new_logs(page.revision)
+        while True:
+            for stored in page.items:
+                found = self._find(logs, stored.key)
+                if found is not None:
+                    found[0].fill(found[1], stored.value, stored.revision)
+            if not page.remaining:
+                break
+            start = page.items[-1].key + "\0"
+            page = await self._storage.list(ROOT, start=start, limit=PAGE_KEYS, revision=revision)
+        former, self._logs = self._logs, logs
+        for old in former.values():
+            old.first_position = old.end_position + 1  # every cursor over it is now too old
+            old.wake()
+        self._reached(revision)
+        log.info("cache filled", revision=revision, objects=sum(len(each.objects) for each in logs.values()))
+
+    def _find(self, logs: dict[str, ObjectLog], key: str) -> tuple[ObjectLog, str] | None:
+        """The log a key belongs to and the object's key in it; prefixes have one segment or two."""
+        end = key.find("/", len(ROOT))
+        for _ in range(2):
+            if end < 0:
+                return None
+            if (found := logs.get(key[: end + 1])) is not None:
+                return found, key[end + 1 :]
+            end = key.find("/", end + 1)
+        return None
+
+    def _apply(self, changes: Changes) -> None:
+        touched: dict[str, ObjectLog] = {}
+        for change in changes.changes:
+            found = self._find(self._logs, change.key)
+            if found is None:
+                continue
+            kind_log, key = found
+            if change.value is None:
+                kind_log.delete(key, change.revision)
+            else:
+                kind_log.put(key, change.value, change.revision)
+            touched[kind_log.resource.storage_prefix()] = kind_log
+        self._reached(changes.revision)
+        for kind_log in touched.values():
+            kind_log.wake()
+
+    def _reached(self, revision: int) -> None:
+        self.revision = max(self.revision, revision)
+        while self._waiting and self._waiting[0][0] <= self.revision:
+            _, _, future = heapq.heappop(self._waiting)
+            if not future.done():
+                future.set_result(None)
+
+
+def storage_key(resource: Resource, namespace: str, name: str) -> str:
+    """Where an object lives in the store."""
+    prefix = resource.storage_prefix()
+    return f"{prefix}/{namespace}/{name}" if resource.namespaced else f"{prefix}/{name}"
+
+
+def object_key(resource: Resource, o: meta.Object) -> str:
+    """Where this object lives in the store."""
+    return storage_key(resource, meta.namespace(o), meta.name(o))
