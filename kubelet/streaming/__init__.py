@@ -1,0 +1,1 @@
+"""Port-forwarding: SPDY frames inside WebSocket messages, and the connections into pods."""
