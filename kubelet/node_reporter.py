@@ -45,7 +45,11 @@ class NodeReporter:
         self._facts, self._client, self._recorder = facts, client, recorder
         self._clock, self._unready = clock, unready
         self._lease: Object | None = None
-        self.is_registered = False
+        self._registered = asyncio.Event()
+
+    @property
+    def is_registered(self) -> bool:
+        return self._registered.is_set()
 
     async def report(self) -> None:
         """Keep the Node's status true, for ever."""
@@ -61,6 +65,7 @@ class NodeReporter:
 
     async def renew_lease(self) -> None:
         """Renew the node's Lease, for ever; it is made once there is a Node to own it."""
+        await self._registered.wait()
         backoff = Backoff(RETRY_SECONDS_MIN, RETRY_SECONDS_MAX)
         while True:
             try:
@@ -84,7 +89,7 @@ class NodeReporter:
                     node, NORMAL, "NodeReady", f"Node {self._facts.name} status is now: NodeReady"
                 )
             await self._take_off_taint(node)
-        self.is_registered = True
+        self._registered.set()
 
     async def _get_or_register(self) -> Object:
         name = self._facts.name

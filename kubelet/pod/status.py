@@ -60,7 +60,9 @@ def patch(pod: Object, status: Object) -> Object:
     """
     nothing = {"reason": None, "message": None}
     written = [{**nothing, **condition} for condition in status["conditions"]]
-    return {"metadata": {"uid": meta.uid(pod)}, "status": {**status, "conditions": written}}
+    order = [{"type": condition["type"]} for condition in written]
+    changed = {**status, "conditions": written, "$setElementOrder/conditions": order}
+    return {"metadata": {"uid": meta.uid(pod)}, "status": changed}
 
 
 def is_ready(spec: Object, container: Container | None, now: datetime) -> bool:
@@ -166,7 +168,7 @@ def _state(container: Container, runtime_name: str) -> Object:
 def _conditions(
     pod: Object, state: PodState, phase: str, containers: list[Object], now: datetime
 ) -> list[dict[str, Any]]:
-    result: list[dict[str, Any]] = meta.get(pod, "status", "conditions", default=[])
+    known: list[dict[str, Any]] = meta.get(pod, "status", "conditions", default=[])
     uninitialized = [
         spec["name"]
         for spec in init_containers(pod)
@@ -189,8 +191,10 @@ def _conditions(
     for condition in found:
         if meta.generation(pod):
             condition["observedGeneration"] = meta.generation(pod)
-        result = conditions.set_condition(result, condition, now)
-    return result
+        known = conditions.set_condition(known, condition, now)
+    order = [condition["type"] for condition in found]
+    ours = [each for kind in order for each in known if each["type"] == kind]
+    return [*ours, *(each for each in known if each["type"] not in order)]
 
 
 def _has_initialized(spec: Object, container: Container | None) -> bool:
