@@ -1,0 +1,96 @@
+"""Writes a plan's actions as text: one line each, an Update as what it changes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from kube.api import meta
+from kube.api.actions import (
+    Action,
+    Create,
+    Delete,
+    DeleteCollection,
+    EmitEvent,
+    Patch,
+    RequeueAfter,
+    Update,
+    UpdateStatus,
+)
+from kube.api.meta import Object
+
+
+def render(actions: Iterable[Action], known: Mapping[str, Object]) -> str:
+    """The actions as text; `known` are the objects as they were, by uid."""
+    lines = [line for action in actions for line in _lines(action, known)]
+    counted: list[str] = []
+    for line in lines:
+        if counted and counted[-1].split("  x")[0] == line:
+            head, _, count = counted[-1].partition("  x")
+            counted[-1] = f"{head}  x{int(count or 1) + 1}"
+        else:
+            counted.append(line)
+    return "\n".join(counted) or "nothing"
+
+
+def _lines(action: Action, known: Mapping[str, Object]) -> list[str]:
+    match action:
+        case Create():
+            name = meta.name(action.object) or f"{action.object['metadata'].get('generateName')}*"
+            size = meta.get(action.object, "spec", "replicas")
+            lines = [
+                f"create {action.resource.plural} {name}" + (f" replicas={size}" if size is not None else "")
+            ]
+            if action.announcement is not None:
+                lines.append(
+                    f"    then event {action.announcement.success_reason}: {action.announcement.success_message}"
+                )
+            return lines
+        case Update():
+            what = f"update {action.resource.plural} {meta.name(action.object)}"
+            return [
+                what + (f"/{action.subresource}" if action.subresource else ""),
+                *_difference(action.object, known),
+            ]
+        case UpdateStatus():
+            what = f"status {action.resource.plural} {meta.name(action.object)}"
+            return [what, *_difference(action.object, known)]
+        case Patch():
+            return [f"patch {action.resource.plural} {action.name} {action.type} {json.dumps(action.patch)}"]
+        case Delete():
+            policy = f" {action.propagation_policy}" if action.propagation_policy else ""
+            return [f"delete {action.resource.plural} {action.name}{policy}"]
+        case DeleteCollection():
+            return [f"delete all {action.resource.plural} in {action.namespace}"]
+        case EmitEvent():
+            return [f"event {action.type} {action.reason}: {action.message}"]
+        case RequeueAfter():
+            return [f"look again after {action.seconds:g}s"]
+    raise AssertionError(action)
+
+
+def _difference(new: Object, known: Mapping[str, Object]) -> list[str]:
+    old = _flat(known.get(meta.uid(new), {}))
+    now = _flat(new)
+    gone = [f"    {path}: gone" for path in old if path not in now]
+    return [f"    {path}: {value}" for path, value in now.items() if old.get(path) != value] + gone
+
+
+def _flat(value: Any, path: str = "") -> dict[str, Any]:
+    """Paths of all leaves; conditions are named by their type, not their place."""
+    if isinstance(value, dict) and value:
+        return {
+            inner: leaf
+            for key, item in value.items()
+            for inner, leaf in _flat(item, f"{path}.{key}" if path else key).items()
+        }
+    if path.endswith("conditions") and isinstance(value, list):
+        return {f"{path}.{each['type']}": _condition(each) for each in value}
+    return {path: value}
+
+
+def _condition(condition: Mapping[str, Any]) -> str:
+    times = [condition.get(part, "") for part in ("lastUpdateTime", "lastTransitionTime")]
+    short = " ".join(each[11:19] for each in times if each)
+    return f"{condition['status']} {condition['reason']} ({condition['message']}) at {short}"
