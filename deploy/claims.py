@@ -69,9 +69,9 @@ def claim_any_number() -> tuple[int, socket.socket]:
 def other_clusters() -> list[str]:
     """What the supervisors running on this machine call themselves, their data dirs included."""
     commands = []
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+    for entry in Path("/proc").glob("[0-9]*"):
         try:
-            commands.append(entry.read_bytes().replace(b"\0", b" ").decode(errors="replace").strip())
+            commands.append(_command(entry))
         except OSError:
             continue
     return [command for command in commands if command.startswith("kubelite supervisor ")]
@@ -113,17 +113,19 @@ def _check_port(name: str, host: str, port: int) -> None:
 def _holder(port: int) -> str:
     """Who listens on the port, as far as this user may see it."""
     inodes = _listening_inodes(port)
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
+    for descriptor in Path("/proc").glob("[0-9]*/fd/[0-9]*"):
         try:
-            links = {os.readlink(descriptor) for descriptor in (entry / "fd").iterdir()}
-            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+            if os.readlink(descriptor) in inodes:
+                process = descriptor.parents[1]
+                return f" by process {process.name} ({_command(process)[:80]})"
         except OSError:
+            # Another user's, or gone meanwhile.
             continue
-        if links & inodes:
-            return f" by process {entry.name} ({command[:80]})"
     return ""
+
+
+def _command(process: Path) -> str:
+    return (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
 
 
 def _listening_inodes(port: int) -> set[str]:

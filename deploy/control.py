@@ -28,7 +28,8 @@ async def serve(run: Path, answer: Answer) -> asyncio.Server:
         writer.write(json.dumps(answer(command)).encode() + b"\n")
         with suppress(ConnectionError):
             await writer.drain()
-        writer.close()
+            writer.close()
+            await writer.wait_closed()
 
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     (run / NAME).unlink(missing_ok=True)
@@ -49,6 +50,7 @@ async def ask(run: Path, command: str) -> dict[str, Any] | None:
             writer.write(command.encode() + b"\n")
             line = await reader.readline()
             writer.close()
+            await writer.wait_closed()
     except (OSError, TimeoutError):
         connection.close()
         return None

@@ -10,6 +10,7 @@ before everything that can be checked has been; what was started when something 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 import socket
@@ -78,10 +79,14 @@ def _plan(
     number, claim = _claim_number(known, alive)
     layout = Layout(data_dir, base, number)
     wanted = processes(chosen, layout)
-    claims.check_ports(process for process in wanted if process.name not in alive)
-    pki.ensure(chosen, layout, clock.now())
-    kubeconfig.write_all(chosen, layout)
-    state.save_record(data_dir, state.Record(number, base, chosen))
+    with contextlib.ExitStack() as undo:
+        if claim is not None:
+            undo.callback(claim.close)
+        claims.check_ports(process for process in wanted if process.name not in alive)
+        pki.ensure(chosen, layout, clock.now())
+        kubeconfig.write_all(chosen, layout)
+        state.save_record(data_dir, state.Record(number, base, chosen))
+        undo.pop_all()
     return Plan(chosen, layout, wanted, lock, claim)
 
 

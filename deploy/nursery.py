@@ -37,8 +37,6 @@ from typing import Any, NoReturn
 
 import setproctitle
 
-# The packages whose `main` is imported before the first fork.
-COMPONENTS = ("etcdlite", "apiserver", "controllers", "scheduler", "kubelet")
 RECEIVE_BYTES = 65536
 GRACE_SECONDS = 5.0
 
@@ -151,12 +149,13 @@ def _redirect(log: Path) -> None:
 
 def main() -> None:
     """Import, then serve; started by the supervisor with the socket as standard input."""
-    setproctitle.setproctitle(sys.argv[1])
+    title, *packages = sys.argv[1:]
+    setproctitle.setproctitle(title)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # The descriptor moves away from 0, which the children need for /dev/null.
     supervisor = socket.socket(fileno=os.dup(0))
     _redirect_input()
-    for package in COMPONENTS:
+    for package in packages:
         # One that cannot be imported says why in its own log, when it is to be started.
         with contextlib.suppress(ImportError):
             importlib.import_module(f"{package}.main")

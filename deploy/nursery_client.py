@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import socket
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from deploy.identity import Identity, identity_of
@@ -27,8 +29,11 @@ class NurseryLost(Exception):
 class NurseryClient:
     """One nursery at a time; a lost one is replaced at the next start."""
 
-    def __init__(self, layout: Layout, claim: socket.socket | None, *, end_children: bool) -> None:
-        self._layout, self._claim, self._end_children = layout, claim, end_children
+    def __init__(
+        self, layout: Layout, packages: Sequence[str], claim: socket.socket | None, *, end_children: bool
+    ) -> None:
+        self._layout, self._packages = layout, packages
+        self._claim, self._end_children = claim, end_children
         self._link: _Link | None = None
         self._starting = asyncio.Lock()
 
@@ -56,7 +61,7 @@ class NurseryClient:
         with theirs, log.open("ab") as out:
             child = await asyncio.create_subprocess_exec(
                 sys.executable,
-                *("-P", "-m", "deploy.nursery", _title("nursery", self._layout)),
+                *("-P", "-m", "deploy.nursery", _title("nursery", self._layout), *self._packages),
                 stdin=theirs.fileno(),
                 stdout=out,
                 stderr=out,
@@ -103,6 +108,8 @@ class _Link:
     async def close(self) -> None:
         self._writer.close()
         await self._child.wait()
+        with contextlib.suppress(ConnectionError):
+            await self._writer.wait_closed()
         await self._reading
 
     async def _read(self) -> None:
@@ -120,6 +127,7 @@ class _Link:
             code.set_result(None)
         if self._started is not None and not self._started.done():
             self._started.set_exception(NurseryLost("the nursery ended"))
+        self._writer.close()
         await self._child.wait()
 
     async def _read_line(self) -> bytes:

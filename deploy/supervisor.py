@@ -76,7 +76,8 @@ class Supervisor:
     ) -> None:
         self._layout, self._claim, self._clock = layout, claim, clock
         self._components = [Component(process) for process in processes]
-        self._nursery = NurseryClient(layout, claim, end_children=end_children)
+        packages = list(dict.fromkeys(process.module for process in processes))
+        self._nursery = NurseryClient(layout, packages, claim, end_children=end_children)
         self._stop = asyncio.Event()
 
     def stop(self) -> None:
@@ -98,6 +99,8 @@ class Supervisor:
             await self._end_all()
             server.close()
             shutil.rmtree(self._layout.run, ignore_errors=True)
+            if self._claim is not None:
+                self._claim.close()
             log.info("everything has ended")
 
     def _adopt(self) -> None:

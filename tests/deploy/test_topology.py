@@ -23,7 +23,9 @@ def handle(case: datadriven.Case) -> str:
     if case.command == "topology":
         return str(topology)
     layout = Layout(Path("/data"), int(case.option("base", "6440")), int(case.option("number", "0")))
-    wanted = [process for process in processes(topology, layout) if not case.args or process.name in case.args]
+    wanted = [
+        process for process in processes(topology, layout) if not case.args or process.name in case.args
+    ]
     if case.command == "names":
         return "\n".join(f"{process.name} listens {process.listens}" for process in wanted)
     return "\n\n".join("\n".join([f"{p.name}: {p.module}", *(f"  {arg}" for arg in p.args)]) for p in wanted)

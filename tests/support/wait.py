@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
-
-T = TypeVar("T")
 
 SECONDS = 60.0
 POLL_SECONDS = 0.05
+
+T = TypeVar("T")
 
 
 def until(what: str, check: Callable[[], T], seconds: float = SECONDS) -> T:
@@ -22,10 +23,14 @@ def until(what: str, check: Callable[[], T], seconds: float = SECONDS) -> T:
     return answer
 
 
-async def until_async(what: str, check: Callable[[], T], seconds: float = SECONDS) -> T:
-    """The same inside an event loop."""
+async def until_async(what: str, check: Callable[[], T | Awaitable[T]], seconds: float = SECONDS) -> T:
+    """The same inside an event loop; the check may be a coroutine function."""
     deadline = time.monotonic() + seconds
-    while not (answer := check()):
+    while True:
+        answer = check()
+        if inspect.isawaitable(answer):
+            answer = await answer
+        if answer:
+            return answer
         assert time.monotonic() < deadline, f"waited {seconds:g} s in vain: {what}"
         await asyncio.sleep(POLL_SECONDS)
-    return answer

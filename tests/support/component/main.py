@@ -13,12 +13,15 @@ import click
 @click.command()
 @click.option("--fail", default="", help="End at once with this message and exit code 1.")
 @click.option("--stubborn", is_flag=True, help="Do not heed SIGTERM.")
-@click.option("--descriptors", type=click.Path(path_type=Path), help="Write the open descriptors to this file.")
+@click.option(
+    "--descriptors", type=click.Path(path_type=Path), help="Write the open descriptors to this file."
+)
 def main(fail: str, stubborn: bool, descriptors: Path | None) -> None:
     if fail:
         print(f"error: {fail}", file=sys.stderr)
         sys.exit(1)
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    print("ready", flush=True)
     if descriptors:
         open_now = {name: _target(name) for name in os.listdir("/proc/self/fd")}
         descriptors.write_text("\n".join(target for target in open_now.values() if target))
