@@ -31,7 +31,8 @@ from kube.client.rest import Client, ConnectionFailed
 log = logger(__name__)
 
 RETRY_SECONDS_MIN = 0.1
-RETRY_SECONDS_MAX = 5.0
+# Short, so that a cluster is whole again soon after its API server is back.
+RETRY_SECONDS_MAX = 3.0
 # Watches end after 5 to 10 minutes, so that those of many clients do not all end at once.
 WATCH_SECONDS_MIN = 300
 SHORT_WATCH_SECONDS = 1.0
@@ -128,5 +129,7 @@ class Reflector:
 
     async def _wait(self, why: str, error: Exception | None) -> None:
         seconds = self._backoff.next()
-        log.info(why, resource=self._resource.qualified, error=error, retry_seconds=round(seconds, 3))
+        # The client logs an outage once; fifty reflectors need not repeat it.
+        say = log.debug if isinstance(error, ConnectionFailed) else log.info
+        say(why, resource=self._resource.qualified, error=error, retry_seconds=round(seconds, 3))
         await asyncio.sleep(seconds)

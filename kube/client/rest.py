@@ -81,6 +81,7 @@ class Client:
         assert config.servers, "a client needs a server"
         self._servers = config.servers
         self._current = 0
+        self._reachable = True
         headers = {"User-Agent": user_agent, "Accept": ACCEPT, "Accept-Encoding": "identity"}
         if config.token:
             headers["Authorization"] = f"Bearer {config.token}"
@@ -252,12 +253,16 @@ class Client:
             server = self._current
             try:
                 async with asyncio.timeout(seconds):
-                    return await self._http.send(build(self._servers[server]))
+                    response = await self._http.send(build(self._servers[server]))
             except WIRE_ERRORS as error:
                 failure = error
                 self._turn_from(server, error)
                 if method != "GET" and not _surely_not_sent(error):
                     break
+            else:
+                self._note(reachable=True)
+                return response
+        self._note(reachable=False)
         raise ConnectionFailed(f"{method} {path}: {failure!r}") from failure
 
     async def _json(
@@ -312,6 +317,15 @@ class Client:
         except WIRE_ERRORS as error:
             self._turn_from(server, error)
             raise ConnectionFailed(f"GET {path}: {error!r}") from error
+
+    def _note(self, *, reachable: bool) -> None:
+        """Log the beginning and the end of an outage, not each request in it."""
+        if reachable != self._reachable:
+            self._reachable = reachable
+            if reachable:
+                log.info("an API server answers again", server=self._servers[self._current])
+            else:
+                log.warning("no API server answers", servers=",".join(self._servers))
 
     def _turn_from(self, server: int, error: Exception) -> None:
         """Prefer the next server from now on, unless another request has turned already."""
