@@ -125,7 +125,7 @@ class Applier:
         result = self._operate(write, request, iter(path))
         write.end()
         assert not isinstance(result, RangeResult), "a range alone is not proposed"
-        return replace(result, revision=self._store.revision)
+        return replace(result, revision=self._store.revision) if isinstance(result, TxnResult) else result
 
     def _operate(self, write: WriteTxn, operation: Operation, path: txn.Path) -> OperationResult:
         match operation:

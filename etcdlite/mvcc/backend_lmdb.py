@@ -49,7 +49,11 @@ class LmdbBackend:
 
     def _open(self) -> None:
         self._env, self._dbs = _open(self._path, self._map_size_bytes)
+        self._read_anew()
+
+    def _read_anew(self) -> None:
         self._reader = self._env.begin()
+        self.size_bytes = _size_bytes(self._env)
 
     # ---- rows
 
@@ -117,7 +121,7 @@ class LmdbBackend:
 
     def _landed(self) -> None:
         self._reader.abort()
-        self._reader = self._env.begin()
+        self._read_anew()
         self._flushing = None
 
     def _write(self, batch: Overlay) -> None:
@@ -135,11 +139,6 @@ class LmdbBackend:
             self._write(self._cut())
         self._reader.abort()
         self._env.close()
-
-    @property
-    def size_bytes(self) -> int:
-        info = self._env.info()
-        return int((info["last_pgno"] + 1) * self._env.stat()["psize"])
 
     @property
     def size_in_use_bytes(self) -> int:
@@ -249,6 +248,10 @@ def _write_rows(txn: Any, db: Any, rows: dict[bytes, bytes | None]) -> None:
             plain.append((key, value))
     if plain:
         txn.cursor(db).putmulti(plain)
+
+
+def _size_bytes(env: Any) -> int:
+    return int((env.info()["last_pgno"] + 1) * env.stat()["psize"])
 
 
 def _pages(stat: dict[str, int]) -> int:
