@@ -7,9 +7,13 @@ election timeout without a majority, so that clients of a cut-off leader go else
 
 from __future__ import annotations
 
+import sys
+
 from etcdlite.raft import quorum, replication
+from etcdlite.raft.membership import change
 from etcdlite.raft.messages import (
     NONE,
+    ConfChange,
     ConfState,
     Entry,
     EntryType,
@@ -33,9 +37,10 @@ def become(state: State) -> None:
     state.leadership = Leadership(progress, pending_conf_index=first_index)
     progress[state.id].matched(state.log.stable_index())
     progress[state.id].is_active = True
-    refusal = propose(state, (Entry(0, 0),))
-    assert not refusal, refusal
+    uncommitted = state.log.entries(state.log.committed + 1, first_index, sys.maxsize)
+    _append(state, (Entry(0, 0),))
     assert state.log.last_index() == first_index
+    state.leadership.is_leaving = any(_removes_me(state, entry) for entry in uncommitted)
 
 
 def _new_progress(state: State, member_id: int) -> Progress:
@@ -48,10 +53,14 @@ def _new_progress(state: State, member_id: int) -> Progress:
 
 def propose(state: State, entries: tuple[Entry, ...]) -> str:
     """Append entries to the log and send them out; or why not."""
-    leadership, log = state.lead(), state.log
     refusal = _refusal(state, entries)
-    if refusal:
-        return refusal
+    if not refusal:
+        _append(state, entries)
+    return refusal
+
+
+def _append(state: State, entries: tuple[Entry, ...]) -> None:
+    leadership, log = state.lead(), state.log
     first = log.last_index() + 1
     numbered = [
         Entry(state.current_term, first + i, entry.type, entry.data) for i, entry in enumerate(entries)
@@ -59,24 +68,41 @@ def propose(state: State, entries: tuple[Entry, ...]) -> str:
     for entry in numbered:
         if entry.type is EntryType.CONF_CHANGE:
             leadership.pending_conf_index = entry.index
+            leadership.is_leaving = _removes_me(state, entry)
     leadership.uncommitted_bytes += sum(len(entry.data) for entry in numbered)
     log.append(numbered)
     replication.broadcast_append(state)
-    return ""
 
 
 def _refusal(state: State, entries: tuple[Entry, ...]) -> str:
     leadership = state.lead()
     if leadership.transferee != NONE:
         return "leadership is being transferred"
+    if leadership.is_leaving:
+        return "the leader is leaving the cluster"
     size = sum(len(entry.data) for entry in entries)
     waiting = leadership.uncommitted_bytes
     if waiting and size and waiting + size > state.config.max_uncommitted_bytes:
         return "too much is proposed and not yet committed"
-    changes = sum(entry.type is EntryType.CONF_CHANGE for entry in entries)
-    if changes > 1 or (changes and leadership.pending_conf_index > state.log.applied):
+    changes = [entry for entry in entries if entry.type is EntryType.CONF_CHANGE]
+    return _refusal_of_change(state, changes[0], len(entries)) if changes else ""
+
+
+def _refusal_of_change(state: State, entry: Entry, entry_count: int) -> str:
+    if entry_count > 1:
+        return "a membership change comes alone"
+    if state.lead().pending_conf_index > state.log.applied:
         return "a membership change is already under way"
+    if not change(state.conf_state, ConfChange.decode(entry.data)).voters:
+        return "the last voter cannot leave"
     return ""
+
+
+def _removes_me(state: State, entry: Entry) -> bool:
+    """Whether this member is no voter any more once the entry is applied."""
+    if entry.type is not EntryType.CONF_CHANGE:
+        return False
+    return state.id not in change(state.conf_state, ConfChange.decode(entry.data)).voters
 
 
 def tick(state: State) -> None:

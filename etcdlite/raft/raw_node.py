@@ -19,8 +19,7 @@ Absent: sockets, disk, clock, threads. After: etcd-io/raft rawnode.go.
 
 from __future__ import annotations
 
-from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from etcdlite.raft import candidate, follower, leader, rules
 from etcdlite.raft.membership import change
@@ -143,6 +142,7 @@ class RawNode:
         """Make a committed membership change take effect; the membership after it, to be saved with it."""
         state, before = self._state, self._state.conf_state
         state.conf_state = change(before, conf_change)
+        assert state.conf_state.voters, "no leader lets the last voter go"
         if state.role is Role.LEADER:
             leader.membership_changed(state, before)
         assert state.role is Role.FOLLOWER or state.is_voter(), "only voters campaign and lead"
@@ -211,7 +211,7 @@ class RawNode:
 
     def status(self) -> Status:
         state, log = self._state, self._state.log
-        progress = deepcopy(state.leadership.progress) if state.leadership else {}
+        progress = state.leadership.progress if state.leadership else {}
         return Status(
             state.id,
             state.current_term,
@@ -220,5 +220,5 @@ class RawNode:
             log.applied,
             state.role,
             state.leader_id,
-            progress,
+            {id_: replace(p, inflight=p.inflight.copy()) for id_, p in progress.items()},
         )

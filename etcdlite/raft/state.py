@@ -79,12 +79,15 @@ class Leadership:
     """What only a leader knows; made anew at each election (Figure 2, volatile state on leaders).
 
     pending_conf_index: no membership change may be proposed until this entry is applied.
+    is_leaving: a change under way removes this member; nothing may follow it in the log, so that those who
+    stay have all of the log and can elect one of themselves.
     transferee: the member that is to take over; proposals are refused meanwhile.
     uncommitted_bytes: proposals in the log that are not applied yet, for the limit.
     """
 
     progress: dict[int, Progress]
     pending_conf_index: int
+    is_leaving: bool = False
     read_only: ReadOnly = field(default_factory=ReadOnly)
     transferee: int = NONE
     uncommitted_bytes: int = 0

@@ -1,0 +1,54 @@
+"""State Machine Safety and Leader Completeness (Raft 5.4): what anyone applied stays where it is, for ever.
+
+Every entry applied anywhere is remembered. Whoever applies that index applies the same entry and reaches the
+same state; whoever is elected later holds it in its log or snapshot.
+"""
+
+from __future__ import annotations
+
+from etcdlite.raft.messages import Entry
+from tests.sim import rows
+from tests.sim.checkers.log_matching import saved_log
+from tests.sim.member import Member
+
+HASH_EVERY = 5
+
+
+class Committed:
+    def __init__(self) -> None:
+        self.entries: dict[int, Entry] = {}
+        self.hashes: dict[int, str] = {}
+        self.commit_of: dict[int, int] = {}
+
+    def applied(self, member: Member, entry: Entry) -> None:
+        known = self.entries.setdefault(entry.index, entry)
+        assert known == entry, f"member {member.id} applied {entry}, another {known}"
+        if entry.index % HASH_EVERY == 0:
+            self.check_state(member)
+
+    def check_state(self, member: Member) -> None:
+        index = member.applied
+        found = rows.state_hash(member.backend)
+        known = self.hashes.setdefault(index, found)
+        assert known == found, f"member {member.id} is in another state at {index}"
+
+    def elected(self, member: Member) -> None:
+        """A new leader's log, saved or not, holds all that was committed before."""
+        log = saved_log(member)
+        status = member.node.status()
+        unsaved = member.saving.ready.entries if member.saving else []
+        log |= {entry.index: entry for entry in unsaved}
+        first = member.storage.first_index()
+        for index, entry in self.entries.items():
+            if index >= first and entry.term < status.term:
+                held = log.get(index)
+                assert held == entry, f"leader {member.id} of term {status.term} lacks committed {entry}"
+
+    def commit_grows(self, member: Member) -> None:
+        """While it runs a member never takes back a commit index."""
+        commit = member.node.status().commit
+        assert commit >= self.commit_of.get(member.id, 0), f"member {member.id} took back its commit index"
+        self.commit_of[member.id] = commit
+
+    def restarted(self, member: Member) -> None:
+        self.commit_of.pop(member.id, None)

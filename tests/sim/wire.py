@@ -1,0 +1,89 @@
+"""The network: every message travels as the bytes the real transport sends, and may be lost, late or doubled.
+
+A snapshot's rows travel with their message, as one thing that arrives whole or not at all; its sender hears
+which. Links are cut in one direction at a time.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from random import Random
+
+from etcdlite import codec
+from etcdlite.mvcc.backend import BucketRow
+from etcdlite.pb import raft_pb2
+from etcdlite.raft.messages import Message
+from tests.sim.faults import Faults
+
+SNAPSHOT_TICKS_MAX = 30
+
+
+@dataclass(order=True)
+class Packet:
+    """Ordered by arrival; the number breaks ties, so that the order never depends on anything else."""
+
+    arrives_at: int
+    number: int
+    source: int = field(compare=False)
+    to: int = field(compare=False)
+    data: bytes = field(compare=False)
+    rows: list[BucketRow] | None = field(compare=False, default=None)
+
+
+class Wire:
+    def __init__(self, random: Random, faults: Faults) -> None:
+        self._random = random
+        self._faults = faults
+        self._packets: list[Packet] = []
+        self._sent_count = 0
+        self.cut: set[tuple[int, int]] = set()
+        self.is_calm = False
+
+    def send(self, now: int, message: Message, rows: list[BucketRow] | None = None) -> bool:
+        """Put a message on its way; whether it will arrive, if its receiver is up then."""
+        if self._is_lost(message.from_, message.to):
+            return False
+        copies = 1 if rows is not None or not self._happens(self._faults.duplication) else 2
+        for _ in range(copies):
+            delay_max = 1 if self.is_calm else self._faults.delay_max
+            if rows is not None:
+                delay_max = max(delay_max, SNAPSHOT_TICKS_MAX)
+            self._sent_count += 1
+            data = codec.message_to_pb(message).SerializeToString(deterministic=True)
+            arrives_at = now + self._random.randint(1, delay_max)
+            packet = Packet(arrives_at, self._sent_count, message.from_, message.to, data, rows)
+            heapq.heappush(self._packets, packet)
+        return True
+
+    def arriving(self, now: int) -> Iterator[Packet]:
+        """What arrives by now."""
+        while self._packets and self._packets[0].arrives_at <= now:
+            yield heapq.heappop(self._packets)
+
+    def partition(self, ids: list[int]) -> None:
+        """Cut a random group off: both ways, or only what comes in, or only what goes out."""
+        group = set(self._random.sample(ids, self._random.randint(1, max(1, len(ids) - 1))))
+        how = self._random.choice(("both", "in", "out"))
+        for a in ids:
+            for b in ids:
+                if (a in group) != (b in group) and (
+                    how == "both" or (how == "out" and a in group) or (how == "in" and b in group)
+                ):
+                    self.cut.add((a, b))
+
+    def calm(self) -> None:
+        """From now on everything arrives, in time."""
+        self.cut.clear()
+        self.is_calm = True
+
+    def _is_lost(self, source: int, to: int) -> bool:
+        return (source, to) in self.cut or self._happens(self._faults.loss)
+
+    def _happens(self, chance: float) -> bool:
+        return not self.is_calm and chance > 0 and self._random.random() < chance
+
+
+def decode(packet: Packet) -> Message:
+    return codec.message_from_pb(raft_pb2.Message.FromString(packet.data))
