@@ -110,7 +110,7 @@ class Schemas:
         if "$ref" in schema:
             target = self.type_named(schema["$ref"].removeprefix(REFERENCE))
             return _annotated(target, schema)
-        kind = next((each for each in _as_list(schema.get("type")) if each != "null"), "any")
+        kind = next((each for each in _as_list(schema.get("type", "any")) if each != "null"), "any")
         if kind == "object" and "properties" in schema:
             fields = {key: self._compile(value) for key, value in schema["properties"].items()}
             return _annotated(Type("struct", name, fields, tuple(schema.get("required", ()))), schema)

@@ -17,7 +17,7 @@ from kube.api.gvk import GroupVersionKind, GroupVersionResource
 from kube.api.labels import Requirement, Selector
 from kube.api.patch import json_merge, strategic
 from kube.api.resources import DEPLOYMENTS, HORIZONTAL_POD_AUTOSCALERS, NAMESPACES, PODS, SERVICES
-from kube.api.schema import Schemas
+from kube.api.schema import Schemas, Type
 
 NOW = datetime(2030, 1, 1, 12, 30, 5, 123456, tzinfo=UTC)
 # The machine's speed is no part of what is tested.
@@ -209,3 +209,21 @@ def test_a_field_selector_reads_its_own_text(value: str, operator: str) -> None:
     selector = FieldSelector((Term("a.b", operator, value),))
     assert FieldSelector.parse(str(selector)) == selector
     assert selector.required("a.b") == (value if operator == "=" else None)
+
+
+def test_every_type_is_of_a_known_kind() -> None:
+    known = set(
+        "struct map list any string bytes integer number boolean quantity int-or-string time micro-time".split()
+    )
+    seen: dict[int, str] = {}
+
+    def visit(of: Type) -> None:
+        if id(of) not in seen:
+            seen[id(of)] = of.kind
+            for below in (*of.fields.values(), *([of.item] if of.item else [])):
+                visit(below)
+
+    schemas = Schemas.load()
+    for name in schemas.definitions:
+        visit(schemas.type_named(name))
+    assert set(seen.values()) == scalars | {"struct", "map", "list", "any"}
