@@ -114,6 +114,7 @@ class Addresses:
 @click.option("--heartbeat-interval", type=int, default=100, help="Milliseconds.")
 @click.option("--election-timeout", type=int, default=1000, help="Milliseconds.")
 @click.option("--snapshot-count", type=int, default=10_000, help="Entries between two cuts of the log.")
+@click.option("--snapshot-catchup-entries", type=int, default=5_000, help="Entries kept for slow members.")
 @click.option("--quota-backend-bytes", type=int, default=2 << 30, help="Refuse writes beyond this size.")
 @click.option("--listen-metrics-urls", default="", help="Where to answer /health and /metrics.")
 @click.option("--cert-file", default="", help="What clients are shown.")
@@ -152,6 +153,7 @@ def _settings(flags: dict[str, Any]) -> Settings:
         limits=Limits(
             election_seconds=flags["election_timeout"] / 1000,
             snapshot_count=flags["snapshot_count"],
+            catch_up_entries=flags["snapshot_catchup_entries"],
             quota_bytes=flags["quota_backend_bytes"] or 2 << 30,
         ),
     )

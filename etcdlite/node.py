@@ -70,7 +70,6 @@ EXPIRY_SECONDS = 0.5
 COMPACTION_PAUSE_SECONDS = 0.01
 TRANSFER_SECONDS = 2.0
 UNAPPLIED_MAX = 5000
-CATCH_UP_ENTRIES = 5000
 
 log = logger("node")
 
@@ -81,6 +80,7 @@ class Limits:
 
     election_seconds: float = 1.0
     snapshot_count: int = 10_000
+    catch_up_entries: int = 5_000
     quota_bytes: int = 2 << 30
     request_bytes: int = 1_572_864
 
@@ -309,14 +309,12 @@ class Node:
         """Everything this member does of itself, until cancelled; an error means the disk failed."""
         self._connect()
         async with asyncio.TaskGroup() as tasks:
-            for loop in (
-                self._ready_loop,
-                self._tick_loop,
-                self._read_loop,
-                self._lease_loop,
-                self._compact_loop,
-            ):
-                tasks.create_task(loop(), name=loop.__name__)
+            tasks.create_task(self._ready_loop())
+            tasks.create_task(self._tick_loop())
+            tasks.create_task(self._read_loop())
+            tasks.create_task(self._lease_loop())
+            tasks.create_task(self._compact_loop())
+            tasks.create_task(self._alarm_loop())
 
     async def stop(self) -> None:
         """Hand leadership on, if there is anyone to take it; new requests are refused from now on."""
@@ -509,7 +507,7 @@ class Node:
         conf_state = self.members.conf_state
         self._storage.create_snapshot(index, conf_state)
         self._wal.save(None, (), SnapshotMetadata(index, term, conf_state), sync=False)
-        keep_from = max(index - CATCH_UP_ENTRIES, 0)
+        keep_from = max(index - self.limits.catch_up_entries, 0)
         self._storage.compact(keep_from)
         self._wal.release(keep_from)
         log.info("compacted the log", snapshot=index, kept_from=keep_from)

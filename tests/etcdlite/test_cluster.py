@@ -1,0 +1,369 @@
+"""Three real members: what survives kills, pauses and restarts, and what etcdctl says about them."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shutil
+import ssl
+import subprocess
+import sys
+import urllib.request
+
+import pytest
+
+from etcdlite.client import Client, ClientError, Unavailable, prefix_end
+from tests.support.store_cluster import ROOT, StoreCluster
+from tests.support.wait import until
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    with StoreCluster(tmp_path, flags=("--snapshot-count=100",)) as cluster:
+        cluster.start()
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """One cluster for the tests that break nothing."""
+    with StoreCluster(tmp_path_factory.mktemp("shared")) as cluster:
+        cluster.start()
+        wait_for_leader(cluster)
+        yield cluster
+
+
+def wait_for_leader(cluster: StoreCluster) -> None:
+    until("a leader", lambda: all("leader changed" in cluster.log(n) for n in range(cluster.size)))
+
+
+def client_of(cluster: StoreCluster, *numbers: int) -> Client:
+    endpoints = [cluster.endpoints[number] for number in numbers or range(cluster.size)]
+    return Client(endpoints, cluster.ca, cluster.cert, cluster.key, timeout=30)
+
+
+async def leader_of(cluster: StoreCluster, client: Client, among=(0, 1, 2)) -> int:
+    """The number of the member that leads."""
+    while True:
+        for number in among:
+            try:
+                status = await client.status(cluster.endpoints[number])
+            except Unavailable:
+                continue  # it is still starting
+            if status.leader == status.header.member_id:
+                return number
+        await asyncio.sleep(0.05)
+
+
+async def all_equal(cluster: StoreCluster, client: Client) -> None:
+    """Wait until every member has the newest revision; then their hashes must agree."""
+    revision = (await client.range_(b"\0")).header.revision
+    for endpoint in cluster.endpoints:
+        async with Client([endpoint], cluster.ca, cluster.cert, cluster.key, timeout=60) as one:
+            await one.range_(b"\0")  # linearizable: this member has caught up now
+    hashes = {(await client.hash_kv(endpoint, revision)).hash for endpoint in cluster.endpoints}
+    assert len(hashes) == 1
+
+
+async def test_no_acknowledged_write_is_lost_when_the_leader_is_killed(cluster):
+    acknowledged: list[bytes] = []
+    stop = asyncio.Event()
+
+    async def write(worker: int, client: Client) -> None:
+        number = 0
+        while not stop.is_set():
+            key = b"w/%d/%d" % (worker, number)
+            number += 1
+            try:
+                await client.put(key, key, timeout=30)
+            except Unavailable:
+                continue  # it may or may not be there; only what was acknowledged must be
+            acknowledged.append(key)
+
+    async def more(count: int) -> None:
+        wanted = len(acknowledged) + count
+        while len(acknowledged) < wanted:
+            await asyncio.sleep(0.01)
+
+    async with client_of(cluster) as client, asyncio.TaskGroup() as tasks:
+        for worker in range(4):
+            tasks.create_task(write(worker, client))
+        await more(50)
+        killed = await leader_of(cluster, client)
+        cluster.kill(killed)
+        await more(50)
+        cluster.start(killed)
+        await more(50)
+        stop.set()
+    async with client_of(cluster) as client:
+        answer = await client.range_(b"w/", prefix_end(b"w/"), keys_only=True)
+        assert set(acknowledged) <= {kv.key for kv in answer.kvs}
+        await all_equal(cluster, client)
+
+
+async def test_everything_is_there_after_all_were_killed(cluster):
+    async with client_of(cluster) as client:
+        lease = await client.lease_grant(3600)
+        for number in range(30):
+            await client.put(b"k/%d" % number, b"v", lease=lease.ID if number == 0 else 0)
+        await client.delete_range(b"k/1")
+        before = await client.range_(b"k/", prefix_end(b"k/"))
+        cluster.kill()
+        cluster.start()
+        after = await client.range_(b"k/", prefix_end(b"k/"), timeout=60)
+        assert list(after.kvs) == list(before.kvs)
+        assert after.header.revision == before.header.revision
+        assert list((await client.lease_time_to_live(lease.ID, keys=True)).keys) == [b"k/0"]
+        await all_equal(cluster, client)
+
+
+async def test_a_follower_too_far_behind_gets_a_snapshot(tmp_path):
+    flags = ("--snapshot-count=100", "--snapshot-catchup-entries=50")
+    with StoreCluster(tmp_path, flags=flags) as cluster:
+        cluster.start()
+        async with client_of(cluster) as client:
+            await client.put(b"first", b"")
+            absent = (await leader_of(cluster, client) + 1) % 3
+            cluster.kill(absent)
+            others = [number for number in range(3) if number != absent]
+            async with client_of(cluster, *others) as two:
+                for batch in range(10):
+                    await asyncio.gather(*(two.put(b"k/%d/%d" % (batch, n), bytes(5000)) for n in range(50)))
+                for number in others:
+                    await asyncio.to_thread(
+                        until, "a cut of the log", lambda n=number: "compacted" in cluster.log(n)
+                    )
+            cluster.start(absent)
+            await all_equal(cluster, client)
+            assert "installing a snapshot" in cluster.log(absent)
+            cluster.kill()
+            cluster.start()
+            await all_equal(cluster, client)
+
+
+async def test_a_member_alone_reads_old_state_and_refuses_the_rest(cluster):
+    async with client_of(cluster) as client:
+        await client.put(b"k", b"v")
+        await all_equal(cluster, client)
+    cluster.kill(1, 2)
+    async with client_of(cluster, 0) as alone:
+        assert (await alone.range_(b"k", serializable=True)).count == 1
+        with pytest.raises(ClientError):
+            await alone.put(b"k", b"w", timeout=3)
+
+
+async def test_a_watch_crosses_the_loss_of_its_member(cluster):
+    async with client_of(cluster) as client:
+        await client.put(b"k", b"0")
+        async with client.watch(b"k") as watcher:
+            for number in range(1, 30):
+                await client.put(b"k", b"%d" % number)
+                if number == 10:
+                    cluster.kill(client.current()[0])
+            seen: list[bytes] = []
+            while len(seen) < 29:
+                seen += [event.kv.value for event in (await anext(watcher)).events]
+        assert seen == [b"%d" % number for number in range(1, 30)]
+
+
+async def test_a_paused_leader_neither_answers_nor_revokes_after_waking(cluster):
+    async with client_of(cluster) as client:
+        lease = await client.lease_grant(5)
+        await client.put(b"leased", b"", lease=lease.ID)
+        paused = await leader_of(cluster, client)
+        others = [number for number in range(3) if number != paused]
+        cluster.pause(paused)
+        async with client_of(cluster, *others) as two:
+            await two.put(b"after", b"")
+            await leader_of(cluster, two, others)
+            for _ in range(40):  # longer than the lease: it lives by renewals at the new leader
+                assert await two.lease_keep_alive(lease.ID) == 5
+                await asyncio.sleep(0.2)
+            cluster.resume(paused)
+            assert await two.lease_keep_alive(lease.ID) == 5
+            async with client_of(cluster, paused) as woken:
+                assert (await woken.range_(b"after")).count == 1
+            assert (await two.range_(b"leased")).count == 1
+        await all_equal(cluster, client)
+
+
+async def test_sigterm_hands_leadership_on_and_ends_cleanly(cluster):
+    async with client_of(cluster) as client:
+        await client.put(b"k", b"v")
+        leader = await leader_of(cluster, client)
+        others = [number for number in range(3) if number != leader]
+        code = await asyncio.to_thread(cluster.terminate, leader)
+        assert code == 0
+        async with client_of(cluster, *others) as two:
+            await two.put(b"k", b"w")
+        assert "leadership was not taken over" not in cluster.log(leader)
+
+
+async def test_quota_raises_an_alarm_and_its_end_lets_writes_in(tmp_path):
+    with StoreCluster(tmp_path, size=1, flags=("--quota-backend-bytes=3000000",)) as cluster:
+        cluster.start()
+        async with client_of(cluster) as client:
+            with pytest.raises(ClientError, match="database space exceeded"):
+                for number in range(100):
+                    await client.put(b"k/%d" % number, bytes(200_000))
+            until("the alarm", lambda: "NOSPACE" in cluster.etcdctl("alarm", "list"))
+            await client.delete_range(b"k/", prefix_end(b"k/"))
+            revision = (await client.range_(b"k")).header.revision
+            await client.compact(revision, physical=True)
+            cluster.etcdctl("defrag")
+            cluster.etcdctl("alarm", "disarm")
+            await client.put(b"k", b"v")
+
+
+def test_etcdctl_reads_and_writes(shared):
+    assert shared.etcdctl("put", "/a/1", "x") == "OK\n"
+    shared.etcdctl("put", "/a/2", "y")
+    assert shared.etcdctl("get", "/a/", "--prefix", "--keys-only").split() == ["/a/1", "/a/2"]
+    txn = shared.etcdctl("txn", stdin='value("/a/1") = "x"\n\nput /a/1 z\nget /a/1\n\n\n')
+    assert txn.split() == ["SUCCESS", "OK", "/a/1", "z"]
+    assert shared.etcdctl("del", "/a/", "--prefix") == "2\n"
+
+
+def test_etcdctl_watches(shared):
+    watch = subprocess.Popen(
+        ["etcdctl", f"--endpoints={shared.endpoints[0]}", f"--cacert={shared.ca}", f"--cert={shared.cert}",
+         f"--key={shared.key}", "watch", "--prefix", "/watched/", "--rev", "1"],
+        stdout=subprocess.PIPE, text=True, env={"ETCDCTL_API": "3", "PATH": "/usr/bin"},
+    )  # fmt: skip
+    try:
+        shared.etcdctl("put", "/watched/1", "x")
+        shared.etcdctl("del", "/watched/1")
+        assert watch.stdout is not None
+        lines = [watch.stdout.readline().rstrip("\n") for _ in range(6)]
+        assert lines == ["PUT", "/watched/1", "x", "DELETE", "/watched/1", ""]
+    finally:
+        watch.kill()
+        watch.wait()
+
+
+def test_etcdctl_leases(shared):
+    lease = shared.etcdctl("lease", "grant", "100").split()[1]
+    shared.etcdctl("put", "/leased", "x", f"--lease={lease}")
+    assert "attached keys([/leased])" in shared.etcdctl("lease", "timetolive", lease, "--keys")
+    assert lease in shared.etcdctl("lease", "list")
+    assert "keepalived with TTL(100)" in shared.etcdctl("lease", "keep-alive", "--once", lease)
+    assert "revoked" in shared.etcdctl("lease", "revoke", lease)
+    assert shared.etcdctl("get", "/leased") == ""
+
+
+def test_etcdctl_leases_expire(shared):
+    lease = shared.etcdctl("lease", "grant", "1").split()[1]
+    shared.etcdctl("put", "/short", "x", f"--lease={lease}")
+    until("the lease to expire", lambda: shared.etcdctl("get", "/short") == "")
+    assert "already expired" in shared.etcdctl("lease", "timetolive", lease)
+
+
+def test_etcdctl_tells_of_members_and_their_state(shared):
+    assert shared.etcdctl("member", "list").count("started") == 3
+    table = shared.etcdctl("endpoint", "status", "-w", "table")
+    assert len(re.findall(r"3\.6\.5", table)) == 3
+    assert table.count(" true ") == 1, "one leads"
+    shared.etcdctl("endpoint", "health")
+    assert shared.etcdctl("alarm", "list") == ""
+    hashes = {line.split()[1] for line in shared.etcdctl("endpoint", "hashkv").splitlines()}
+    assert len(hashes) == 1
+
+
+def test_etcdctl_moves_the_leader(shared):
+    members = [line.split(", ")[0] for line in shared.etcdctl("member", "list").splitlines()]
+    statuses = [line.split(", ") for line in shared.etcdctl("endpoint", "status").splitlines()]
+    leader = next(status[1] for status in statuses if status[4] == "true")
+    heir = next(member for member in members if member != leader)
+    assert "Leadership transferred" in shared.etcdctl("move-leader", heir)
+
+
+def test_etcdctl_compacts(shared):
+    shared.etcdctl("put", "/c", "1")
+    revision = int(re.search(r'"revision":(\d+)', shared.etcdctl("get", "/c", "-w", "json"))[1])
+    assert f"compacted revision {revision}" in shared.etcdctl("compaction", str(revision), "--physical")
+    with pytest.raises(AssertionError, match="has been compacted"):
+        shared.etcdctl("get", "/c", f"--rev={revision - 1}")
+
+
+def test_health_and_metrics_over_https(shared):
+    context = ssl.create_default_context(cafile=shared.ca)
+    context.load_cert_chain(shared.cert, shared.key)
+
+    def get(path: str) -> str:
+        with urllib.request.urlopen(shared.metrics_urls[0] + path, context=context) as answer:
+            return answer.read().decode()
+
+    assert '"health": "true"' in get("/health")
+    assert get("/readyz") == "ok\n"
+    assert '"etcdserver": "3.6.5"' in get("/version")
+    assert "etcd_server_has_leader 1\n" in get("/metrics")
+
+
+def test_strangers_are_refused(shared):
+    bare = ["etcdctl", f"--endpoints={shared.endpoints[0]}", f"--cacert={shared.ca}", "--command-timeout=2s"]
+    run = subprocess.run([*bare, "get", "k"], capture_output=True, text=True, check=False)
+    assert run.returncode != 0
+
+
+class TestStartupFailures:
+    """One clear line, and exit code 1."""
+
+    def failure(self, command: list[str]) -> str:
+        run = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+        assert run.returncode == 1
+        lines = [line for line in run.stderr.splitlines() if not line.startswith("ts=")]
+        assert len(lines) == 1, run.stderr
+        return lines[0]
+
+    def test_a_port_in_use(self, shared, tmp_path):
+        command = [part.replace(str(shared.folder / "m0"), str(tmp_path / "d")) for part in shared.command(0)]
+        assert "--listen-peer-urls" in self.failure(command)
+
+    def test_a_folder_in_use(self, shared):
+        assert "another member is running" in self.failure(shared.command(0))
+
+    def test_a_folder_of_another_cluster(self, tmp_path):
+        with StoreCluster(tmp_path, size=1) as cluster:
+            cluster.start()
+            wait_for_leader(cluster)
+            assert cluster.terminate(0) == 0
+            line = self.failure([*cluster.command(0), "--initial-cluster-token=other"])
+            assert "of cluster" in line
+            assert "--data-dir" in line
+
+    def test_a_damaged_log(self, tmp_path):
+        with StoreCluster(tmp_path, size=1) as cluster:
+            cluster.start()
+            wait_for_leader(cluster)
+            cluster.kill()
+            segment = next((tmp_path / "m0" / "wal").glob("*.wal"))
+            data = bytearray(segment.read_bytes())
+            data[20] ^= 1
+            segment.write_bytes(data)
+            assert f"{segment}: damaged at offset 0" in self.failure(cluster.command(0))
+
+    def test_a_file_that_is_not_there(self, tmp_path):
+        with StoreCluster(tmp_path, size=1) as cluster:
+            line = self.failure([*cluster.command(0), "--key-file=/nowhere/key"])
+            assert "/nowhere/key: No such file" in line
+
+    def test_flags_that_make_no_sense(self, tmp_path):
+        member = [sys.executable, "-P", "-m", "etcdlite", "--data-dir", str(tmp_path)]
+        assert "--initial-cluster" in self.failure([*member, "--initial-cluster=m0"])
+        assert "--name" in self.failure([*member, "--name=x", "--initial-cluster=y=http://127.0.0.1:1"])
+
+
+def test_a_data_folder_can_be_moved(tmp_path):
+    with StoreCluster(tmp_path, size=1) as cluster:
+        cluster.start()
+        wait_for_leader(cluster)
+        cluster.etcdctl("put", "k", "v")
+        assert cluster.terminate(0) == 0
+        shutil.copytree(tmp_path / "m0", tmp_path / "copy")
+        shutil.rmtree(tmp_path / "m0")
+        (tmp_path / "copy").rename(tmp_path / "m0")
+        cluster.start()
+        until("a leader", lambda: cluster.log(0).count("leader changed") == 2)
+        assert cluster.etcdctl("get", "k", "--print-value-only") == "v\n"
