@@ -223,6 +223,11 @@ class Member:
 
     # ---- housekeeping
 
+    def drop_compacted_rows(self) -> None:
+        """A few at a time, whenever this member has nothing better to do."""
+        if self.store.is_compacting and self._random.random() < 0.3:
+            self.store.compact_step(3)
+
     def checkpoint(self) -> None:
         self.disk.checkpoint(self.backend)
 

@@ -23,8 +23,8 @@ from tests.sim.clients import Clients
 from tests.sim.disk import Disk, scratch_folder
 from tests.sim.member import Member
 
-FAULTY_TICKS = 600
-PEACEFUL_TICKS = 400
+FAULTY_TICKS = 500
+PEACEFUL_TICKS = 250
 MATCHING_EVERY = 10
 MEMBERS_MAX = 7
 
@@ -86,6 +86,7 @@ class World:
         self.linearizability.asked(list(self.clients.waiting.values()))
         for member in self.up:
             member.work(self.now)
+            member.drop_compacted_rows()
             for call in self.clients.finish_reads(self.now, member):
                 self.linearizability.answered(call)
             self._check(member)

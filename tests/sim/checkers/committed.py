@@ -11,7 +11,7 @@ from tests.sim import rows
 from tests.sim.checkers.log_matching import saved_log
 from tests.sim.member import Member
 
-HASH_EVERY = 5
+HASH_EVERY = 10
 
 
 class Committed:
@@ -28,7 +28,7 @@ class Committed:
 
     def check_state(self, member: Member) -> None:
         index = member.applied
-        found = rows.state_hash(member.backend)
+        found = rows.state_hash(member.store)
         known = self.hashes.setdefault(index, found)
         assert known == found, f"member {member.id} is in another state at {index}"
 
