@@ -79,20 +79,28 @@ class LeaderElector:
 
     async def _renew(self) -> None:
         """Renew until that has failed for as long as `renew_deadline`."""
-        loop = asyncio.get_running_loop()
-        renewed_at = loop.time()
-        while loop.time() - renewed_at < self._renew_deadline:
+        renewed_at = asyncio.get_running_loop().time()
+        while True:
+            try:
+                async with asyncio.timeout_at(renewed_at + self._renew_deadline):
+                    renewed_at = await self._renew_once()
+            except TimeoutError:
+                log.warning("lost the lease", lease=self._name, identity=self._identity)
+                return
+
+    async def _renew_once(self) -> float:
+        """Try until it succeeds; the loop time before the request, which is what others may count from."""
+        while True:
             await asyncio.sleep(self._retry)
+            began = asyncio.get_running_loop().time()
             if await self._try():
-                renewed_at = loop.time()
-        log.warning("lost the lease", lease=self._name, identity=self._identity)
+                return began
 
     async def _try(self) -> bool:
         """Take or renew the Lease if that is allowed; a failure to reach the server is a no."""
         try:
-            async with asyncio.timeout(self._renew_deadline):
-                return await self._acquire_or_renew()
-        except (StatusError, ConnectionFailed, TimeoutError) as error:
+            return await self._acquire_or_renew()
+        except (StatusError, ConnectionFailed) as error:
             log.info("cannot take or renew the lease now", lease=self._name, error=error)
             return False
 
