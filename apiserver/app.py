@@ -10,12 +10,14 @@ from functools import partial
 
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket
 
 from apiserver.filters.authentication import authenticate
 from apiserver.filters.authorization import authorize
 from apiserver.filters.errors import translate
 from apiserver.filters.metrics import measure
 from apiserver.filters.resolve import resolve
+from apiserver.handlers.connect import Upgrade
 from apiserver.request import ApiRequest, Handler
 from apiserver.routes import dispatch
 from apiserver.server import Server
@@ -46,8 +48,19 @@ class Chain:
         self._handler = handler
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == "websocket":
+            await self._websocket(scope, receive, send)
             return
         request = ApiRequest(scope, receive, send)
         response = await self._handler(request)
         await response(scope, receive, send)
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A handshake is a GET through the same filters; any answer but an Upgrade refuses it."""
+        request = ApiRequest({**scope, "type": "http", "method": "GET"})
+        response = await self._handler(request)
+        socket = WebSocket(scope, receive, send)
+        if isinstance(response, Upgrade):
+            await response.relay(socket)
+        else:
+            await socket.send_denial_response(response)

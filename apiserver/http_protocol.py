@@ -23,6 +23,8 @@ from apiserver.authentication.x509 import user_of
 from kube.base.run import StartupError
 
 BACKLOG = 1024
+# Where handlers find what a WebSocket client offers in Sec-WebSocket-Protocol.
+OFFERED_PROTOCOLS = b"x-websocket-protocols-offered"
 KEEP_ALIVE_SECONDS = 90
 # What is still being answered when the process ends gets this long.
 SHUTDOWN_SECONDS = 2.0
@@ -37,6 +39,14 @@ class PeerProtocol(HttpToolsProtocol):
         if tls is not None:
             self.app_state = {**self.app_state, "peer": user_of(tls.getpeercert())}
 
+    def handle_websocket_upgrade(self) -> None:
+        """Keep the offered protocols from the WebSocket library: it refuses kubectl's, which have a slash."""
+        self.scope["headers"] = [
+            (OFFERED_PROTOCOLS if name == b"sec-websocket-protocol" else name, value)
+            for name, value in self.scope["headers"]
+        ]
+        super().handle_websocket_upgrade()
+
 
 class HttpServer:
     """An ASGI application behind TLS on any number of sockets."""
@@ -46,6 +56,7 @@ class HttpServer:
         self._config = uvicorn.Config(
             application,
             http=PeerProtocol,
+            ws="websockets-sansio",
             lifespan="off",
             access_log=False,
             server_header=False,
@@ -83,8 +94,8 @@ class HttpServer:
 def bind(host: str, port: int, flag: str, *, shared: bool = False) -> socket.socket:
     """A bound socket; StartupError names the flag when the port is taken.
 
-    A shared port is first claimed alone: where that works nobody else has it, and where it fails the others must have bound
-    it shared too, or this fails as well.
+    A shared port is first claimed alone: where that works nobody else has it, and where it fails the others
+    must have bound it shared too, or this fails as well.
     """
     try:
         return _bind(host, port, reuse_port=False) if not shared else _bind_shared(host, port)

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from apiserver.handlers import (
     bind,
+    connect,
     create,
     delete,
     documents,
@@ -50,6 +51,7 @@ SUBRESOURCES: dict[tuple[str, str], dict[str, Handle]] = {
     ("pods", "binding"): {"create": bind.bind},
     ("pods", "eviction"): {"create": evict.evict},
     ("pods", "log"): {"get": pod_log.log},
+    ("pods", "portforward"): {"get": connect.port_forward},
     ("serviceaccounts", "token"): {"create": token.create_token},
     ("namespaces", "finalize"): {"update": finalize.finalize},
 }

@@ -15,18 +15,25 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import orjson
-from aiohttp import web
+from aiohttp import WSMsgType, web
 from prometheus_client import CollectorRegistry
 
 from kube.api import meta
 from kube.api.meta import Object
 from kube.base.clock import Clock
 from kube.base.health import Check, HealthServer
+from kube.base.logs import logger
 from kube.client.store import Store
 from kubelet.container_logs import LogOptions, select
 from kubelet.pod.plan import PodState, init_containers
 from kubelet.runtime.interface import Container, Runtime
+from kubelet.streaming.port_forward import PortForward
+from kubelet.streaming.spdy import SpdyError
 
+log = logger(__name__)
+
+PORT_FORWARD_PROTOCOL = "SPDY/3.1+portforward.k8s.io"
+MESSAGE_BYTES_MAX = 1 << 22
 # How often a followed log is looked at for new lines.
 FOLLOW_SECONDS = 0.2
 
@@ -52,6 +59,7 @@ class KubeletServer(HealthServer):
         application = super()._application()
         application.router.add_get("/pods", self._list_pods)
         application.router.add_get("/containerLogs/{namespace}/{pod}/{container}", self._container_logs)
+        application.router.add_get("/portForward/{namespace}/{pod}", self._port_forward)
         return application
 
     async def _list_pods(self, _: web.Request) -> web.Response:
@@ -70,6 +78,25 @@ class KubeletServer(HealthServer):
         await response.prepare(request)
         await self._send_log(response, meta.uid(pod), container, options)
         return response
+
+    async def _port_forward(self, request: web.Request) -> web.WebSocketResponse:
+        """SPDY frames as WebSocket messages, until the client leaves."""
+        pod = self._pod(request)
+        sandbox = self._runtime.sandbox_of(meta.uid(pod))
+        if sandbox is None or not sandbox.ready:
+            raise web.HTTPBadRequest(text=f'pod "{meta.key(pod)}" is not running')
+        socket = web.WebSocketResponse(protocols=[PORT_FORWARD_PROTOCOL], max_msg_size=MESSAGE_BYTES_MAX)
+        await socket.prepare(request)
+        forward = PortForward(sandbox.ip, meta.key(pod), socket.send_bytes)
+        try:
+            async for message in socket:
+                if message.type is not WSMsgType.BINARY or not await forward.receive(message.data):
+                    break
+        except SpdyError as error:
+            log.warning("a client forwards ports in a way we do not know", pod=meta.key(pod), error=error)
+        finally:
+            await forward.close()
+        return socket
 
     def _pod(self, request: web.Request) -> Object:
         key = f"{request.match_info['namespace']}/{request.match_info['pod']}"
