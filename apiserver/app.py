@@ -15,6 +15,7 @@ from starlette.websockets import WebSocket
 from apiserver.filters.authentication import authenticate
 from apiserver.filters.authorization import authorize
 from apiserver.filters.errors import translate
+from apiserver.filters.impersonation import impersonate
 from apiserver.filters.metrics import measure
 from apiserver.filters.resolve import resolve
 from apiserver.handlers.connect import Upgrade
@@ -27,6 +28,7 @@ FILTERS = (
     translate,  # exceptions -> Status
     resolve,  # URL -> verb, resource, name
     authenticate,  # certificate or token -> user
+    impersonate,  # that user -> whom he acts as
     authorize,  # user + verb + resource -> may he?
 )
 

@@ -1,10 +1,11 @@
 """Shell: makes what every cluster begins with, at each start, where it is missing.
 
-    namespaces -> RBAC policy -> priority classes -> Service default/kubernetes and its endpoints -> this server's Lease
+    namespaces -> RBAC policy -> priority classes -> Service default/kubernetes
 
-Everything goes through the registry like a client's requests, so that defaults and rules are the same. The
-endpoints of default/kubernetes are the API servers that run: each keeps a Lease of its own and writes down
-those whose Lease is fresh.
+Everything goes through the registry like a client's requests, so that defaults and rules are the same.
+
+    namespaces -> RBAC policy -> priority classes -> Service default/kubernetes
+name the one that started last.
 
 After: k8s pkg/controlplane/controller/{systemnamespaces,kubernetesservice}/controller.go,
 pkg/registry/rbac/rest/storage_rbac.go, pkg/registry/scheduling/rest/storage_scheduling.go
@@ -18,6 +19,7 @@ from apiserver.admission.chain import CREATE, Attributes
 from apiserver.authentication.user import MASTERS, User
 from apiserver.authorization import bootstrap_policy
 from apiserver.registry.registry import Registry
+from apiserver.storage.watch_cache import WatchCache
 from kube.api import errors, meta, resources
 from kube.api.errors import StatusError
 from kube.api.meta import Object
@@ -25,30 +27,40 @@ from kube.api.resources import Resource
 
 SELF = User("system:apiserver", (MASTERS,))
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
-PRIORITIES = {"system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}
+NODE_CRITICAL = "Used for system critical pods that must not be moved from their current node."
+CLUSTER_CRITICAL = (
+    "Used for system critical pods that must run in the cluster, "
+    "but can be moved to another node if necessary."
+)
+PRIORITIES = {
+    "system-cluster-critical": (2_000_000_000, CLUSTER_CRITICAL),
+    "system-node-critical": (2_000_001_000, NODE_CRITICAL),
+}
 COMPONENT = {"component": "apiserver", "provider": "kubernetes"}
 
 
-async def ensure(registry: Registry, service_ip: str, host: str, port: int) -> None:
-    """Make all that is missing."""
-    for o in [*_namespaces(), *bootstrap_policy.objects(), *_priority_classes()]:
-        await apply(registry, o)
-    await apply(registry, kubernetes_service(service_ip, port))
-    for o in kubernetes_endpoints([host], port):
-        await apply(registry, o)
+async def ensure(registry: Registry, cache: WatchCache, service_ip: str, host: str, port: int) -> None:
+    """Make all that is missing; the cache is filled and of now."""
+    wanted = [*_namespaces(), *bootstrap_policy.objects(), *_priority_classes()]
+    for o in [*wanted, kubernetes_service(service_ip, port), *kubernetes_endpoints([host], port)]:
+        await apply(registry, cache, o)
 
 
-async def apply(registry: Registry, o: Object) -> None:
+async def apply(registry: Registry, cache: WatchCache, o: Object) -> None:
     """Create the object; where it is there already, put its rules, subjects or endpoints right."""
     resource = _resource(o)
     asked = Attributes(CREATE, resource, meta.namespace(o), meta.name(o), SELF)
-    try:
-        await registry.create(asked, meta.deep_copy(o))
+    if cache.get(resource, meta.namespace(o), meta.name(o)) is None:
+        try:
+            await registry.create(asked, meta.deep_copy(o))
+        except StatusError as error:
+            # Another API server that starts at the same moment was faster.
+            if not errors.is_already_exists(error):
+                raise
         return
-    except StatusError as error:
-        if not errors.is_already_exists(error):
-            raise
-    mended = {key: o[key] for key in ("rules", "subjects", "subsets", "endpoints", "ports") if key in o}
+    mended: Object = {
+        key: o[key] for key in ("rules", "subjects", "subsets", "endpoints", "ports") if key in o
+    }
     if mended:
         await registry.update(asked, lambda old: _mended(old, mended))
 
@@ -56,7 +68,7 @@ async def apply(registry: Registry, o: Object) -> None:
 def _mended(old: Object, mended: Object) -> Object:
     if meta.annotations(old).get(bootstrap_policy.AUTO_UPDATE) == "false":
         return old
-    return old | meta.deep_copy(mended)
+    return {**old, **meta.deep_copy(mended)}
 
 
 def _resource(o: Object) -> Resource:
@@ -70,15 +82,13 @@ def _namespaces() -> Iterable[Object]:
 
 
 def _priority_classes() -> Iterable[Object]:
-    for name, value in PRIORITIES.items():
+    for name, (value, description) in PRIORITIES.items():
         yield {
             "apiVersion": "scheduling.k8s.io/v1",
             "kind": "PriorityClass",
             "metadata": {"name": name},
             "value": value,
-            "description": "Used for system critical pods that must not be moved from their current node."
-            if "node" in name
-            else "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.",
+            "description": description,
         }
 
 

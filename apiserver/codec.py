@@ -114,19 +114,20 @@ def _collect(value: Any, path: str, found: list[str]) -> None:
                 _collect(item, f"{path[:-1]}[{index}].", found)
 
 
-def check_kind(resource_kind: str, api_version: str, o: Any) -> Object:
+def check_kind(expected: str, api_version: str, o: Any) -> Object:
     """The object as one of the expected kind (which it may leave out); StatusError 400 otherwise."""
     if not isinstance(o, dict):
-        text = f"the object provided is unrecognized (must be of type {resource_kind}): couldn't get version/kind; "
+        text = (
+            f"the object provided is unrecognized (must be of type {expected}): couldn't get version/kind; "
+        )
         raise errors.bad_request(f"{text}json parse error: not an object")
-    kind, version = o.get("kind") or resource_kind, o.get("apiVersion") or api_version
-    if kind != resource_kind or version != api_version:
-        said = version.rpartition("/")[2]
-        text = f'{kind} in version "{said}" cannot be handled as a {resource_kind}: '
-        text += f"converting ({version}, Kind={kind}) to ({api_version}, Kind={resource_kind}): unknown conversion"
+    kind, version = o.get("kind") or expected, o.get("apiVersion") or api_version
+    if kind != expected or version != api_version:
+        text = f'{kind} in version "{version.rpartition("/")[2]}" cannot be handled as a {expected}: '
+        text += f"converting ({version}, Kind={kind}) to ({api_version}, Kind={expected}): unknown conversion"
         raise errors.bad_request(text)
     rest = {key: value for key, value in o.items() if key not in ("apiVersion", "kind")}
-    return {"apiVersion": api_version, "kind": resource_kind, **rest}
+    return {"apiVersion": api_version, "kind": expected, **rest}
 
 
 def head(resource: Resource) -> bytes:

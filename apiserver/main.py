@@ -25,6 +25,7 @@ from apiserver.admission.default_toleration_seconds import DefaultTolerationSeco
 from apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from apiserver.admission.node_taint import TaintNodesByCondition
 from apiserver.admission.priority import Priority
+from apiserver.admission.role_escalation import RoleEscalation
 from apiserver.admission.service_account import ServiceAccount
 from apiserver.allocators import ServiceAddresses
 from apiserver.authentication.tokens import KeyPair, Tokens
@@ -119,6 +120,7 @@ async def serve(flags: Flags) -> None:
     cache = WatchCache(storage, RESOURCES)
     clock, chance = SystemClock(), random.Random()
     addresses = ServiceAddresses(cache, flags.service_cluster_ip_range, chance, clock)
+    authorizer = Authorizer(cache)
     plugins: list[Plugin] = [
         NamespaceLifecycle(cache),
         ServiceAccount(cache, chance),
@@ -126,6 +128,7 @@ async def serve(flags: Flags) -> None:
         Priority(cache),
         DefaultTolerationSeconds(),
         addresses,
+        RoleEscalation(cache, authorizer),
     ]
     registry = Registry(storage, cache, Chain(plugins), clock, chance, new_uid)
 
@@ -139,7 +142,7 @@ async def serve(flags: Flags) -> None:
         cache,
         registry,
         Tokens(keys, flags.service_account_issuer, clock, find_account),
-        Authorizer(cache),
+        authorizer,
         Metrics(prometheus_client.CollectorRegistry()),
         _kubelet_session(flags),
         clock,
@@ -152,7 +155,7 @@ async def serve(flags: Flags) -> None:
         async with Tasks() as tasks:
             tasks.start("watch cache", cache.run)
             await _until_filled(cache, flags)
-            await bootstrap.ensure(registry, addresses.first, flags.bind_address, flags.secure_port)
+            await bootstrap.ensure(registry, cache, addresses.first, flags.bind_address, flags.secure_port)
             await http.listen(own_socket)
             if flags.shared_port:
                 await http.listen(bind(flags.bind_address, flags.shared_port, "--shared-port", shared=True))
@@ -187,7 +190,7 @@ def _storage(flags: Flags) -> EtcdStorage:
 
 
 def _kubelet_session(flags: Flags) -> aiohttp.ClientSession:
-    """A session for kubelets; without an authority theirs cannot be checked, so none is trusted but the system's."""
+    """A session for kubelets; without an authority of theirs only the system's are trusted."""
     context = tls.client_context(
         flags.kubelet_certificate_authority or None,
         flags.kubelet_client_certificate or None,

@@ -21,7 +21,8 @@ from typing import Any, Self
 import grpc
 import grpc.aio
 
-from etcdlite.pb import rpc_pb2, rpc_pb2_grpc
+from etcdlite.pb import rpc_pb2 as rpc_pb2  # users write requests with its messages
+from etcdlite.pb import rpc_pb2_grpc
 
 READ_ATTEMPT_SECONDS = 3.0
 ROUND_PAUSE_SECONDS = 0.05
@@ -254,9 +255,12 @@ class Client:
     async def _call(
         self, service: str, method: str, request: Any, timeout: float | None = None, *, read: bool = False
     ) -> Any:
+        # Who accepts old state accepts it from a member that has lost its leader, too.
+        metadata = () if getattr(request, "serializable", False) else REQUIRE_LEADER
+
         async def once(endpoint: _Endpoint, seconds: float) -> Any:
             stub = getattr(getattr(endpoint, service), method)
-            return await stub(request, timeout=seconds, metadata=REQUIRE_LEADER)
+            return await stub(request, timeout=seconds, metadata=metadata)
 
         return await self._attempts(once, timeout or self.timeout, read=read)
 

@@ -3,7 +3,6 @@
 They are made at start where they are missing, and their rules are put right where they differ, unless the
 object's annotation autoupdate says false.
 
-Absent: the roles of the 30 controllers one by one: our controller manager is one user with one role.
 After: k8s plugin/pkg/auth/authorizer/rbac/bootstrappolicy/{policy,namespace_policy}.go
 """
 
@@ -12,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from apiserver.authorization import controller_policy
 from kube.api.meta import Object
 
 GROUP = "rbac.authorization.k8s.io"
@@ -49,10 +49,10 @@ VIEWED = [
     rule(
         READ,
         "core",
-        "configmaps endpoints persistentvolumeclaims persistentvolumeclaims/status pods replicationcontrollers "
-        "replicationcontrollers/scale serviceaccounts services services/status bindings events limitranges "
-        "namespaces/status pods/log pods/status replicationcontrollers/status resourcequotas resourcequotas/status "
-        "namespaces",
+        "configmaps endpoints persistentvolumeclaims persistentvolumeclaims/status pods "
+        "replicationcontrollers replicationcontrollers/scale serviceaccounts services "
+        "services/status bindings events limitranges namespaces/status pods/log pods/status replicationcontrollers/status resourcequotas "
+        "resourcequotas/status namespaces",
     ),
     rule(
         READ,
@@ -75,8 +75,8 @@ EDITED = [
     rule(
         WRITE,
         "core",
-        "configmaps events persistentvolumeclaims replicationcontrollers replicationcontrollers/scale secrets "
-        "serviceaccounts services services/proxy",
+        "configmaps events persistentvolumeclaims replicationcontrollers replicationcontrollers/scale "
+        "secrets serviceaccounts services services/proxy",
     ),
     rule("create", "core", "serviceaccounts/token"),
     rule(WRITE, "apps", f"{WORKLOADS} deployments/rollback"),
@@ -216,12 +216,18 @@ def objects() -> Iterable[Object]:
         if name in ("view", "edit"):
             role["metadata"]["labels"][AGGREGATE + {"view": "edit", "edit": "admin"}[name]] = "true"
         yield role
+    for name, lines in controller_policy.CONTROLLERS.items():
+        rules = [rule(*(part.strip() for part in line.split(";"))) for line in lines]
+        yield _object("ClusterRole", controller_policy.PREFIX + name) | {"rules": rules}
+        account = {"kind": "ServiceAccount", "name": name, "namespace": "kube-system"}
+        yield _binding(controller_policy.PREFIX + name, [account])
     for name, subjects in CLUSTER_BINDINGS.items():
-        reference = {"apiGroup": GROUP, "kind": "ClusterRole", "name": name}
-        yield _object("ClusterRoleBinding", name) | {
-            "roleRef": reference,
-            "subjects": [{"apiGroup": GROUP, "kind": kind, "name": subject} for kind, subject in subjects],
-        }
+        yield _binding(name, [{"apiGroup": GROUP, "kind": kind, "name": each} for kind, each in subjects])
+
+
+def _binding(role: str, subjects: list[dict[str, Any]]) -> Object:
+    reference = {"apiGroup": GROUP, "kind": "ClusterRole", "name": role}
+    return _object("ClusterRoleBinding", role) | {"roleRef": reference, "subjects": subjects}
 
 
 def _object(kind: str, name: str) -> Object:

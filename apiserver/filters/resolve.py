@@ -1,5 +1,4 @@
-"""Shell: notes on the request what its URL asks for (request_info), and the resource of the table it
-means."""
+"""Shell: notes on the request what its URL asks for (request_info), and the resource that means."""
 
 from __future__ import annotations
 

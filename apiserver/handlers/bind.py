@@ -40,10 +40,10 @@ async def bind(server: Server, request: ApiRequest) -> Response:
 def assign(pod: Object, binding: Object, node: str, server: Server) -> Object:
     """The pod on its node; StatusError 409 where it has one already, or is on its way out."""
     name = meta.name(pod)
-    if wanted := meta.uid(binding):
-        if wanted != meta.uid(pod):
-            why = f"Precondition failed: UID in precondition: {wanted}, UID in object meta: {meta.uid(pod)}"
-            raise errors.conflict(PODS, name, why)
+    wanted = meta.uid(binding)
+    if wanted and wanted != meta.uid(pod):
+        why = f"Precondition failed: UID in precondition: {wanted}, UID in object meta: {meta.uid(pod)}"
+        raise errors.conflict(PODS, name, why)
     if meta.is_terminating(pod):
         raise errors.conflict(PODS, name, f"pod {name} is being deleted, cannot be assigned to a host")
     if bound := meta.get(pod, "spec", "nodeName"):

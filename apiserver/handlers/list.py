@@ -152,10 +152,11 @@ def _expired(server: Server, token: Token) -> StatusError:
     if not token.start:
         return errors.expired("The resourceVersion for the provided list is too old.")
     text = (
-        "The provided continue parameter is too old to display a consistent list result. You can start a new list "
-        "without the continue parameter, or use the continue token in this response to retrieve the remainder of "
-        "the results. Continuing with the provided token results in an inconsistent list - objects that were "
-        "created, modified, or deleted between the time the first chunk was returned and now may show up in the list."
+        "The provided continue parameter is too old to display a consistent list result. You can start "
+        "a new list without the continue parameter, or use the continue token in this response to retrieve "
+        "the remainder of the results. Continuing with the provided token results in an inconsistent list - "
+        "objects that were created, modified, or deleted between the time the first chunk was returned and "
+        "now may show up in the list."
     )
     error = errors.expired(text)
     error.metadata["continue"] = str(Token(-1, token.start))

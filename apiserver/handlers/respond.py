@@ -89,7 +89,7 @@ def metadata_only(o: Object, api_version: str) -> Object:
 def respond_list(
     request: ApiRequest, entries: Sequence[Entry], list_metadata: dict[str, Any], now: datetime
 ) -> Response:
-    """A list of entries; where the client takes them as they are stored, their bytes are joined, not decoded."""
+    """A list of entries; their bytes are joined, not decoded, where the client takes them as they are."""
     resource = request.kind
     wanted = negotiate(request.headers.get("accept", ""), (TABLE, PARTIAL_LIST))
     if not wanted.target and not wanted.is_yaml and is_stored(resource):

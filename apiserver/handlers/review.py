@@ -93,7 +93,11 @@ def _answer(server: Server, request: ApiRequest, question: Object, user: User) -
         text = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
         found = FieldError.invalid("spec.resourceAttributes", asked, text)
         raise errors.invalid(request.kind.gvk, "", [found])
-    info = _resource_info(asked) if path is None else RequestInfo(path.get("path", ""), path.get("verb", ""))
+    info = (
+        _resource_info(asked or {})
+        if path is None
+        else RequestInfo(path.get("path", ""), path.get("verb", ""))
+    )
     return {"allowed": server.authorizer.allows(user, info)}
 
 

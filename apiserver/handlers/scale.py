@@ -53,7 +53,7 @@ def scaled(old: Object, scale: Object) -> Object:
     if replicas < 0:
         found = FieldError.invalid("spec.replicas", replicas, "must be greater than or equal to 0")
         raise errors.invalid(SCALE, meta.name(old), [found])
-    new = meta.deep_copy(old)
+    new: Object = meta.deep_copy(old)
     new.setdefault("spec", {})["replicas"] = replicas
     new["metadata"]["resourceVersion"] = meta.resource_version(scale)
     return new

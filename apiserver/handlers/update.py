@@ -34,7 +34,8 @@ async def update(server: Server, request: ApiRequest) -> Response:
     def change(old: Object) -> Object:
         if strategy.needs_version and not meta.resource_version(new):
             raise _version_needed(request, new)
-        return deep_copy(new)
+        copy: Object = deep_copy(new)
+        return copy
 
     try:
         updated = await server.registry.update(asked, change)

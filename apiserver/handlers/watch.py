@@ -1,6 +1,6 @@
 """Shell: a watch: what happened to the objects of a selection, one JSON document an event, until it ends.
 
-    [ADDED x for all that are there]   [BOOKMARK "that was all"]   then events as they come, now and then a BOOKMARK
+    [ADDED for all there is]   [BOOKMARK "that was all"]   events as they come, now and then a BOOKMARK
 
 The stream reads a cursor over the cache's log: it costs nothing while nothing happens, and one that cannot
 keep up has its cursor overtaken and ends. It also ends when the client goes, its time is over, or the

@@ -61,7 +61,7 @@ def _is_cpu(metric: dict[str, Any]) -> bool:
 
 
 def _autoscaler_v1(o: Object) -> Object:
-    new = deep_copy(o)
+    new: Object = deep_copy(o)
     spec, status = new.get("spec") or {}, new.get("status") or {}
     for metric in filter(_is_cpu, spec.pop("metrics", None) or []):
         target = metric["resource"].get("target") or {}
@@ -77,7 +77,7 @@ def _autoscaler_v1(o: Object) -> Object:
 
 
 def _autoscaler_v2(o: Object) -> Object:
-    new = deep_copy(o)
+    new: Object = deep_copy(o)
     spec, status = new.get("spec") or {}, new.get("status") or {}
     percentage = spec.pop("targetCPUUtilizationPercentage", None)
     if percentage is not None:

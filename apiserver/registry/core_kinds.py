@@ -115,7 +115,8 @@ def claim_changes(new: Object, old: Object) -> Errors:
     before = {key: value for key, value in old["spec"].items() if key not in CLAIM_MUTABLE}
     if after == before:
         return []
-    text = "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
+    text = "spec is immutable after creation except resources.requests and volumeAttributesClassName "
+    text += "for bound claims"
     return [FieldError.forbidden("spec", text)]
 
 

@@ -1,7 +1,7 @@
 """Core: decides what a DELETE does to an object: remove it, mark it, or nothing.
 
     finalizers or a grace period left?  no  -> Remove
-                                        yes -> Keep(object with a deletionTimestamp), the last one out removes it
+                                        yes -> Keep(it, marked), and the last one out removes it
 
 A pod's deletionTimestamp lies in the future: the moment its grace ends. Everyone else's is now. The
 propagation policy is written down as a finalizer (foregroundDeletion, orphan) which the garbage collector

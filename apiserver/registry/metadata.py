@@ -87,7 +87,7 @@ def restore(new: Object, old: Object) -> None:
     """Put back what clients leave out but may not change."""
     metadata, former = new.setdefault("metadata", {}), old["metadata"]
     for part in ("uid", "creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds"):
-        if not metadata.get(part) or part == "generation":
+        if not metadata.get(part) or part in ("creationTimestamp", "generation"):
             metadata.pop(part, None)
             if part in former:
                 metadata[part] = former[part]
@@ -102,7 +102,6 @@ def validate_update(new: Object, old: Object) -> Errors:
         "name",
         "namespace",
         "uid",
-        "creationTimestamp",
         "deletionTimestamp",
         "deletionGracePeriodSeconds",
     ):
@@ -112,7 +111,8 @@ def validate_update(new: Object, old: Object) -> Errors:
     if meta.is_terminating(old):
         added = [each for each in meta.finalizers(new) if each not in meta.finalizers(old)]
         if added:
-            text = f"no new finalizers can be added if the object is being deleted, found new finalizers {_go_strings(added)}"
+            text = "no new finalizers can be added if the object is being deleted, "
+            text += f"found new finalizers {_go_strings(added)}"
             errors.append(FieldError.forbidden("metadata.finalizers", text))
     return errors
 

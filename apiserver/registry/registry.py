@@ -1,7 +1,7 @@
 """Shell: creates, changes and deletes objects of every kind; the only writer of the store.
 
     create:  default -> admit -> prepare -> validate -> store, if the key is free
-    update:  read -> change -> admit -> prepare -> validate -> store, if nobody was faster; else again from the start
+    update:  read -> change -> admit -> prepare -> validate -> store, if nobody was faster; else again
     delete:  read -> plan_deletion -> remove or mark, if nobody was faster
 
 An update starts from the watch cache, which may be a moment old: the guarded write finds out, and hands
@@ -105,7 +105,7 @@ class Registry:
         return o
 
     async def update(self, attributes: Attributes, change: Change) -> Object:
-        """Change the object that stands there; `change` may be called several times and gets a copy of its own."""
+        """Change what stands there; `change` may be called several times, each time with a fresh copy."""
         current = await self._current(attributes)
         for _ in range(UPDATE_ATTEMPTS):
             try:

@@ -21,6 +21,7 @@ NOT_COUNTED = ("metadata", "status", "apiVersion", "kind")
 
 
 def has_status(resource: Resource) -> bool:
+    """True for kinds with two doors."""
     return resource.subresource("status") is not None
 
 

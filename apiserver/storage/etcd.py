@@ -107,8 +107,8 @@ class EtcdStorage:
     async def claim_compaction(self, seen: tuple[int, int]) -> tuple[bool, int, int]:
         """Take the turn to compact: of several API servers the one whose guarded write succeeds.
 
-        `seen` is (version of the guard key, revision remembered then); the answer is (is it our turn, version, the revision
-        of the store at the last claim).
+        `seen` is (version of the guard key, revision remembered then); the answer is (is it our turn,
+        version, the revision of the store at the last claim).
         """
         version, _ = seen
         revision = await self.current_revision()

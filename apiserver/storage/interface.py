@@ -97,7 +97,7 @@ class Storage(Protocol):
         """A revision not older than any write acknowledged before this call."""
 
     def watch(self, start_revision: int) -> AsyncIterator[Changes]:
-        """Every change of every key from `start_revision` on; raises Compacted, resumes over lost connections."""
+        """Every change of every key from `start_revision` on; raises Compacted, resumes by itself."""
 
     async def compact(self, revision: int) -> None:
         """Forget what was before the revision."""

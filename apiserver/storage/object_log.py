@@ -30,7 +30,7 @@ WINDOW_EVENTS = 10_000
 
 
 class TooOld(Exception):
-    """The events after the revision asked for are no longer kept; `oldest` is the first revision that would do."""
+    """The events after a revision are no longer kept; `oldest` is the first one that would do."""
 
     def __init__(self, revision: int, oldest: int) -> None:
         super().__init__(f"too old resource version: {revision} ({oldest})")
@@ -57,7 +57,7 @@ Match = Callable[[Entry], bool]
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One change: the state after it (the last state, under the deletion's revision, if `deleted`) and the one before."""
+    """One change: the state after it (if `deleted`: the last one, under the new revision) and before."""
 
     revision: int
     entry: Entry

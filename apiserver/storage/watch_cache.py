@@ -1,6 +1,6 @@
 """Shell: keeps every object of the store in memory, by one list and one watch, for all who read.
 
-    store --list, then watch--> WatchCache --by key prefix--> ObjectLog of pods, of nodes, ... --> lists and watches
+    store --list, watch--> WatchCache --by key prefix--> ObjectLog of pods, of nodes ... --> lists, watches
 
 A consistent read asks the store only for its current revision, which is cheap, and waits until the cache
 has it. The watch is over every key of the store, not only ours: then each revision comes by, and having
@@ -77,7 +77,9 @@ class WatchCache:
 
     def get(self, resource: Resource, namespace: str, name: str) -> Entry | None:
         """What the cache has now; it may be behind the store by a moment."""
-        return self.log(resource).objects.get(f"{namespace}/{name}" if resource.namespaced else name)
+        key = f"{namespace}/{name}" if resource.namespaced else name
+        entry: Entry | None = self.log(resource).objects.get(key)
+        return entry
 
     @property
     def is_filled(self) -> bool:
