@@ -89,6 +89,9 @@ class Cursors:
     def close(self, cursor: Cursor) -> None:
         self._interests.remove(cursor)
 
+    def __len__(self) -> int:
+        return sum(1 for _ in self._interests.all())
+
     def poll(self, cursor: Cursor) -> list[KeyValue] | Refusal:
         """The cursor's next changes, in whole revisions; it may still be behind afterwards."""
         assert cursor.is_behind, "nothing to poll"

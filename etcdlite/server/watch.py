@@ -21,17 +21,18 @@ from typing import Any
 import grpc.aio
 
 from etcdlite import codec
-from etcdlite.errors import Refusal
+from etcdlite.errors import Refusal, StoreError
 from etcdlite.mvcc.key_value import KeyValue
 from etcdlite.mvcc.watch import Cursor, Cursors
 from etcdlite.node import Node
 from etcdlite.pb import kv_pb2, rpc_pb2, rpc_pb2_grpc
-from etcdlite.server.answers import header, lacks_leader, refuse
+from etcdlite.server.answers import accept, header, lacks_leader, refuse
 from etcdlite.server.requests import REQUEST_SIZE_BYTES
 
 ALL_WATCHES = -1  # the watch id of what concerns no single watch: manual progress, refused creations
 FRAGMENT_SIZE_BYTES = REQUEST_SIZE_BYTES + 512 * 1024
 PROGRESS_INTERVAL_SECONDS = 600.0
+LEADERLESS_ELECTIONS = 3  # election timeouts a stream that demands a leader goes without one
 DUPLICATE_ID = "mvcc: duplicate watch ID provided on the WatchStream"
 EMPTY_RANGE = "mvcc: watcher range is empty"
 
@@ -45,19 +46,29 @@ class WatchServicer(rpc_pb2_grpc.WatchServicer):  # type: ignore[misc]  # the st
         self._progress_interval_seconds = progress_interval_seconds
 
     async def Watch(self, requests: Any, context: Any) -> None:  # noqa: N802
-        if lacks_leader(self.node, context):
-            await refuse(context, Refusal.NO_LEADER)
         stream = WatchStream(self.node, self._cursors, context, self._progress_interval_seconds)
         try:
             async with asyncio.TaskGroup() as tasks:
                 writing = tasks.create_task(stream.write())
-                progress = tasks.create_task(stream.notify_progress())
+                others = [tasks.create_task(stream.notify_progress()), tasks.create_task(self._lead(context))]
                 await stream.read()
                 stream.finish()
                 await writing
-                progress.cancel()
+                for task in others:
+                    task.cancel()
+        except* StoreError:
+            await refuse(context, Refusal.NO_LEADER)
         finally:
             stream.close()
+
+    async def _lead(self, context: Any) -> None:
+        """End the stream of a client who demands a leader when there is none, now or for three elections."""
+        accept(Refusal.NO_LEADER if lacks_leader(self.node, context) else None)
+        missing_count = 0
+        while missing_count < LEADERLESS_ELECTIONS:
+            await asyncio.sleep(self.node.limits.election_seconds)
+            missing_count = missing_count + 1 if lacks_leader(self.node, context) else 0
+        raise StoreError(Refusal.NO_LEADER)
 
 
 class Watch:
