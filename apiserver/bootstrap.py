@@ -4,8 +4,8 @@
 
 Everything goes through the registry like a client's requests, so that defaults and rules are the same.
 
-    namespaces -> RBAC policy -> priority classes -> Service default/kubernetes
-name the one that started last.
+Absent: Leases of the API servers, from which the endpoints of default/kubernetes could name all that run;
+they name the one that started last.
 
 After: k8s pkg/controlplane/controller/{systemnamespaces,kubernetesservice}/controller.go,
 pkg/registry/rbac/rest/storage_rbac.go, pkg/registry/scheduling/rest/storage_scheduling.go

@@ -51,8 +51,8 @@ VIEWED = [
         "core",
         "configmaps endpoints persistentvolumeclaims persistentvolumeclaims/status pods "
         "replicationcontrollers replicationcontrollers/scale serviceaccounts services "
-        "services/status bindings events limitranges namespaces/status pods/log pods/status replicationcontrollers/status resourcequotas "
-        "resourcequotas/status namespaces",
+        "services/status bindings events limitranges namespaces/status pods/log pods/status "
+        "replicationcontrollers/status resourcequotas resourcequotas/status namespaces",
     ),
     rule(
         READ,
