@@ -20,6 +20,7 @@ class StorageError(Exception):
 
     StorageError
     |- Compacted                       the entries were dropped after a snapshot
+    |- LogDoesNotFit                   after a restart: log and state machine on disk do not belong together
     |- Unavailable                     the entries are not there yet
     '- SnapshotTemporarilyUnavailable  ask again later
     """
@@ -31,6 +32,10 @@ class Compacted(StorageError):
 
 class Unavailable(StorageError):
     """The requested entries are beyond the end."""
+
+
+class LogDoesNotFit(StorageError):
+    """Log and state machine on disk do not belong together; the text says where they part."""
 
 
 class SnapshotTemporarilyUnavailable(StorageError):
@@ -159,13 +164,15 @@ def recover(hard_state: HardState, entries: Sequence[Entry], applied: SnapshotMe
         first, *rest = entries  # the oldest says what precedes the others
         storage._start, storage._entries = (first.index, first.term), rest
     elif entries and entries[0].index > applied.index:
-        assert entries[0].index == applied.index + 1, f"entries {applied.index + 1} on are missing"
+        if entries[0].index > applied.index + 1:
+            raise LogDoesNotFit(
+                f"the state ends at entry {applied.index}, the log begins at {entries[0].index}"
+            )
         storage._entries = list(entries)
     term = max(hard_state.term, storage.term(storage.last_index()))
     vote = hard_state.vote if term == hard_state.term else NONE
     commit = max(hard_state.commit, applied.index)
-    assert commit <= storage.last_index(), (
-        f"entry {commit} was committed, the log ends at {storage.last_index()}"
-    )
+    if commit > storage.last_index():
+        raise LogDoesNotFit(f"entry {commit} was committed, the log ends at {storage.last_index()}")
     storage._hard_state = HardState(term, vote, commit)
     return storage
