@@ -1,4 +1,4 @@
-"""Core: does a toleration bear a taint, does a node selector term fit a node.
+"""Core: what plug-ins share: does a pod tolerate a node's taints, does its node affinity allow the node.
 
 After: k8s staging/src/k8s.io/component-helpers/scheduling/corev1 (helpers.go, nodeaffinity/nodeaffinity.go).
 """
@@ -10,11 +10,22 @@ from typing import Any
 
 from kube.api import meta
 from kube.api.meta import Object
+from scheduler.framework.node_info import NodeInfo
+from scheduler.framework.pod_info import PodInfo
 
 
 def tolerates(tolerations: Iterable[Object], taint: Object) -> bool:
     """True when one of the tolerations bears the taint."""
     return any(_bears(toleration, taint) for toleration in tolerations)
+
+
+def tolerates_hard_taints(pod: PodInfo, node: NodeInfo) -> bool:
+    """True when no NoSchedule or NoExecute taint keeps the pod off the node."""
+    tolerations = pod.spec.get("tolerations") or ()
+    return all(
+        taint.get("effect") not in ("NoSchedule", "NoExecute") or tolerates(tolerations, taint)
+        for taint in node.taints
+    )
 
 
 def _bears(toleration: Object, taint: Object) -> bool:
@@ -27,6 +38,26 @@ def _bears(toleration: Object, taint: Object) -> bool:
     if operator in ("Lt", "Gt"):
         return _compare(value, wanted, operator)
     return operator == "Exists" or (operator == "Equal" and value == wanted)
+
+
+def node_affinity(pod: PodInfo) -> Object:
+    """The pod's node affinity, or nothing."""
+    return meta.get(pod.spec, "affinity", "nodeAffinity", default=None) or {}
+
+
+def required_terms(pod: PodInfo) -> list[Object] | None:
+    """The node selector terms of which one must fit; None when any node will do."""
+    required = node_affinity(pod).get("requiredDuringSchedulingIgnoredDuringExecution")
+    return None if required is None else required.get("nodeSelectorTerms") or []
+
+
+def allows_node(pod: PodInfo, node: NodeInfo) -> bool:
+    """True when the pod's nodeSelector and required node affinity allow the node."""
+    selector = pod.spec.get("nodeSelector") or {}
+    if any(node.labels.get(key) != value for key, value in selector.items()):
+        return False
+    terms = required_terms(pod)
+    return terms is None or any(matches_node(term, node.node or {}) for term in terms)
 
 
 def matches_node(term: Object, node: Object) -> bool:

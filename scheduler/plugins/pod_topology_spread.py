@@ -27,10 +27,9 @@ from scheduler.framework.interface import (
     unresolvable,
     unschedulable,
 )
-from scheduler.framework.matching import tolerates
+from scheduler.framework.matching import allows_node, tolerates_hard_taints
 from scheduler.framework.node_info import NodeInfo
 from scheduler.framework.pod_info import PodInfo
-from scheduler.plugins.node_affinity import is_wanted
 
 _HOSTNAME = "kubernetes.io/hostname"
 _ZONE = "topology.kubernetes.io/zone"
@@ -139,13 +138,9 @@ def _domain_counts(
 
 
 def _is_eligible(constraint: Constraint, pod: PodInfo, node: NodeInfo) -> bool:
-    if constraint.honors_affinity and not is_wanted(pod, node):
+    if constraint.honors_affinity and not allows_node(pod, node):
         return False
-    if not constraint.honors_taints:
-        return True
-    tolerations = pod.spec.get("tolerations") or ()
-    hard = (taint for taint in node.taints if taint.get("effect") in ("NoSchedule", "NoExecute"))
-    return all(tolerates(tolerations, taint) for taint in hard)
+    return not constraint.honors_taints or tolerates_hard_taints(pod, node)
 
 
 def _explicit(pod: PodInfo, when_unsatisfiable: str) -> list[Constraint]:

@@ -16,7 +16,7 @@ from scheduler.framework.interface import (
     normalize,
     unresolvable,
 )
-from scheduler.framework.matching import tolerates
+from scheduler.framework.matching import tolerates, tolerates_hard_taints
 from scheduler.framework.node_info import NodeInfo
 from scheduler.framework.pod_info import PodInfo
 
@@ -30,11 +30,7 @@ class TaintToleration:
     events = frozenset({ClusterEvent.NODE_ADDED, ClusterEvent.NODE_TAINTS_CHANGED})
 
     def filter(self, state: CycleState, pod: PodInfo, node: NodeInfo) -> Verdict:
-        if not node.taints:
-            return SUCCESS
-        tolerations = pod.spec.get("tolerations") or ()
-        hard = (taint for taint in node.taints if taint.get("effect") in ("NoSchedule", "NoExecute"))
-        return SUCCESS if all(tolerates(tolerations, taint) for taint in hard) else _REFUSAL
+        return SUCCESS if tolerates_hard_taints(pod, node) else _REFUSAL
 
     def score(self, state: CycleState, pod: PodInfo, nodes: Sequence[NodeInfo]) -> Sequence[float]:
         if not any(node.taints for node in nodes):
