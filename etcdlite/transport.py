@@ -26,6 +26,7 @@ import grpc
 import grpc.aio
 
 from etcdlite import codec, snapshots
+from etcdlite.coalesce import coalesce
 from etcdlite.mvcc.backend import Backend
 from etcdlite.pb import peer_pb2, peer_pb2_grpc
 from etcdlite.raft.messages import Message, MessageType
@@ -227,8 +228,8 @@ class Peer:
                 self._wake.clear()
                 while self._queue and not ended.done():
                     count = min(len(self._queue), BATCH_MESSAGES_MAX)
-                    batch = [codec.message_to_pb(self._queue.popleft()) for _ in range(count)]
-                    await call.write(peer_pb2.MessageBatch(messages=batch))
+                    batch = coalesce(self._queue.popleft() for _ in range(count))
+                    await call.write(peer_pb2.MessageBatch(messages=map(codec.message_to_pb, batch)))
             raise asyncio.InvalidStateError("the other member closed the stream")
         finally:
             ended.cancel()
