@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from itertools import groupby
 from typing import Any
 
 from kube.api import meta
@@ -23,30 +24,26 @@ from kube.api.meta import Object
 
 def render(actions: Iterable[Action], known: Mapping[str, Object]) -> str:
     """The actions as text; `known` are the objects as they were, by uid."""
-    lines = [line for action in actions for line in _lines(action, known)]
-    counted: list[str] = []
-    for line in lines:
-        if counted and counted[-1].split("  x")[0] == line:
-            head, _, count = counted[-1].partition("  x")
-            counted[-1] = f"{head}  x{int(count or 1) + 1}"
-        else:
-            counted.append(line)
-    return "\n".join(counted) or "nothing"
+    blocks = ["\n".join(_lines(action, known)) for action in actions]
+    counted = [(block, len(list(run))) for block, run in groupby(blocks)]
+    return "\n".join(_times(block, count) for block, count in counted) or "nothing"
+
+
+def _times(block: str, count: int) -> str:
+    return f"{count} times {block}" if count > 1 else block
 
 
 def _lines(action: Action, known: Mapping[str, Object]) -> list[str]:
     match action:
         case Create():
-            name = meta.name(action.object) or f"{action.object['metadata'].get('generateName')}*"
+            told = action.announcement
             size = meta.get(action.object, "spec", "replicas")
-            lines = [
-                f"create {action.resource.plural} {name}" + (f" replicas={size}" if size is not None else "")
+            name = meta.name(action.object) or f"{action.object['metadata'].get('generateName')}*"
+            what = f"create {action.resource.plural} {name}"
+            return [
+                what if size is None else f"{what} replicas={size}",
+                *([f"    then event {told.success_reason}: {told.success_message}"] if told else []),
             ]
-            if action.announcement is not None:
-                lines.append(
-                    f"    then event {action.announcement.success_reason}: {action.announcement.success_message}"
-                )
-            return lines
         case Update():
             what = f"update {action.resource.plural} {meta.name(action.object)}"
             return [
@@ -87,7 +84,7 @@ def _flat(value: Any, path: str = "") -> dict[str, Any]:
         }
     if path.endswith("conditions") and isinstance(value, list):
         return {f"{path}.{each['type']}": _condition(each) for each in value}
-    return {path: value}
+    return {path: value} if value not in ({}, []) else {}
 
 
 def _condition(condition: Mapping[str, Any]) -> str:
