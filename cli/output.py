@@ -70,7 +70,11 @@ def qualified_name(resource: Resource, name: str) -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """PyYAML with the small differences of Kubernetes' YAML: text of several lines as a block."""
+    """PyYAML with Kubernetes' small differences: double quotes, and text of several lines as a block."""
+
+    def choose_scalar_style(self) -> str:
+        style: str = super().choose_scalar_style()
+        return '"' if style == "'" else style
 
 
 def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:

@@ -1,9 +1,9 @@
 """Shell: the process that all components are forked from.
 
 A dozen Python interpreters that each import gRPC and a web server cost seconds and hundreds of megabytes.
-The nursery imports every component's `main` once and then does nothing but wait: on a request it forks, and
-the child calls the component's `main` with its arguments, as `python -P -m <package>` would. Imports are
-shared.
+The nursery imports a component's `main` when it is first asked for one and forks; the child calls that
+`main` with its arguments, as `python -P -m <package>` would. So all share what was imported, and the
+store's members, asked for first, start while the rest is still being imported.
 
 It speaks JSON lines over the socket it was started with (its standard input):
 
@@ -84,6 +84,7 @@ class Nursery:
         return bool(data)
 
     def _start(self, request: dict[str, Any]) -> None:
+        _import(request["module"])
         threads = os.listdir("/proc/self/task")
         assert len(threads) == 1, f"{len(threads)} threads in the nursery: a fork could hang"
         pid = os.fork()
@@ -112,6 +113,15 @@ class Nursery:
         self._supervisor.close()
         for pidfd in self._children:
             os.close(pidfd)
+
+
+def _import(package: str) -> None:
+    """Import a component's main for all children to come; what cannot be imported is told by its child."""
+    with contextlib.suppress(Exception):
+        importlib.import_module(f"{package}.main")
+    # What stands in memory now is not garbage: a collection in a child would copy every page of it.
+    gc.collect()
+    gc.freeze()
 
 
 def _be_component(request: dict[str, Any]) -> NoReturn:
@@ -148,19 +158,12 @@ def _redirect(log: Path) -> None:
 
 
 def main() -> None:
-    """Import, then serve; started by the supervisor with the socket as standard input."""
-    title, *packages = sys.argv[1:]
-    setproctitle.setproctitle(title)
+    """Serve; started by the supervisor with the socket as standard input."""
+    setproctitle.setproctitle(sys.argv[1])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # The descriptor moves away from 0, which the children need for /dev/null.
     supervisor = socket.socket(fileno=os.dup(0))
     _redirect_input()
-    for package in packages:
-        # One that cannot be imported says why in its own log, when it is to be started.
-        with contextlib.suppress(ImportError):
-            importlib.import_module(f"{package}.main")
-    gc.collect()
-    gc.freeze()
     Nursery(supervisor).serve()
 
 

@@ -8,7 +8,6 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Sequence
 from typing import Any
 
 from deploy.identity import Identity, identity_of
@@ -29,11 +28,8 @@ class NurseryLost(Exception):
 class NurseryClient:
     """One nursery at a time; a lost one is replaced at the next start."""
 
-    def __init__(
-        self, layout: Layout, packages: Sequence[str], claim: socket.socket | None, *, end_children: bool
-    ) -> None:
-        self._layout, self._packages = layout, packages
-        self._claim, self._end_children = claim, end_children
+    def __init__(self, layout: Layout, claim: socket.socket | None, *, end_children: bool) -> None:
+        self._layout, self._claim, self._end_children = layout, claim, end_children
         self._link: _Link | None = None
         self._starting = asyncio.Lock()
 
@@ -61,7 +57,7 @@ class NurseryClient:
         with theirs, log.open("ab") as out:
             child = await asyncio.create_subprocess_exec(
                 sys.executable,
-                *("-P", "-m", "deploy.nursery", _title("nursery", self._layout), *self._packages),
+                *("-P", "-m", "deploy.nursery", _title("nursery", self._layout)),
                 stdin=theirs.fileno(),
                 stdout=out,
                 stderr=out,

@@ -76,8 +76,7 @@ class Supervisor:
     ) -> None:
         self._layout, self._claim, self._clock = layout, claim, clock
         self._components = [Component(process) for process in processes]
-        packages = list(dict.fromkeys(process.module for process in processes))
-        self._nursery = NurseryClient(layout, packages, claim, end_children=end_children)
+        self._nursery = NurseryClient(layout, claim, end_children=end_children)
         self._stop = asyncio.Event()
 
     def stop(self) -> None:

@@ -36,8 +36,10 @@ def command(
         texts = []
         for target in wanted:
             for o in await _objects(session, target, labels):
-                related = describer(target.resource).related
-                others = {related.resource.plural: await _related(session, related, o)} if related else {}
+                others = {
+                    related.resource.plural: await _related(session, related, o)
+                    for related in describer(target.resource).related
+                }
                 view = View(o, clock.now(), await _events(session, o), others)
                 texts.append(describe(target.resource, view))
         click.echo("\n\n\n".join(texts) if texts else "No resources found.")
@@ -54,7 +56,7 @@ async def _objects(session: Session, target: Target, labels: str) -> list[Object
 
 
 async def _related(session: Session, related: Related, o: Object) -> list[Object]:
-    place = None if related.everywhere else meta.namespace(o)
+    place = related.namespace(o)
     answer = await session.client.list(related.resource, place, related.labels(o), related.fields(o))
     items: list[Object] = answer["items"]
     return items

@@ -29,7 +29,7 @@ def write_containers(
     indent = "  " if statuses is not None else " "
     for container in containers:
         out.line(f"{indent}{container['name']}:", level)
-        _write_container(out, container, by_name.get(container["name"]), level + 2)
+        _write_container(out, container, by_name.get(container["name"]), 2)
 
 
 def _write_container(out: Writer, container: Object, status: Object | None, level: int) -> None:
@@ -107,6 +107,21 @@ def write_volumes(out: Writer, volumes: Sequence[Object], level: int) -> None:
         source = next((key for key in volume if key != "name"), "emptyDir")
         out.line(f"{volume['name']}:", level + 1)
         out.field("Type", VOLUME_TYPES.get(source, source), level + 2)
+        for piece in meta.get(volume, "projected", "sources", default=[]):
+            _write_projected(out, piece, level + 2)
+
+
+def _write_projected(out: Writer, piece: Object, level: int) -> None:
+    if token := piece.get("serviceAccountToken"):
+        out.field("TokenExpirationSeconds", token.get("expirationSeconds", 3600), level)
+    for key in ("configMap", "secret"):
+        if source := piece.get(key):
+            title = key[0].upper() + key[1:]
+            out.field(f"{title}Name", source.get("name", ""), level)
+            optional = source.get("optional")
+            out.field(f"{title}Optional", "<nil>" if optional is None else str(optional).lower(), level)
+    if "downwardAPI" in piece:
+        out.field("DownwardAPI", "true", level)
 
 
 def write_scheduling(out: Writer, spec: Object, level: int = 0) -> None:

@@ -41,6 +41,4 @@ def _interval(event: Object, now: datetime) -> str:
 
 
 def _source(event: Object) -> str:
-    component = meta.get(event, "source", "component") or event.get("reportingComponent") or ""
-    host = meta.get(event, "source", "host")
-    return f"{component}, {host}" if host else component
+    return str(meta.get(event, "source", "component") or event.get("reportingComponent") or "")

@@ -15,6 +15,7 @@ from kube.api.meta import Object
 
 ROLE_LABEL = "node-role.kubernetes.io/"
 FINISHED = ("Succeeded", "Failed")
+STANDARD = ("cpu", "memory", "ephemeral-storage")
 INFO = {
     "machineID": "Machine ID",
     "systemUUID": "System UUID",
@@ -42,6 +43,7 @@ def write(out: Writer, view: View) -> None:
     out.field("CreationTimestamp", timestamp(meta.get(node, "metadata", "creationTimestamp")))
     _write_taints(out, spec.get("taints") or [])
     out.field("Unschedulable", str(bool(spec.get("unschedulable"))).lower())
+    _write_lease(out, view.related.get("leases", ()))
     _write_conditions(out, status.get("conditions") or [])
     out.line("Addresses:")
     for address in status.get("addresses") or []:
@@ -51,17 +53,17 @@ def write(out: Writer, view: View) -> None:
         for name, amount in sorted((status.get(title.lower()) or {}).items()):
             out.field(name, amount, 1)
     out.line("System Info:")
-    for key, value in (status.get("nodeInfo") or {}).items():
-        if key in INFO:
-            out.field(INFO[key], value, 1)
+    for key, title in INFO.items():
+        out.field(title, meta.get(status, "nodeInfo", key, default=""), 1)
     if spec.get("podCIDR"):
         out.field("PodCIDR", spec["podCIDR"])
         out.field("PodCIDRs", ",".join(spec.get("podCIDRs") or [spec["podCIDR"]]))
     running = [
         pod for pod in view.related.get("pods", ()) if meta.get(pod, "status", "phase") not in FINISHED
     ]
-    _write_pods(out, running, view)
-    _write_allocated(out, running, status.get("allocatable") or {})
+    allocatable = status.get("allocatable") or {}
+    _write_pods(out, running, allocatable, view)
+    _write_allocated(out, running, allocatable)
 
 
 def _write_taints(out: Writer, taints: Sequence[Object]) -> None:
@@ -74,6 +76,15 @@ def _write_taints(out: Writer, taints: Sequence[Object]) -> None:
         out.line(f"\t{text}")
 
 
+def _write_lease(out: Writer, leases: Sequence[Object]) -> None:
+    """The heartbeat by which the cluster knows that the node lives."""
+    out.line("Lease:")
+    lease: Object = leases[0] if leases else {}
+    out.field("HolderIdentity", meta.get(lease, "spec", "holderIdentity", default="<unset>"), 1)
+    out.field("AcquireTime", timestamp(meta.get(lease, "spec", "acquireTime")), 1)
+    out.field("RenewTime", timestamp(meta.get(lease, "spec", "renewTime")), 1)
+
+
 def _write_conditions(out: Writer, conditions: Sequence[Object]) -> None:
     if not conditions:
         return
@@ -82,22 +93,22 @@ def _write_conditions(out: Writer, conditions: Sequence[Object]) -> None:
     out.line("----\t------\t-----------------\t------------------\t------\t-------", 1)
     for each in conditions:
         times = (timestamp(each.get("lastHeartbeatTime")), timestamp(each.get("lastTransitionTime")))
-        cells = (f"{each['type']} ", each["status"], *times, each.get("reason", ""), each.get("message", ""))
-        out.line("\t".join(cells), 1)
+        cells = (each["type"], each["status"], *times, each.get("reason", ""), each.get("message", ""))
+        out.line(" \t".join(cells), 1)
 
 
-def _write_pods(out: Writer, pods: Sequence[Object], view: View) -> None:
+def _write_pods(out: Writer, pods: Sequence[Object], allocatable: Mapping[str, str], view: View) -> None:
     out.line(f"Non-terminated Pods:\t({len(pods)} in total)")
-    out.line("Namespace\tName\tCPU Requests\tCPU Limits\tMemory Requests\tMemory Limits\tAge", 1)
-    out.line("---------\t----\t------------\t----------\t---------------\t-------------\t---", 1)
+    out.line("Namespace\tName\t\tCPU Requests\tCPU Limits\tMemory Requests\tMemory Limits\tAge", 1)
+    out.line("---------\t----\t\t------------\t----------\t---------------\t-------------\t---", 1)
     for pod in sorted(pods, key=meta.key):
-        amounts = [
-            quantity_text(name, total([pod], kind, name))
+        shares = [
+            _share(name, total([pod], kind, name), allocatable)
             for name in ("cpu", "memory")
             for kind in ("requests", "limits")
         ]
         age = view.age(pod["metadata"]["creationTimestamp"])
-        out.line("\t".join((meta.namespace(pod), meta.name(pod), *amounts, age)), 1)
+        out.line("\t".join((meta.namespace(pod), meta.name(pod), "", *shares, age)), 1)
 
 
 def _write_allocated(out: Writer, pods: Sequence[Object], allocatable: Mapping[str, str]) -> None:
@@ -105,7 +116,7 @@ def _write_allocated(out: Writer, pods: Sequence[Object], allocatable: Mapping[s
     out.line("(Total limits may be over 100 percent, i.e., overcommitted.)", 1)
     out.line("Resource\tRequests\tLimits", 1)
     out.line("--------\t--------\t------", 1)
-    for name in ("cpu", "memory"):
+    for name in STANDARD:
         cells = [_share(name, total(pods, kind, name), allocatable) for kind in ("requests", "limits")]
         out.line("\t".join((name, *cells)), 1)
 

@@ -44,7 +44,7 @@ def write(out: Writer, view: View) -> None:
         out.line("Conditions:")
         out.line("Type\tStatus", 1)
         for condition in status["conditions"]:
-            out.line(f"{condition['type']}\t{condition['status']} ", 1)
+            out.line(f"{condition['type']} \t{condition['status']} ", 1)
     write_volumes(out, spec.get("volumes") or [], 0)
     if status.get("qosClass"):
         out.field("QoS Class", status["qosClass"])

@@ -14,12 +14,15 @@ from kube.api.meta import Object
 from kube.api.resources import (
     DEPLOYMENTS,
     ENDPOINT_SLICES,
+    LEASES,
     NODES,
     PODS,
     REPLICA_SETS,
     SERVICES,
     Resource,
 )
+
+NODE_LEASES = "kube-node-lease"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ class Related:
     resource: Resource
     labels: Callable[[Object], str] = lambda _: ""
     fields: Callable[[Object], str] = lambda _: ""
-    everywhere: bool = False
+    namespace: Callable[[Object], str | None] = meta.namespace
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,23 +40,31 @@ class Describer:
     """How one kind is described."""
 
     write: Callable[[Writer, View], None]
-    related: Related | None = None
+    related: tuple[Related, ...] = ()
 
 
 def _own_selector(o: Object) -> str:
     return str(Selector.from_label_selector(meta.get(o, "spec", "selector")))
 
 
+def _own_name(o: Object) -> str:
+    return f"metadata.name={meta.name(o)}"
+
+
 DESCRIBERS: Mapping[Resource, Describer] = {
     PODS: Describer(pod.write),
-    DEPLOYMENTS: Describer(workload.write_deployment, Related(REPLICA_SETS, labels=_own_selector)),
-    REPLICA_SETS: Describer(workload.write_replica_set, Related(PODS, labels=_own_selector)),
+    DEPLOYMENTS: Describer(workload.write_deployment, (Related(REPLICA_SETS, labels=_own_selector),)),
+    REPLICA_SETS: Describer(workload.write_replica_set, (Related(PODS, labels=_own_selector),)),
     NODES: Describer(
-        node.write, Related(PODS, fields=lambda o: f"spec.nodeName={meta.name(o)}", everywhere=True)
+        node.write,
+        (
+            Related(PODS, fields=lambda o: f"spec.nodeName={meta.name(o)}", namespace=lambda _: None),
+            Related(LEASES, fields=_own_name, namespace=lambda _: NODE_LEASES),
+        ),
     ),
     SERVICES: Describer(
         service.write,
-        Related(ENDPOINT_SLICES, labels=lambda o: f"kubernetes.io/service-name={meta.name(o)}"),
+        (Related(ENDPOINT_SLICES, labels=lambda o: f"kubernetes.io/service-name={meta.name(o)}"),),
     ),
 }
 GENERIC = Describer(generic.write)

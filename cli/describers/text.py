@@ -45,7 +45,7 @@ def elastic(rows: list[list[str]]) -> list[str]:
     """Lay out rows of cells; every cell but a row's last belongs to a column."""
     laid = [""] * len(rows)
     _lay_out(rows, laid, 0, len(rows), 0)
-    return [text.rstrip() for text in laid]
+    return laid
 
 
 def _lay_out(rows: list[list[str]], laid: list[str], first: int, end: int, column: int) -> None:
