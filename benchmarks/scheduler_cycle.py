@@ -2,8 +2,9 @@
 
     python -P benchmarks/scheduler_cycle.py [nodes] [pods]
 
-Measures scheduling cycles alone: no API server, no binding. A tenth of the nodes is tainted, so that filters
-have something to refuse; the pods belong to ten ReplicaSets, so that spreading has something to count.
+Measures the processor time of scheduling cycles alone: no API server, no binding. A tenth of the nodes is
+tainted, so that filters have something to refuse; the pods belong to ten ReplicaSets, so that spreading has
+something to count.
 """
 
 from __future__ import annotations
@@ -42,13 +43,13 @@ def main() -> None:
     cycle = Cycle(framework, random.Random(1), Nominator())
     for i in range(nodes):
         cache.set_node(make_node(i))
-    began = time.perf_counter()
+    began = time.process_time()
     for i in range(pods):
         pod = make_pod(i)
         outcome = cycle.schedule(PodInfo.of(pod), cache.cluster_snapshot())
         assert isinstance(outcome, Scheduled)
         cache.assume(PodInfo.of({**pod, "spec": {**pod["spec"], "nodeName": outcome.node_name}}))
-    seconds = time.perf_counter() - began
+    seconds = time.process_time() - began
     print(f"{pods} pods on {nodes} nodes: {pods / seconds:.0f} pods/s, {seconds / pods * 1000:.2f} ms each")
 
 

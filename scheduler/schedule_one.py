@@ -91,8 +91,10 @@ class Cycle:
     def _check(self, run: FilterRun, node: NodeInfo) -> Verdict:
         """The node must do both as it is and with the pods that were promised it."""
         verdict = run.check(node)
+        if verdict is not SUCCESS:
+            return verdict
         crowded = self.nominator.with_promised(run.pod, node)
-        return verdict if verdict is not SUCCESS or crowded is node else run.check(crowded)
+        return SUCCESS if crowded is node else run.check(crowded)
 
     def _best(self, state: CycleState, pod: PodInfo, nodes: Sequence[NodeInfo]) -> NodeInfo:
         scores = self.framework.score(state, pod, nodes)

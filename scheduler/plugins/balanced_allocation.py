@@ -25,7 +25,7 @@ class BalancedAllocation:
 
 
 def _balance(pod: PodInfo, node: NodeInfo) -> float:
-    cpu, memory = (_fraction(pod, node, name) for name in ("cpu", "memory"))
+    cpu, memory = _fraction(pod, node, "cpu"), _fraction(pod, node, "memory")
     return (1 - abs(cpu - memory) / 2) * MAX_SCORE
 
 

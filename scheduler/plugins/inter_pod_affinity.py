@@ -82,7 +82,8 @@ class InterPodAffinity:
         found = State(nodes, _terms(pod, "podAffinity"), _terms(pod, "podAntiAffinity"))
         state[_STATE] = found
         for node in nodes:
-            _count_existing(found, pod, node)
+            if node.pods_with_affinity:
+                _count_existing(found, pod, node)
         if not found.affinity and not found.anti_affinity:
             return SUCCESS if found.forbidden else SKIP
         for node in nodes:
@@ -114,6 +115,8 @@ class InterPodAffinity:
                 for term in _liking_of(other):
                     if term.matches(pod):
                         _like(liking, term, node)
+        if not liking:
+            return ()
         totals = [sum(liking[domain] for domain in node.labels.items()) for node in nodes]
         low, high = min(totals, default=0), max(totals, default=0)
         return [MAX_SCORE * (total - low) / (high - low) for total in totals] if high > low else ()

@@ -30,7 +30,7 @@ class TaintToleration:
     events = frozenset({ClusterEvent.NODE_ADDED, ClusterEvent.NODE_TAINTS_CHANGED})
 
     def filter(self, state: CycleState, pod: PodInfo, node: NodeInfo) -> Verdict:
-        return SUCCESS if tolerates_hard_taints(pod, node) else _REFUSAL
+        return SUCCESS if not node.taints or tolerates_hard_taints(pod, node) else _REFUSAL
 
     def score(self, state: CycleState, pod: PodInfo, nodes: Sequence[NodeInfo]) -> Sequence[float]:
         if not any(node.taints for node in nodes):
