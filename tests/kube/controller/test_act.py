@@ -80,10 +80,9 @@ def test_batches_of_creates_double_and_deletes_go_together() -> None:
 
 
 async def test_what_was_done_is_told(authority: Authority) -> None:
+    also = EmitEvent(ABOUT, "Normal", "Also", "this")
     async with acting(authority, answer(pod("a")), answer({})) as (actor, outcome):
-        await carry_out(
-            actor, outcome, [create("a"), delete("b"), EmitEvent(ABOUT, "Normal", "Also", "this")]
-        )
+        await carry_out(actor, outcome, [create("a"), delete("b"), also])
     assert outcome.requests == ["POST pods", "DELETE pods/b"]
     assert outcome.recorder.told == ["Normal Good Created a", "Normal Good Created b", "Normal Also this"]
     assert outcome.undone == []

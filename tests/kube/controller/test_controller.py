@@ -1,4 +1,4 @@
-"""The loop: keys come back until a plan was carried out, one worker at a time has a key, expectations are kept."""
+"""The loop: keys come back until a plan was carried out, and what was created is expected."""
 
 import asyncio
 from collections.abc import Callable
