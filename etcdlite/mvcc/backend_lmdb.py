@@ -15,6 +15,7 @@ Absent: the decision what may be forgotten of the WAL (node.py asks `durable`).
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -163,6 +164,7 @@ class LmdbBackend:
             self._active = Overlay()
             self._dirty.clear()
             self._open()
+            await loop.run_in_executor(self._worker, _sync_folder, self._path.parent)
 
 
 class LmdbSnapshot:
@@ -186,7 +188,8 @@ class LmdbSnapshot:
 
 def _open(path: Path, map_size_bytes: int) -> tuple[Any, dict[str, Any]]:
     env = lmdb.open(str(path), map_size=map_size_bytes, subdir=False, max_dbs=len(BUCKETS), max_readers=126)
-    return env, {bucket: env.open_db(bucket.encode()) for bucket in BUCKETS}
+    with env.begin(write=True) as txn:
+        return env, {bucket: env.open_db(bucket.encode(), txn) for bucket in BUCKETS}
 
 
 def _lock_file(path: Path) -> Path:
@@ -204,6 +207,15 @@ def _fill(path: Path, map_size_bytes: int, rows: Iterable[BucketRow]) -> None:
             with env.begin(write=True) as txn:
                 for bucket, key, value in chunk:
                     _write_rows(txn, dbs[bucket], {key: value})
+
+
+def _sync_folder(folder: Path) -> None:
+    """Worker thread: make a rename in the folder outlast a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _get(txn: Any, db: Any, key: bytes) -> bytes | None:
