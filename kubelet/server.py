@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import orjson
@@ -87,7 +88,8 @@ class KubeletServer(HealthServer):
             raise web.HTTPBadRequest(text=f'pod "{meta.key(pod)}" is not running')
         socket = web.WebSocketResponse(protocols=[PORT_FORWARD_PROTOCOL], max_msg_size=MESSAGE_BYTES_MAX)
         await socket.prepare(request)
-        forward = PortForward(sandbox.ip, meta.key(pod), socket.send_bytes)
+        address_of = partial(self._runtime.address_of, meta.uid(pod))
+        forward = PortForward(meta.key(pod), address_of, socket.send_bytes)
         try:
             async for message in socket:
                 if message.type is not WSMsgType.BINARY or not await forward.receive(message.data):

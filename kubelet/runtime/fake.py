@@ -72,6 +72,12 @@ class FakeRuntime:
     def log_path(self, container_id: str) -> Path:
         return self._records.log_path(container_id)
 
+    def address_of(self, pod_uid: str, port: int) -> tuple[str, int]:
+        record = self._pods[pod_uid]
+        lives = [self._lives[each] for each in record.containers if each in self._lives]
+        servers = [server for life in lives for server in life.servers if server.port == port]
+        return record.sandbox.ip, servers[0].bound_port if servers else port
+
     def on_change(self, listener: Callable[[str], None]) -> None:
         self._listener = listener
 

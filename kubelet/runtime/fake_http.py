@@ -1,14 +1,14 @@
 """Shell: the page a fake web server answers with, on the pod's own address.
 
-One small HTTP/1.1 responder a port. A port that cannot be bound (below 1024 without the right, or taken)
-costs a warning that names the way out, and nothing else: the pod runs, only nobody answers there.
+One small HTTP/1.1 responder a port. A port below 1024 that this user may not bind is served 10000 above,
+where port-forwarding finds it; one warning names that and the way out. A port that is taken costs a warning
+too. The pod runs in any case.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 from collections.abc import Callable
 
 from kube.base.logs import logger
@@ -16,6 +16,7 @@ from kube.base.logs import logger
 log = logger(__name__)
 
 REQUEST_SECONDS = 60.0
+UNPRIVILEGED_OFFSET = 10_000
 
 PAGES = {
     "welcome": """<!DOCTYPE html>
@@ -34,19 +35,25 @@ class PageServer:
     """Answers every request on one address and port with one page, and logs it."""
 
     def __init__(self, ip: str, port: int, page: str, log_line: Callable[[str], None]) -> None:
-        self._ip, self._port = ip, port
+        self._ip = ip
+        self.port = self.bound_port = port
         self._log_line = log_line
         self._body = PAGES[page].encode()
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
+        """Listen where that is possible."""
         try:
-            self._server = await asyncio.start_server(self._serve, self._ip, self._port)
-        except OSError as error:
+            self._server = await asyncio.start_server(self._serve, self._ip, self.bound_port)
+        except PermissionError:
+            self.bound_port = self.port + UNPRIVILEGED_OFFSET
             log.warning(
-                "nobody will answer on a pod's port", address=self._address, why=_why(error, self._port)
+                "a pod's port is served elsewhere", instead=self.bound_port, why=self._why_not_bound()
             )
+            await self.start()
+        except OSError as error:
+            log.warning("nobody answers on a pod's port", address=self._address, error=error.strerror)
 
     def close(self) -> None:
         """Stop listening and drop the open connections, as the end of a process does."""
@@ -57,7 +64,13 @@ class PageServer:
 
     @property
     def _address(self) -> str:
-        return f"{self._ip}:{self._port}"
+        return f"{self._ip}:{self.port}"
+
+    def _why_not_bound(self) -> str:
+        assert self.port < 1024, f"the way out is for privileged ports, not for {self._address}"
+        return (
+            f"this user may not bind {self._address}; as root: sysctl net.ipv4.ip_unprivileged_port_start=0"
+        )
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -101,12 +114,3 @@ async def _read_head(reader: asyncio.StreamReader) -> bytes:
         return await reader.readuntil(b"\r\n\r\n")
     except asyncio.IncompleteReadError:
         return b""
-
-
-def _why(error: OSError, port: int) -> str:
-    if error.errno == errno.EACCES and port < 1024:
-        return (
-            f"this user may not bind port {port}; as root: sysctl net.ipv4.ip_unprivileged_port_start=0 "
-            "(until then use kubectl port-forward or a node port)"
-        )
-    return error.strerror or str(error)

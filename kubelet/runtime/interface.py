@@ -109,6 +109,10 @@ class Runtime(Protocol):
         """The file with the container's output, each line as CRI writes it."""
         ...
 
+    def address_of(self, pod_uid: str, port: int) -> tuple[str, int]:
+        """Where a connection to the pod's port must go; CRI's PortForward, for a pod that has an address."""
+        ...
+
     def on_change(self, listener: Callable[[str], None]) -> None:
         """Call `listener(pod_uid)` whenever a container ends by itself."""
         ...

@@ -32,6 +32,7 @@ CHUNK_BYTES = 32 * 1024
 QUEUE_SIZE = 64
 
 Send = Callable[[bytes], Awaitable[None]]
+AddressOf = Callable[[int], tuple[str, int]]
 
 
 @dataclass(slots=True)
@@ -48,8 +49,8 @@ class _Pipe:
 class PortForward:
     """One client's forwarding to one pod."""
 
-    def __init__(self, ip: str, pod_name: str, send: Send) -> None:
-        self._ip, self._pod_name, self._send = ip, pod_name, send
+    def __init__(self, pod_name: str, address_of: AddressOf, send: Send) -> None:
+        self._pod_name, self._address_of, self._send = pod_name, address_of, send
         self._connection = Connection()
         self._by_request: dict[str, _Pipe] = {}
         self._by_stream: dict[int, _Pipe] = {}
@@ -109,11 +110,12 @@ class PortForward:
     async def _serve(self, pipe: _Pipe) -> None:
         """Be the connection until both ends are done with it."""
         problem = ""
+        ip, port = self._address_of(pipe.port)
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
-                reader, writer = await asyncio.open_connection(self._ip, pipe.port)
+                reader, writer = await asyncio.open_connection(ip, port)
         except (OSError, TimeoutError) as error:
-            why = f"failed to connect to {self._ip}:{pipe.port}: {error}"
+            why = f"failed to connect to {ip}:{port}: {error}"
             problem = f"error forwarding port {pipe.port} to pod {self._pod_name}: {why}"
             log.info("cannot forward a port", pod=self._pod_name, port=pipe.port, error=error)
         else:

@@ -108,7 +108,7 @@ async def test_a_taken_port_is_no_reason_to_fail(tmp_path: Path, caplog: pytest.
     await start(runtime, "a", ContainerConfig("one", 0, "nginx", ports=[port]))
     second = await start(runtime, "a", ContainerConfig("two", 0, "nginx", ports=[port]))
     assert second.is_running
-    assert "nobody will answer on a pod's port" in caplog.text
+    assert "nobody answers on a pod's port" in caplog.text
     await runtime.stop()
 
 

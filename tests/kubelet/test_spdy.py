@@ -147,7 +147,7 @@ async def test_a_connection_is_forwarded_both_ways() -> None:
     server = await asyncio.start_server(echo, "127.0.0.1", 0)
     port = str(server.sockets[0].getsockname()[1])
     client = Client()
-    forward = PortForward("127.0.0.1", "default/p", client.take)
+    forward = PortForward("default/p", lambda port: ("127.0.0.1", port), client.take)
     assert await forward.receive(client.open(1, {"streamtype": "error", "port": port, "requestid": "0"}))
     assert await forward.receive(client.open(3, {"streamtype": "data", "port": port, "requestid": "0"}))
     assert await forward.receive(data(3, b"hel") + data(3, b"lo") + data(3, b"", fin=True))
@@ -162,7 +162,7 @@ async def test_a_connection_is_forwarded_both_ways() -> None:
 
 async def test_a_closed_port_is_told_on_the_error_stream() -> None:
     client = Client()
-    forward = PortForward("127.239.99.99", "default/p", client.take)
+    forward = PortForward("default/p", lambda port: ("127.239.99.99", port), client.take)
     await forward.receive(client.open(1, {"streamtype": "error", "port": "9", "requestid": "0"}))
     await forward.receive(client.open(3, {"streamtype": "data", "port": "9", "requestid": "0"}))
     await client.wait_finished(1, 3)
