@@ -32,9 +32,10 @@ log = logger(__name__)
 
 RETRY_SECONDS_MIN = 0.1
 # Short, so that a cluster is whole again soon after its API server is back.
-RETRY_SECONDS_MAX = 3.0
+RETRY_SECONDS_MAX = 2.0
 # Watches end after 5 to 10 minutes, so that those of many clients do not all end at once.
 WATCH_SECONDS_MIN = 300
+RELIST_SECONDS_MAX = 30.0
 SHORT_WATCH_SECONDS = 1.0
 
 
@@ -66,7 +67,10 @@ class Reflector:
         self._label_selector, self._field_selector = label_selector, field_selector
         self._metadata_only = metadata_only
         self._random = random
-        self._backoff = Backoff(RETRY_SECONDS_MIN, RETRY_SECONDS_MAX, jitter=0.5, random=random)
+        self._backoff = Backoff(RETRY_SECONDS_MIN, RETRY_SECONDS_MAX, jitter=0.2, random=random)
+        # Lists are dear: a server that forgets at once is not asked for one as often. But the first comes at
+        # once, even after a long outage, for a server that was restarted has always forgotten.
+        self._relist_backoff = Backoff(RETRY_SECONDS_MIN, RELIST_SECONDS_MAX, jitter=0.2, random=random)
         self.resource_version = ""
 
     async def run(self) -> None:
@@ -76,7 +80,7 @@ class Reflector:
                 await self._list()
                 await self._watch_until_expired()
             except (StatusError, ConnectionFailed) as error:
-                await self._wait("list failed", error)
+                await self._wait("list failed", error, self._backoff)
 
     async def _list(self) -> None:
         answer = await self._client.list(
@@ -98,12 +102,12 @@ class Reflector:
                 count = await self._watch()
             except (StatusError, ConnectionFailed) as error:
                 if errors.is_expired(error):
-                    await self._wait("watch expired, listing again", error)
+                    await self._wait("watch expired, listing again", error, self._relist_backoff)
                     return
-                await self._wait("watch failed", error)
+                await self._wait("watch failed", error, self._backoff)
                 continue
             if count == 0 and loop.time() - began < SHORT_WATCH_SECONDS:
-                await self._wait("watch ended at once", None)
+                await self._wait("watch ended at once", None, self._backoff)
 
     async def _watch(self) -> int:
         """Apply events until the watch ends; how many there were."""
@@ -124,11 +128,12 @@ class Reflector:
                     self._target.apply(event)
                 self.resource_version = meta.resource_version(event.object)
                 self._backoff.reset()
+                self._relist_backoff.reset()
                 count += 1
         return count
 
-    async def _wait(self, why: str, error: Exception | None) -> None:
-        seconds = self._backoff.next()
+    async def _wait(self, why: str, error: Exception | None, backoff: Backoff) -> None:
+        seconds = backoff.next()
         # The client logs an outage once; fifty reflectors need not repeat it.
         say = log.debug if isinstance(error, ConnectionFailed) else log.info
         say(why, resource=self._resource.qualified, error=error, retry_seconds=round(seconds, 3))
