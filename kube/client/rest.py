@@ -325,7 +325,7 @@ class Client:
             if reachable:
                 log.info("an API server answers again", server=self._servers[self._current])
             else:
-                log.warning("no API server answers", servers=",".join(self._servers))
+                log.info("no API server answers", servers=",".join(self._servers))
 
     def _turn_from(self, server: int, error: Exception) -> None:
         """Prefer the next server from now on, unless another request has turned already."""
