@@ -23,6 +23,7 @@ import grpc
 from etcdlite import members as membership
 from etcdlite import wal as wal_files
 from etcdlite.apply import APPLIED, POSITION, Applier, position
+from etcdlite.errors import StartupError
 from etcdlite.lease.lessor import Lessor
 from etcdlite.log import logger
 from etcdlite.members import Members
@@ -32,18 +33,17 @@ from etcdlite.mvcc.store import Store
 from etcdlite.node import TICK_SECONDS, Limits, Node
 from etcdlite.raft.messages import HardState, Snapshot, SnapshotMetadata
 from etcdlite.raft.raw_node import Config, RawNode
-from etcdlite.raft.storage import MemoryStorage
+from etcdlite.raft.storage import LogDoesNotFit, MemoryStorage, recover
 from etcdlite.transport import Identity, Transport
 from etcdlite.wal import Wal, WalDamaged
 
 FOUNDING = (1, 1)
 """Index and term of the state the founders agree on without a word."""
 
+TAKEOVER_SECONDS = 0.05
+"""Whose leader's stream broke campaigns within so long; chance keeps the others from doing so at once."""
+
 log = logger("boot")
-
-
-class StartupError(Exception):
-    """This member cannot start; the text is one clear line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +92,7 @@ async def open_node(
         heartbeat_ticks=round(settings.heartbeat_seconds / TICK_SECONDS),
         storage=storage,
         random=random,
+        takeover_ticks=round(TAKEOVER_SECONDS / TICK_SECONDS),
         applied=applier.applied[0],
     )
     raft = RawNode(config)
@@ -155,31 +156,17 @@ def _reopen(settings: Settings, backend: LmdbBackend) -> tuple[Identity, Wal, Me
     identity = Identity(contents.identity.cluster_id, contents.identity.member_id)
     _refuse_other_cluster(settings, identity)
     index, term = position(backend.durable(META, APPLIED))
-    mark = contents.snapshot
-    if mark.index > index:
-        raise StartupError(
-            f"{settings.data_dir}: db ends at entry {index}, but the log begins after {mark.index}"
-        )
-    entries = [entry for entry in contents.entries if entry.index > mark.index]
-    conf_state = Members(backend).conf_state
-    known = next(
-        (entry.term for entry in entries if entry.index == index), mark.term if mark.index == index else None
-    )
-    if known != term:  # the leader's snapshot was installed, but the log did not hear of it any more
-        mark, entries = SnapshotMetadata(index, term, conf_state), []
-    storage = MemoryStorage()
-    storage.apply_snapshot(Snapshot(SnapshotMetadata(mark.index, mark.term, conf_state)))
-    storage.append(entries)
-    hard_state = contents.hard_state
-    storage.set_hard_state(
-        HardState(max(hard_state.term, term), hard_state.vote, max(hard_state.commit, index))
-    )
+    applied = SnapshotMetadata(index, term, Members(backend).conf_state)
+    try:
+        storage = recover(contents.hard_state, contents.entries, applied)
+    except LogDoesNotFit as error:
+        raise StartupError(f"{settings.data_dir}: {error}") from error
     log.info(
         "opened",
         member=f"{identity.member_id:x}",
         applied=index,
         last=storage.last_index(),
-        term=hard_state.term,
+        term=storage.initial_state()[0].term,
     )
     return identity, wal, storage
 
@@ -193,6 +180,7 @@ def _refuse_other_cluster(settings: Settings, identity: Identity) -> None:
     member_id = membership.member_id(settings.initial_cluster[settings.name], settings.cluster_token)
     if (identity.cluster_id, identity.member_id) != (cluster_id, member_id):
         raise StartupError(
-            f"--data-dir {settings.data_dir}: holds member {identity.member_id:x} of cluster {identity.cluster_id:x}, "
-            f"but the flags say member {member_id:x} of cluster {cluster_id:x}"
+            f"--data-dir {settings.data_dir}: holds member {identity.member_id:x} "
+            f"of cluster {identity.cluster_id:x}, but the flags say member {member_id:x} "
+            f"of cluster {cluster_id:x}"
         )

@@ -55,7 +55,7 @@ def decode_hard_state(data: bytes) -> HardState:
 
 def encode_snapshot_metadata(metadata: SnapshotMetadata) -> bytes:
     """The mark that the state machine holds all up to here."""
-    data: bytes = _metadata_to_pb(metadata).SerializeToString()
+    data: bytes = metadata_to_pb(metadata).SerializeToString()
     return data
 
 
@@ -64,7 +64,8 @@ def decode_snapshot_metadata(data: bytes) -> SnapshotMetadata:
     return _metadata_from_pb(raft_pb2.SnapshotMetadata.FromString(data))
 
 
-def _metadata_to_pb(metadata: SnapshotMetadata) -> Any:
+def metadata_to_pb(metadata: SnapshotMetadata) -> Any:
+    """A snapshot mark as a message."""
     conf_state = raft_pb2.ConfState(voters=metadata.conf_state.voters, learners=metadata.conf_state.learners)
     return raft_pb2.SnapshotMetadata(index=metadata.index, term=metadata.term, conf_state=conf_state)
 
@@ -96,7 +97,7 @@ def message_to_pb(message: Message) -> Any:
     )
     setattr(pb, "from", message.from_)
     if message.snapshot is not None:
-        pb.snapshot.metadata.CopyFrom(_metadata_to_pb(message.snapshot.metadata))
+        pb.snapshot.metadata.CopyFrom(metadata_to_pb(message.snapshot.metadata))
         pb.snapshot.data = message.snapshot.data
     return pb
 

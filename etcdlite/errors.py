@@ -90,3 +90,7 @@ class StoreError(Exception):
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.text)
         self.refusal = refusal
+
+
+class StartupError(Exception):
+    """A member cannot start; the text is one clear line that names the flag, file or port."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import ssl
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +23,8 @@ import grpc.aio
 import uvloop
 
 from etcdlite import log as logs
-from etcdlite.boot import Settings, StartupError, lock_folder, open_node
+from etcdlite.boot import Settings, lock_folder, open_node
+from etcdlite.errors import StartupError
 from etcdlite.node import Limits, Node
 from etcdlite.pb import health_pb2_grpc, peer_pb2_grpc, rpc_pb2_grpc
 from etcdlite.server.cluster import ClusterServicer
@@ -34,61 +34,12 @@ from etcdlite.server.lease import LeaseServicer
 from etcdlite.server.maintenance import MaintenanceServicer
 from etcdlite.server.metrics import MetricsServer
 from etcdlite.server.watch import WatchServicer
+from etcdlite.sockets import SERVER_OPTIONS, Tls, bind, claim
 from etcdlite.transport import Identity, PeerService
 
 GRACE_SECONDS = 0.3
-SERVER_OPTIONS = [
-    ("grpc.so_reuseport", 0),
-    ("grpc.max_receive_message_length", -1),
-    ("grpc.max_send_message_length", -1),
-    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
-    ("grpc.http2.max_ping_strikes", 0),
-    ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.keepalive_time_ms", 10_000),
-    ("grpc.keepalive_timeout_ms", 5_000),
-]
 
 log = logs.logger("main")
-
-
-@dataclass(frozen=True, slots=True)
-class Tls:
-    """The files of one side: what we show, and whom we trust."""
-
-    cert: str = ""
-    key: str = ""
-    ca: str = ""
-    require_client: bool = False
-
-    @property
-    def is_on(self) -> bool:
-        return bool(self.cert)
-
-    def server_credentials(self) -> grpc.ServerCredentials | None:
-        if not self.is_on:
-            return None
-        pair = (_read(self.key), _read(self.cert))
-        ca = _read(self.ca) if self.ca else None
-        return grpc.ssl_server_credentials([pair], ca, self.require_client)
-
-    def channel_credentials(self) -> grpc.ChannelCredentials | None:
-        if not self.is_on:
-            return None
-        return grpc.ssl_channel_credentials(
-            _read(self.ca) if self.ca else None, _read(self.key), _read(self.cert)
-        )
-
-    def context(self) -> ssl.SSLContext | None:
-        """The same for the sockets that are not gRPC's."""
-        if not self.is_on:
-            return None
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.cert, self.key)
-        if self.ca:
-            context.load_verify_locations(self.ca)
-            context.verify_mode = ssl.CERT_REQUIRED if self.require_client else ssl.CERT_OPTIONAL
-        return context
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +50,16 @@ class Addresses:
     advertised: Sequence[str]
     peer: Sequence[str]
     metrics: Sequence[str]
+
+    def claim(self, client_tls: Tls, peer_tls: Tls) -> None:
+        """Refuse to start where something is missing or taken, before anything is touched."""
+        for flag, urls, tls in (
+            ("--listen-peer-urls", self.peer, peer_tls),
+            ("--listen-client-urls", self.client, client_tls),
+            ("--listen-metrics-urls", self.metrics, client_tls),
+        ):
+            for url in urls:
+                claim(flag, url, tls)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -188,48 +149,47 @@ def _tls(flags: dict[str, Any], side: str) -> Tls:
 
 
 async def _serve(settings: Settings, addresses: Addresses, client_tls: Tls, peer_tls: Tls) -> None:
+    """The wiring, top to bottom."""
     lock = lock_folder(settings.data_dir)
+    addresses.claim(client_tls, peer_tls)
     random = Random(os.urandom(16))
     node = await open_node(settings, random, peer_tls.channel_credentials())
     peer_server = grpc.aio.server(options=SERVER_OPTIONS)
-    identity = Identity(node.cluster_id, node.member_id)
-    peer_pb2_grpc.add_PeerServicer_to_server(
-        PeerService(identity, node, settings.data_dir / "snapshots"), peer_server
-    )
     client_server = grpc.aio.server(options=SERVER_OPTIONS)
+    metrics = MetricsServer(node)
+    snapshots = settings.data_dir / "snapshots"
+    identity = Identity(node.cluster_id, node.member_id)
+    peer_pb2_grpc.add_PeerServicer_to_server(PeerService(identity, node, snapshots), peer_server)
     rpc_pb2_grpc.add_KVServicer_to_server(KvServicer(node), client_server)
     rpc_pb2_grpc.add_WatchServicer_to_server(WatchServicer(node), client_server)
     rpc_pb2_grpc.add_LeaseServicer_to_server(LeaseServicer(node, random), client_server)
     rpc_pb2_grpc.add_ClusterServicer_to_server(ClusterServicer(node), client_server)
     rpc_pb2_grpc.add_MaintenanceServicer_to_server(MaintenanceServicer(node), client_server)
     health_pb2_grpc.add_HealthServicer_to_server(HealthServicer(node), client_server)
-    metrics = MetricsServer(node)
-    for flag, server, urls, tls in (
-        ("--listen-peer-urls", peer_server, addresses.peer, peer_tls),
-        ("--listen-client-urls", client_server, addresses.client, client_tls),
-    ):
-        for url in urls:
-            _bind(flag, server, url, tls)
-        await server.start()
+    for url in addresses.peer:
+        bind("--listen-peer-urls", peer_server, url, peer_tls)
+    for url in addresses.client:
+        bind("--listen-client-urls", client_server, url, client_tls)
     for url in addresses.metrics:
-        await _listen_metrics(metrics, url, client_tls)
-    await _run(node, settings, addresses, (client_server, peer_server), metrics)
+        await metrics.listen(url, client_tls.context())
+    await peer_server.start()
+    await client_server.start()
+    await _run(node, settings.name, addresses, (client_server, peer_server), metrics)
     os.close(lock)
 
 
 async def _run(
-    node: Node, settings: Settings, addresses: Addresses, servers: Sequence[Any], metrics: MetricsServer
+    node: Node, name: str, addresses: Addresses, servers: Sequence[Any], metrics: MetricsServer
 ) -> None:
     """Until SIGTERM or SIGINT; a loop that fails ends the process with its error."""
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with asyncio.TaskGroup() as tasks:
         running = [
             tasks.create_task(node.backend.run()),
             tasks.create_task(node.run()),
-            tasks.create_task(node.publish_until_heard(settings.name, list(addresses.advertised))),
+            tasks.create_task(node.publish_until_heard(name, list(addresses.advertised))),
         ]
         await stop.wait()
         log.info("stopping")
@@ -240,35 +200,3 @@ async def _run(
         for task in running:
             task.cancel()
     await node.close()
-
-
-def _bind(flag: str, server: Any, url: str, tls: Tls) -> None:
-    address = urlsplit(url).netloc
-    try:
-        credentials = tls.server_credentials()
-        if urlsplit(url).scheme == "https":
-            if credentials is None:
-                raise StartupError(f"{flag} {url}: https needs a certificate and its key")
-            bound = server.add_secure_port(address, credentials)
-        else:
-            bound = server.add_insecure_port(address)
-    except RuntimeError as error:
-        raise StartupError(f"{flag} {url}: cannot listen there: {error}") from error
-    if not bound:
-        raise StartupError(f"{flag} {url}: cannot listen there")
-
-
-async def _listen_metrics(metrics: MetricsServer, url: str, tls: Tls) -> None:
-    parts = urlsplit(url)
-    try:
-        context = tls.context() if parts.scheme == "https" else None
-        await metrics.listen(parts.hostname or "localhost", parts.port or 0, context)
-    except OSError as error:
-        raise StartupError(f"--listen-metrics-urls {url}: {error.strerror or error}") from error
-
-
-def _read(path: str) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise StartupError(f"{path}: {error.strerror}") from error

@@ -43,7 +43,7 @@ from etcdlite.errors import Refusal, StoreError
 from etcdlite.lease.lessor import Lessor
 from etcdlite.log import logger
 from etcdlite.members import Members
-from etcdlite.mvcc.backend import Backend
+from etcdlite.mvcc.backend_lmdb import LmdbBackend
 from etcdlite.mvcc.store import Store
 from etcdlite.pb import command_pb2, rpc_pb2
 from etcdlite.raft.messages import (
@@ -63,7 +63,7 @@ from etcdlite.transport import Transport
 from etcdlite.txn import grows
 from etcdlite.wal import Wal
 
-TICK_SECONDS = 0.01
+TICK_SECONDS = 0.025
 REQUEST_SECONDS = 5.0
 READ_RETRY_SECONDS = 0.5
 EXPIRY_SECONDS = 0.5
@@ -111,7 +111,7 @@ class Node:
         raft: RawNode,
         storage: MemoryStorage,
         wal: Wal,
-        backend: Backend,
+        backend: LmdbBackend,
         store: Store,
         lessor: Lessor,
         applier: Applier,
@@ -150,6 +150,7 @@ class Node:
         self._defragment_waits: list[asyncio.Future[None]] = []
         self._last_leader_loss = float("-inf")
         self._space_exceeded = asyncio.Event()
+        self._was_dropped = False
         self._stopping = False
 
     # ---- what servers ask
@@ -238,7 +239,8 @@ class Node:
 
     async def renew(self, lease_id: int) -> int:
         """Renew a lease, here or at the leader; its ttl, 0 if there is none."""
-        return int(await self._at_leader(self.renew_here, "LeaseRenew", "ttl", lease_id))
+        answer: int = await self._at_leader(self.renew_here, "LeaseRenew", "ttl", lease_id)
+        return answer
 
     async def remaining(self, lease_id: int) -> float | None:
         """How long a lease has, as the leader counts; None: there is none."""
@@ -342,16 +344,17 @@ class Node:
         return progress.match_index if progress else 0
 
     async def _tick_loop(self) -> None:
-        """Ticks as time passes; after a pause (of the process, say) at most an election's worth."""
-        due = self.now() + TICK_SECONDS
+        """Ticks as time passes; after a pause (of the process, say) not all that were missed."""
+        loop = asyncio.get_running_loop()
+        due = self.now()
         while True:
-            await asyncio.sleep(max(due - self.now(), 0))
-            now = self.now()
-            if now - due > self.limits.election_seconds:
-                due = now
-            while due <= now:
-                self.raft.tick()
-                due += TICK_SECONDS
+            due = max(due + TICK_SECONDS, self.now() - self.limits.election_seconds)
+            future = loop.create_future()
+            loop.call_at(due, _resolve, future, None)
+            await future
+            self.raft.tick()
+            if self._was_dropped:
+                self._propose_again()
             if self.raft.has_ready():
                 self._wake.set()
 
@@ -483,6 +486,9 @@ class Node:
         self.applier.restored()
         self.members.restored()
         assert self.applied == metadata.index, "a snapshot stands where it says"
+        for pending in self._pending.values():
+            if pending.term:  # it may be among what the snapshot holds, or not: nobody here can tell
+                _resolve(pending.future, Refusal.TIMEOUT)
         self._connect()
 
     async def _defragment(self) -> None:
@@ -545,12 +551,14 @@ class Node:
                 pending.term = self.raft.propose_conf_change(pending.is_conf_change)
             else:
                 pending.term = self.raft.propose(pending.data)
-        except ProposalDropped:
+        except ProposalDropped:  # leadership is being handed on, or too much is under way
+            self._was_dropped = True
             return
         self._wake.set()
 
     def _propose_again(self) -> None:
         """Propose what was never proposed, and what an applied entry of a later term shows to be lost."""
+        self._was_dropped = False
         applied_term = self.applier.applied[1]
         for pending in list(self._pending.values()):
             if pending.term == 0 or pending.term < applied_term:
@@ -590,7 +598,8 @@ class Node:
                 await self.wait_leader(READ_RETRY_SECONDS)
             self._read_states.pop(context, None)
             if future.done():
-                return future.result()
+                index: int = future.result()
+                return index
 
     # ---- leases and compaction
 

@@ -55,7 +55,7 @@ class MaintenanceServicer(rpc_pb2_grpc.MaintenanceServicer):  # type: ignore[mis
         if request.action == AlarmAction.GET:
             alarms = [alarm for alarm in self.node.applier.alarms if _is_asked(request, alarm)]
             return self._alarms(sorted(alarms, key=lambda alarm: (alarm.member_id, alarm.alarm)))
-        result = await self.node.propose(codec.alarm_from_pb(request))
+        result: Any = await self.node.propose(codec.alarm_from_pb(request))
         return self._alarms(result.alarms)
 
     def _alarms(self, alarms: Any) -> Any:

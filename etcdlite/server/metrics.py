@@ -1,4 +1,6 @@
-"""Shell: health and numbers over HTTPS: /health /livez /readyz /version /metrics, with etcd's answers and names.
+"""Shell: health and numbers over HTTPS, with etcd's answers and names.
+
+    /health /livez /readyz /healthz /version /metrics
 
 A request is one line and headers, an answer closes the connection: enough for probes and Prometheus, and
 too little to need a web framework in a process whose start is mostly imports.
@@ -13,6 +15,7 @@ import json
 import resource
 import ssl
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 from etcdlite.commands import AlarmType
 from etcdlite.errors import StoreError
@@ -31,10 +34,14 @@ class MetricsServer:
         self.node = node
         self._servers: list[asyncio.Server] = []
 
-    async def listen(self, host: str, port: int, tls: ssl.SSLContext | None) -> None:
-        """Begin to answer at this address."""
+    async def listen(self, url: str, tls: ssl.SSLContext | None) -> None:
+        """Begin to answer at this URL."""
+        parts = urlsplit(url)
+        context = tls if parts.scheme == "https" else None
         self._servers.append(
-            await asyncio.start_server(self._serve, host, port, ssl=tls, limit=HEAD_BYTES_MAX)
+            await asyncio.start_server(
+                self._serve, parts.hostname, parts.port, ssl=context, limit=HEAD_BYTES_MAX
+            )
         )
 
     async def close(self) -> None:

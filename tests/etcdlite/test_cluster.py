@@ -84,7 +84,7 @@ async def test_no_acknowledged_write_is_lost_when_the_leader_is_killed(cluster):
 
     async def more(count: int) -> None:
         wanted = len(acknowledged) + count
-        while len(acknowledged) < wanted:
+        while len(acknowledged) < wanted:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
     async with client_of(cluster) as client, asyncio.TaskGroup() as tasks:
@@ -155,13 +155,13 @@ async def test_a_member_alone_reads_old_state_and_refuses_the_rest(cluster):
 
 
 async def test_a_watch_crosses_the_loss_of_its_member(cluster):
-    async with client_of(cluster) as client:
-        await client.put(b"k", b"0")
-        async with client.watch(b"k") as watcher:
+    wait_for_leader(cluster)
+    async with client_of(cluster) as client, client_of(cluster, 1, 2) as writer:
+        async with client.watch(b"k") as watcher:  # at member 0
             for number in range(1, 30):
-                await client.put(b"k", b"%d" % number)
+                await writer.put(b"k", b"%d" % number)
                 if number == 10:
-                    cluster.kill(client.current()[0])
+                    await asyncio.to_thread(cluster.terminate, 0)
             seen: list[bytes] = []
             while len(seen) < 29:
                 seen += [event.kv.value for event in (await anext(watcher)).events]
@@ -201,13 +201,17 @@ async def test_sigterm_hands_leadership_on_and_ends_cleanly(cluster):
         assert "leadership was not taken over" not in cluster.log(leader)
 
 
+async def fill(client: Client) -> None:
+    for number in range(100):
+        await client.put(b"k/%d" % number, bytes(200_000))
+
+
 async def test_quota_raises_an_alarm_and_its_end_lets_writes_in(tmp_path):
     with StoreCluster(tmp_path, size=1, flags=("--quota-backend-bytes=3000000",)) as cluster:
         cluster.start()
         async with client_of(cluster) as client:
             with pytest.raises(ClientError, match="database space exceeded"):
-                for number in range(100):
-                    await client.put(b"k/%d" % number, bytes(200_000))
+                await fill(client)
             until("the alarm", lambda: "NOSPACE" in cluster.etcdctl("alarm", "list"))
             await client.delete_range(b"k/", prefix_end(b"k/"))
             revision = (await client.range_(b"k")).header.revision
@@ -240,7 +244,7 @@ def test_etcdctl_watches(shared):
         assert lines == ["PUT", "/watched/1", "x", "DELETE", "/watched/1", ""]
     finally:
         watch.kill()
-        watch.wait()
+        watch.communicate()
 
 
 def test_etcdctl_leases(shared):
