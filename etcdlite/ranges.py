@@ -8,7 +8,7 @@ After: etcd server/etcdserver/txn/range.go.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from etcdlite.commands import RangeRequest, RangeResult, SortOrder, SortTarget
@@ -33,14 +33,27 @@ def range_or_refuse(store: Store, request: RangeRequest) -> RangeResult | Refusa
 
 def evaluate(store: Store, request: RangeRequest, header_revision: int) -> RangeResult:
     """Answer a range whose revision is known to be readable."""
+    kvs, count = [], 0
+    for some_kvs, some_count in slices(store, request):
+        kvs += some_kvs
+        count += some_count
+    return finish(request, kvs, count, header_revision)
+
+
+def slices(store: Store, request: RangeRequest) -> Iterator[tuple[list[KeyValue], int]]:
+    """What the store has for the request, some keys at a time, and their number."""
     is_cut_later = request.sort_order != SortOrder.NONE or _has_filters(request)
-    kvs, count = store.range(
+    return store.slices(
         request.key,
         request.range_end,
         at_revision=request.revision,
         limit=0 if is_cut_later or request.limit <= 0 else request.limit + 1,
         count_only=request.count_only,
     )
+
+
+def finish(request: RangeRequest, kvs: list[KeyValue], count: int, header_revision: int) -> RangeResult:
+    """Filter, sort and cut what was read."""
     if _has_filters(request):
         kvs = [kv for kv in kvs if _passes(request, kv)]
     if request.sort_order != SortOrder.NONE or request.sort_target != SortTarget.KEY:

@@ -16,6 +16,7 @@ After: etcd server/storage/mvcc/kvstore.go.
 
 from __future__ import annotations
 
+import sys
 import zlib
 from collections.abc import Iterator
 from typing import Protocol
@@ -31,6 +32,7 @@ COMPACTED = b"compacted"
 NEVER = -1  # as the compacted revision, before the first compaction: 0 is still allowed
 CLEANED = b"cleaned"  # the last compaction whose rows are all gone
 COMPACT_STEP_ROW_COUNT = 500
+SLICE_KEY_COUNT = 1000  # keys read in one go, about 10 ms
 
 
 class Listener(Protocol):
@@ -87,13 +89,33 @@ class Store:
         count_only: bool = False,
     ) -> tuple[list[KeyValue], int]:
         """The first `limit` (0: all) keys of the range as seen at the revision, and how many there are."""
-        found: list[bytes] = []
+        kvs: list[KeyValue] = []
         count = 0
-        for _, at in self.index.range(key, range_end, at_revision or self.revision + 1):
-            count += 1
-            if not count_only and (count <= limit or not limit):
-                found.append(at)
-        return [self._written(at) for at in found], count
+        slices = self.slices(key, range_end, at_revision=at_revision, limit=limit, count_only=count_only)
+        for some_kvs, some_count in slices:
+            kvs += some_kvs
+            count += some_count
+        return kvs, count
+
+    def slices(
+        self, key: bytes, range_end: bytes, *, at_revision: int, limit: int, count_only: bool
+    ) -> Iterator[tuple[list[KeyValue], int]]:
+        """The same, some keys at a time; who names a revision may let writes happen between slices."""
+        wanted = 0 if count_only else limit or sys.maxsize
+        next_key: bytes | None = key
+        while next_key is not None:
+            keys = self.index.range(next_key, range_end, at_revision or self.revision + 1)
+            found: list[bytes] = []
+            count, next_key = 0, None
+            for name, at in keys:
+                if count == SLICE_KEY_COUNT:
+                    next_key = name
+                    break
+                count += 1
+                if len(found) < wanted:
+                    found.append(at)
+            wanted -= len(found)
+            yield [self._written(at) for at in found], count
 
     def changes_since(self, from_revision: int) -> Iterator[KeyValue]:
         """Every change from that revision on, in order; tombstones are deletions."""

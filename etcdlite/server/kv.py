@@ -9,13 +9,16 @@ After: etcd server/etcdserver/v3_server.go and api/v3rpc/key.go.
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
 from typing import Any
 
-from etcdlite import codec, txn
-from etcdlite.commands import CompactionRequest
+from etcdlite import codec, ranges, txn
+from etcdlite.commands import CompactionRequest, KeyValue, RangeRequest, RangeResult
+from etcdlite.errors import Refusal
+from etcdlite.mvcc.store import SLICE_KEY_COUNT
 from etcdlite.node import Node
 from etcdlite.pb import rpc_pb2, rpc_pb2_grpc
-from etcdlite.ranges import range_or_refuse
 from etcdlite.server import requests
 from etcdlite.server.answers import accept, accepted, answer, header
 
@@ -31,8 +34,33 @@ class KvServicer(rpc_pb2_grpc.KVServicer):  # type: ignore[misc]  # the stubs ar
         accept(requests.refuse_range(request))
         if not request.serializable:
             await self.node.linearizable_read()
-        result = accepted(range_or_refuse(self.node.store, codec.range_from_pb(request)))
-        return codec.range_result_to_pb(result, header(self.node, result.revision))
+        result = accepted(await self._range(codec.range_from_pb(request)))
+        head = header(self.node, result.revision)
+        if len(result.kvs) <= SLICE_KEY_COUNT:
+            return codec.range_result_to_pb(result, head)
+        response = codec.range_result_to_pb(replace(result, kvs=[]), head)
+        for at in range(0, len(result.kvs), SLICE_KEY_COUNT):
+            response.kvs.extend(map(codec.kv_to_pb, result.kvs[at : at + SLICE_KEY_COUNT]))
+            await asyncio.sleep(0)
+        return response
+
+    async def _range(self, request: RangeRequest) -> RangeResult | Refusal:
+        """Read a large range in slices, all of one revision, so that heartbeats and others get their turn."""
+        store, header_revision = self.node.store, self.node.store.revision
+        refusal = store.refuse_revision(request.revision)
+        if refusal is not None or not request.range_end:
+            return ranges.range_or_refuse(store, request)
+        pinned = replace(request, revision=request.revision or header_revision)
+        kvs: list[KeyValue] = []
+        count = 0
+        for some_kvs, some_count in ranges.slices(store, pinned):
+            kvs += some_kvs
+            count += some_count
+            if some_count == SLICE_KEY_COUNT:
+                await asyncio.sleep(0)
+                if store.refuse_revision(pinned.revision) is not None:
+                    return ranges.range_or_refuse(store, request)  # compacted meanwhile: again, in one go
+        return ranges.finish(request, kvs, count, header_revision)
 
     @answer
     async def Put(self, request: Any) -> Any:  # noqa: N802
