@@ -94,7 +94,7 @@ class PodWorker:
     async def run(self) -> None:
         """Work until the pod is gone and nothing is left of it."""
         backoff = Backoff(RETRY_SECONDS_MIN, RETRY_SECONDS_MAX)
-        while not await self._is_done():
+        while not self._is_done():
             self._changed.clear()
             try:
                 wait_seconds = await self._sync()
@@ -102,13 +102,12 @@ class PodWorker:
             except (StatusError, ConnectionFailed, RuntimeFailure) as error:
                 log.warning("cannot sync a pod now", pod=meta.key(self._pod), error=error)
                 wait_seconds = backoff.next()
-            await self._wait(wait_seconds)
+            if not self._is_done():
+                await self._wait(wait_seconds)
+        await self._node.runtime.remove_pod_sandbox(self._uid)
 
-    async def _is_done(self) -> bool:
-        if self._is_gone and life(self._pod, self._state()) is Life.TERMINATED:
-            await self._node.runtime.remove_pod_sandbox(self._uid)
-            return True
-        return False
+    def _is_done(self) -> bool:
+        return self._is_gone and life(self._pod, self._state()) is Life.TERMINATED
 
     async def _wait(self, seconds: float | None) -> None:
         try:

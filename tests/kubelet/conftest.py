@@ -1,0 +1,133 @@
+"""An API server, and a node that can be taken down and brought back."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kube.base.clock import SystemClock
+from kube.base.tasks import Tasks
+from kube.client.events import EventRecorder
+from kubelet.kubelet import Kubelet
+from kubelet.node_reporter import NodeReporter
+from kubelet.node_status import NodeFacts
+from kubelet.pod_worker import Node
+from kubelet.runtime.fake import FakeRuntime
+from kubelet.runtime.fake_records import Records
+from kubelet.runtime.stages import Stages
+from tests.support.api_server import Api, serving
+from tests.support.in_process import client_of
+from tests.support.wait import until_async
+
+QUICK = {"start_seconds": 0, "stop_seconds": 0, "pull_seconds": 0}
+STAGES = Stages.parse(
+    [
+        {"name": "crash", "images": ["crash"], **QUICK, "exit_after_seconds": 0, "exit_code": 1},
+        {"name": "once", "images": ["once"], **QUICK, "exit_after_seconds": 0, "log": ["done"]},
+        {"name": "run", "images": ["*"], **QUICK},
+    ]
+)
+FACTS = NodeFacts(
+    name="n1",
+    ip="127.31.0.9",
+    port=10250,
+    pod_cidr="127.239.99.0/24",
+    machine="amd64",
+    kernel="6",
+    os_image="Linux",
+    machine_id="m",
+    boot_id="b",
+    runtime="fake://1.0.0",
+)
+
+
+@dataclass
+class TestNode:
+    """A node's kubelet while it runs."""
+
+    __test__ = False
+
+    api: Api
+    runtime: FakeRuntime
+    kubelet: Kubelet
+    reporter: NodeReporter
+
+    async def create(self, name: str, image: str = "run", **spec: Any) -> Any:
+        """A pod that is on this node from the beginning."""
+        containers = [{"name": "c", "image": image}]
+        pod = {"metadata": {"name": name}, "spec": {"nodeName": "n1", "containers": containers, **spec}}
+        return await self.api.ok("POST", "/api/v1/namespaces/default/pods", pod)
+
+    async def get(self, name: str) -> Any:
+        answer = await self.api("GET", f"/api/v1/namespaces/default/pods/{name}")
+        return answer.json if answer.code == 200 else None
+
+    async def wait(self, name: str, phase: str) -> Any:
+        async def check() -> Any:
+            pod = await self.get(name)
+            return pod if pod and pod["status"]["phase"] == phase else None
+
+        return await until_async(f"pod {name} is {phase}", check)
+
+    async def wait_gone(self, name: str) -> None:
+        async def check() -> bool:
+            return await self.get(name) is None
+
+        await until_async(f"pod {name} is gone", check)
+
+    async def delete(self, name: str, **options: Any) -> None:
+        await self.api.ok("DELETE", f"/api/v1/namespaces/default/pods/{name}", options or None)
+
+    async def events(self, name: str, count: int) -> list[str]:
+        """The reasons and messages of the first events of a pod, in the order of their making."""
+        path = f"/api/v1/namespaces/default/events?fieldSelector=involvedObject.name={name}"
+
+        async def check() -> list[str]:
+            items = (await self.api.ok("GET", path))["items"]
+            items.sort(key=lambda event: event["metadata"]["name"])
+            return (
+                [f"{event['reason']}: {event['message']}" for event in items] if len(items) >= count else []
+            )
+
+        return await until_async(f"{count} events of {name}", check)
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[Api]:
+    async with serving() as running:
+        yield running
+
+
+@asynccontextmanager
+async def running_node(api: Api, folder: Path) -> AsyncIterator[TestNode]:
+    """A kubelet from start to stop; the folder is what it finds when it comes back."""
+    clock, ids = SystemClock(), itertools.count(1)
+    records = Records(folder)
+    records.open()
+    network = IPv4Network(FACTS.pod_cidr)
+    runtime = FakeRuntime(STAGES, records, network, FACTS.ip, clock, lambda: f"{folder.name}-{next(ids)}")
+    client = client_of(api, "kubelet")
+    recorder = EventRecorder(client, "kubelet", FACTS.name)
+    async with Tasks() as tasks:
+        kubelet = Kubelet(Node(FACTS.ip, runtime, client, recorder, clock), FACTS.name, tasks)
+        reporter = NodeReporter(FACTS, client, recorder, clock, lambda: None)
+        await runtime.start()
+        tasks.start("events", recorder.run)
+        tasks.start("pods", kubelet.run)
+        yield TestNode(api, runtime, kubelet, reporter)
+        await tasks.cancel()
+        await runtime.stop()
+        await client.close()
+
+
+@pytest.fixture
+async def node(api: Api, tmp_path: Path) -> AsyncIterator[TestNode]:
+    async with running_node(api, tmp_path) as running:
+        yield running

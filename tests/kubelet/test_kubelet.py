@@ -1,0 +1,163 @@
+"""A kubelet with the real API server, in one process: what becomes of pods, and of the node."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from tests.kubelet.conftest import TestNode, running_node
+from tests.support.api_server import Api
+from tests.support.wait import until_async
+
+
+def conditions(o: Any) -> dict[str, str]:
+    return {each["type"]: each["status"] for each in o["status"]["conditions"]}
+
+
+async def test_a_pod_runs_and_says_so(node: TestNode) -> None:
+    await node.create("p")
+    pod = await node.wait("p", "Running")
+    status = pod["status"]
+    assert status["podIP"] == status["podIPs"][0]["ip"] == "127.239.99.2"
+    assert status["hostIP"] == "127.31.0.9"
+    assert set(conditions(pod).values()) == {"True"}
+    assert list(conditions(pod)) == [
+        "PodReadyToStartContainers",
+        "Initialized",
+        "Ready",
+        "ContainersReady",
+        "PodScheduled",
+    ]
+    assert status["containerStatuses"][0]["containerID"].startswith("fake://")
+    assert await node.events("p", 4) == [
+        'Pulling: Pulling image "run"',
+        'Pulled: Successfully pulled image "run" in 0ms (0ms including waiting). Image size: 0 bytes.',
+        "Created: Container created",
+        "Started: Container started",
+    ]
+
+
+async def test_a_deleted_pod_ends_and_goes(node: TestNode) -> None:
+    pod = await node.create("p", imagePullPolicy="Never")
+    await node.wait("p", "Running")
+    await node.delete("p")
+    await node.wait_gone("p")
+    assert "Killing: Stopping container c" in await node.events("p", 5)
+
+    async def forgotten() -> bool:
+        return node.runtime.sandbox_of(pod["metadata"]["uid"]) is None
+
+    await until_async("the sandbox is removed", forgotten)
+
+
+async def test_a_pod_made_again_under_its_name_is_another(node: TestNode) -> None:
+    first = await node.create("p")
+    await node.wait("p", "Running")
+    await node.delete("p", gracePeriodSeconds=0)
+    second = await node.create("p")
+    await node.wait("p", "Running")
+    assert first["metadata"]["uid"] != second["metadata"]["uid"]
+
+    async def only_second() -> bool:
+        return [each.pod_uid for each in node.runtime.list_sandboxes()] == [second["metadata"]["uid"]]
+
+    await until_async("only the second has a sandbox", only_second)
+
+
+async def test_a_pod_with_a_finalizer_stays_until_it_is_taken_off(node: TestNode) -> None:
+    await node.create("p")
+    await node.wait("p", "Running")
+    path = "/api/v1/namespaces/default/pods/p"
+    merge = "application/merge-patch+json"
+    await node.api.ok("PATCH", path, {"metadata": {"finalizers": ["example.com/f"]}}, merge)
+    await node.delete("p")
+
+    async def ended() -> Any:
+        pod = await node.get("p")
+        return pod["metadata"]["deletionGracePeriodSeconds"] == 0 and pod
+
+    pod = await until_async("the kubelet is done with the pod", ended)
+    assert "terminated" in pod["status"]["containerStatuses"][0]["state"]
+    await node.api.ok("PATCH", path, {"metadata": {"finalizers": None}}, merge)
+    await node.wait_gone("p")
+
+
+async def test_a_pod_that_runs_once_succeeds_and_stays(node: TestNode) -> None:
+    await node.create("p", "once", restartPolicy="Never")
+    pod = await node.wait("p", "Succeeded")
+    assert pod["status"]["containerStatuses"][0]["state"]["terminated"]["reason"] == "Completed"
+    assert conditions(pod)["Ready"] == "False"
+
+
+async def test_a_crashing_pod_backs_off(node: TestNode) -> None:
+    await node.create("p", "crash")
+
+    async def backs_off() -> Any:
+        statuses = ((await node.get("p"))["status"]).get("containerStatuses") or [{}]
+        return (
+            statuses[0].get("state", {}).get("waiting", {}).get("reason") == "CrashLoopBackOff"
+            and statuses[0]
+        )
+
+    status = await until_async("the pod backs off", backs_off)
+    assert status["restartCount"] == 1
+    assert status["lastState"]["terminated"]["exitCode"] == 1
+
+
+async def test_a_returning_kubelet_disturbs_nothing(api: Api, tmp_path: Path) -> None:
+    async with running_node(api, tmp_path) as node:
+        await node.create("p")
+        before = await node.wait("p", "Running")
+    async with running_node(api, tmp_path) as node:
+        await node.create("q")
+        await node.wait("q", "Running")
+        assert await node.get("p") == before
+
+
+async def test_what_was_deleted_meanwhile_ends_when_the_kubelet_returns(api: Api, tmp_path: Path) -> None:
+    async with running_node(api, tmp_path) as node:
+        await node.create("gone")
+        await node.create("going")
+        await node.wait("gone", "Running")
+        await node.wait("going", "Running")
+    await node.delete("gone", gracePeriodSeconds=0)
+    await node.delete("going")
+    async with running_node(api, tmp_path) as node:
+        await node.wait_gone("going")
+
+        async def empty() -> bool:
+            return node.runtime.list_sandboxes() == []
+
+        await until_async("nothing is left", empty)
+
+
+async def test_the_node_registers_and_keeps_a_lease(node: TestNode) -> None:
+    path = "/api/v1/nodes/n1"
+    reporting = asyncio.ensure_future(node.reporter.report())
+    renewing = asyncio.ensure_future(node.reporter.renew_lease())
+
+    async def ready() -> Any:
+        answer = await node.api("GET", path)
+        found = answer.code == 200 and answer.json["status"].get("conditions") and answer.json
+        return found if found and not found["spec"].get("taints") else None
+
+    found = await until_async("the node is ready and has no taint", ready)
+    assert conditions(found) == {
+        "MemoryPressure": "False",
+        "DiskPressure": "False",
+        "PIDPressure": "False",
+        "Ready": "True",
+    }
+    assert found["status"]["allocatable"]["pods"] == "110"
+    assert found["metadata"]["labels"]["kubernetes.io/hostname"] == "n1"
+
+    async def lease() -> Any:
+        answer = await node.api("GET", "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/n1")
+        return answer.code == 200 and answer.json
+
+    held = await until_async("the node has a lease", lease)
+    assert held["spec"]["holderIdentity"] == "n1"
+    assert held["metadata"]["ownerReferences"][0]["uid"] == found["metadata"]["uid"]
+    reporting.cancel()
+    renewing.cancel()
