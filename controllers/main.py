@@ -20,6 +20,8 @@ from typing import Any
 import click
 
 from controllers.deployment import controller as deployment
+from controllers.endpoints import controller as endpoints
+from controllers.endpointslice import controller as endpointslice
 from controllers.garbage_collector import controller as garbage_collector
 from controllers.namespace import controller as namespace
 from controllers.replicaset import controller as replicaset
@@ -51,6 +53,8 @@ def build_controllers(wiring: Wiring, root_ca: str | None) -> list[Controller[An
         replicaset.build(REPLICA_SET, wiring),
         replicaset.build(REPLICATION_CONTROLLER, wiring),
         deployment.build(wiring),
+        endpointslice.build(wiring),
+        endpoints.build(wiring),
         # These two look at every kind; they come last, so that kinds looked at in full are watched once.
         garbage_collector.build(wiring),
         namespace.build(wiring),

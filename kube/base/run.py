@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+from asyncio import AbstractEventLoop
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -20,10 +21,14 @@ class StartupError(Exception):
     """The process cannot start: the message names the flag, file or port and the way out."""
 
 
-def run(function: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
-    """Run `function(*args)` under uvloop until it returns or a signal ends it."""
+def run(
+    function: Callable[..., Coroutine[Any, Any, None]],
+    *args: Any,
+    loop_factory: Callable[[], AbstractEventLoop] = uvloop.new_event_loop,
+) -> None:
+    """Run `function(*args)`, under uvloop unless told otherwise, until it returns or a signal ends it."""
     try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
             runner.run(_until_signal(function, args))
     except StartupError as error:
         sys.stderr.write(f"error: {error}\n")

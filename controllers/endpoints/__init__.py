@@ -1,0 +1,1 @@
+"""Keeps Endpoints, the form before EndpointSlices, equal to the pods that Services select."""

@@ -1,0 +1,1 @@
+"""Keeps EndpointSlices equal to the pods that Services select."""

@@ -1,0 +1,57 @@
+"""Core: a pod as an endpoint, and a slice's labels.
+
+After: k8s staging/src/k8s.io/endpointslice/utils.go, podToEndpoint, setEndpointSliceLabels
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from controllers import pods, service_pods
+from kube.api import meta
+from kube.api.meta import Object
+
+SERVICE_NAME = "kubernetes.io/service-name"
+MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
+CONTROLLER = "endpointslice-controller.k8s.io"
+
+
+def is_ours(endpoint_slice: Object) -> bool:
+    """True for slices that this controller writes."""
+    return meta.labels(endpoint_slice).get(MANAGED_BY) == CONTROLLER
+
+
+def endpoint(service: Object, pod: Object) -> dict[str, Any]:
+    """The pod as it stands in a slice; `ready` is never true of a pod on its way out."""
+    serving, terminating = pods.is_ready(pod), meta.is_terminating(pod)
+    ready = service_pods.publishes_not_ready(service) or (serving and not terminating)
+    made: dict[str, Any] = {
+        "addresses": [pod["status"]["podIP"]],
+        "conditions": {"ready": ready, "serving": serving, "terminating": terminating},
+        "targetRef": {
+            "kind": "Pod",
+            "name": meta.name(pod),
+            "namespace": meta.namespace(pod),
+            "uid": meta.uid(pod),
+        },
+    }
+    spec = pod["spec"]
+    if spec.get("nodeName"):
+        made["nodeName"] = spec["nodeName"]
+    if spec.get("hostname") and spec.get("subdomain") == meta.name(service):
+        made["hostname"] = spec["hostname"]
+    return made
+
+
+def identity(endpoint: dict[str, Any]) -> tuple[str, str]:
+    """What makes an endpoint the same one although its conditions change."""
+    return endpoint["addresses"][0], meta.get(endpoint, "targetRef", "uid", default="")
+
+
+def slice_labels(service: Object) -> dict[str, str]:
+    """The Service's labels, and those that say whose slice it is."""
+    reserved = (SERVICE_NAME, MANAGED_BY, service_pods.HEADLESS)
+    labels = {key: value for key, value in meta.labels(service).items() if key not in reserved}
+    if service_pods.is_headless(service):
+        labels[service_pods.HEADLESS] = ""
+    return labels | {SERVICE_NAME: meta.name(service), MANAGED_BY: CONTROLLER}

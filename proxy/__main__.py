@@ -1,0 +1,5 @@
+"""Shell: `python -P -m proxy`."""
+
+from proxy.main import main
+
+main()

@@ -1,0 +1,103 @@
+"""Shell: builds the proxy and runs it. The wiring diagram, top to bottom.
+
+Under asyncio's own loop: relayed connections that are half closed have made uvloop abort.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import resource
+from ipaddress import IPv4Network
+
+import click
+from prometheus_client import CollectorRegistry
+
+from kube.base import logs, tls
+from kube.base.health import HealthServer
+from kube.base.run import StartupError, run
+from kube.base.tasks import Tasks
+from kube.client.config import ClientConfig
+from kube.client.informer import InformerFactory
+from kube.client.rest import Client
+from proxy.backends.userspace import Userspace
+from proxy.metrics import Metrics
+from proxy.proxy import Proxy
+
+
+@click.command()
+@click.option("--kubeconfig", required=True, help="How to reach the API server, and as whom.")
+@click.option(
+    "--bind-address", default="127.0.0.1", show_default=True, help="Where to serve health and metrics."
+)
+@click.option("--secure-port", default=10256, show_default=True, help="The port for them.")
+@click.option("--tls-cert-file", required=True, help="The server certificate.")
+@click.option("--tls-private-key-file", required=True, help="Its key.")
+@click.option("--client-ca-file", required=True, help="The authority of clients' certificates.")
+@click.option(
+    "--nodeport-addresses",
+    default="0.0.0.0/0",
+    show_default=True,
+    help="Networks, with commas between: node ports answer on 127.0.0.1 and the nodes' addresses in these.",
+)
+@click.option("--log-level", default="info", show_default=True)
+def main(
+    kubeconfig: str,
+    bind_address: str,
+    secure_port: int,
+    tls_cert_file: str,
+    tls_private_key_file: str,
+    client_ca_file: str,
+    nodeport_addresses: str,
+    log_level: str,
+) -> None:
+    """Answer on the addresses of Services, and pass connections on to their pods."""
+    logs.configure("proxy", log_level)
+    tls_files = (tls_cert_file, tls_private_key_file, client_ca_file)
+    run(
+        _run,
+        kubeconfig,
+        (bind_address, secure_port),
+        tls_files,
+        nodeport_addresses,
+        loop_factory=asyncio.new_event_loop,
+    )
+
+
+async def _run(
+    kubeconfig: str, health_address: tuple[str, int], tls_files: tuple[str, str, str], nodeport_addresses: str
+) -> None:
+    networks = _networks(nodeport_addresses)
+    server_tls = tls.server_context(*tls_files)
+    client = Client(ClientConfig.load(kubeconfig), user_agent="kube-proxy")
+    registry, chance = CollectorRegistry(), random.Random()
+    _allow_many_connections()
+    metrics = Metrics(registry)
+    backend = Userspace(metrics, chance)
+    informers = InformerFactory(client, random=chance)
+    proxy = Proxy(informers, backend, networks, metrics)
+    health = HealthServer(*health_address, server_tls, {"rules": proxy.unready}, registry)
+    await health.start()
+    async with Tasks() as tasks:
+        try:
+            informers.start(tasks)
+            tasks.start("rules", proxy.run)
+            await asyncio.Event().wait()
+        finally:
+            await tasks.cancel()
+            backend.close()
+            await health.stop()
+            await client.close()
+
+
+def _networks(text: str) -> list[IPv4Network]:
+    try:
+        return [IPv4Network(each) for each in text.split(",") if each]
+    except ValueError as error:
+        raise StartupError(f"--nodeport-addresses {text}: {error}") from error
+
+
+def _allow_many_connections() -> None:
+    """Each relayed connection takes two descriptors: use as many as the system grants."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
