@@ -35,7 +35,8 @@ def write_all(topology: Topology, layout: Layout) -> None:
         },
     )
     _write_private(layout.admin_kubeconfig, admin)
-    for component in ("controller-manager", "scheduler", *(f"kubelet-{node}" for node in topology.nodes)):
+    kubelets = (f"kubelet-{node}" for node in topology.nodes)
+    for component in ("controller-manager", "scheduler", "proxy", *kubelets):
         path = layout.kubeconfig(component)
         path.parent.mkdir(parents=True, exist_ok=True)
         document = _kubeconfig(

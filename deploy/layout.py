@@ -6,11 +6,11 @@
                  run/        lock, state.json, supervisor.sock: only while it runs
 
 Ports stand in decades above the base B (6440): the shared API at B+3, then API servers at B+10, members'
-clients at B+20, peers at B+30, metrics at B+40, controller managers at B+50, schedulers at B+60. Cluster
-number c (0-15) owns the nodes 127.(16+c).0.N, the pods 127.(224+c).N.0/24 of node N, and the Services
-127.(96+c).0.0/16.
+clients at B+20, peers at B+30, metrics at B+40, controller managers at B+50, schedulers at B+60, the proxy's
+health at B+70. Cluster number c (0-15) owns the nodes 127.(16+c).0.N, the pods 127.(224+c).N.0/24 of node N,
+and the Services 127.(96+c).0.0/16.
 
-Invariants: two clusters with different numbers and bases at least 70 apart share no address.
+Invariants: two clusters with different numbers and bases at least 80 apart share no address.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 LOCAL = "127.0.0.1"
 KUBELET_PORT = 10250
 PORT_BASE_DEFAULT = 6440
-PORT_SPAN = 70
+PORT_SPAN = 80
 CLUSTER_NUMBERS = range(16)
 
 
@@ -85,10 +85,19 @@ class Layout:
     def scheduler_port(self, index: int) -> int:
         return self.port_base + 60 + index
 
+    def proxy_port(self, index: int) -> int:
+        return self.port_base + 70 + index
+
     # Addresses.
     def node_ip(self, position: int) -> str:
         """The address of the node at this position, counted from 1."""
         return f"127.{16 + self.number}.0.{position}"
+
+    @property
+    def node_port_networks(self) -> tuple[str, ...]:
+        """Where node ports answer: on all nodes; the one loopback address belongs to cluster 0."""
+        nodes = f"127.{16 + self.number}.0.0/16"
+        return (nodes, f"{LOCAL}/32") if self.number == 0 else (nodes,)
 
     def pod_cidr(self, position: int) -> str:
         return f"127.{224 + self.number}.{position}.0/24"

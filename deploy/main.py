@@ -73,7 +73,7 @@ def main() -> None:
 @click.option(
     "--port-base",
     type=int,
-    help=f"First of the 70 ports of the control plane.  [default: as before, or {PORT_BASE_DEFAULT}]",
+    help=f"First of the 80 ports of the control plane.  [default: as before, or {PORT_BASE_DEFAULT}]",
 )
 @click.option(
     "--topology",

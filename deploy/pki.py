@@ -90,6 +90,7 @@ def wanted_certificates(topology: Topology, layout: Layout) -> list[Wanted]:
             addresses=(LOCAL,),
         ),
         Wanted("scheduler", "ca", "system:kube-scheduler", names=LOCAL_NAMES, addresses=(LOCAL,)),
+        Wanted("proxy", "ca", "system:kube-proxy", names=LOCAL_NAMES, addresses=(LOCAL,)),
         *(
             Wanted(
                 f"kubelet-{node}",

@@ -38,6 +38,7 @@ def processes(topology: Topology, layout: Layout) -> list[Process]:
             _kubelet(topology, layout, position, node)
             for position, node in enumerate(topology.nodes, start=1)
         ),
+        *(_proxy(topology, layout, index) for index in range(topology.proxy)),
     ]
 
 
@@ -143,6 +144,18 @@ def _kubelet(topology: Topology, layout: Layout, position: int, node: str) -> Pr
     listens = ((address, KUBELET_PORT),)
     args = _args(flags, topology, "kubelet")
     return Process(name, "kubelet", args, listens, f"https://{address}:{KUBELET_PORT}", STAGE_REST)
+
+
+def _proxy(topology: Topology, layout: Layout, index: int) -> Process:
+    name, port = f"proxy-{index}", layout.proxy_port(index)
+    flags = {
+        "kubeconfig": layout.kubeconfig("proxy"),
+        **_serving(layout, "proxy", port),
+        "nodeport-addresses": ",".join(layout.node_port_networks),
+    }
+    return Process(
+        name, "proxy", _args(flags, topology, "proxy"), ((LOCAL, port),), local_url(port), STAGE_REST
+    )
 
 
 def _serving(layout: Layout, component: str, port: int) -> dict[str, object]:

@@ -61,6 +61,7 @@ def topology_document(topology: Topology) -> dict[str, Any]:
         "apiserver": topology.apiserver,
         "controller-manager": topology.controller_manager,
         "scheduler": topology.scheduler,
+        "proxy": topology.proxy,
     }
     document: dict[str, Any] = {name: {"count": count} for name, count in counted.items()}
     document["kubelet"] = {"nodes": list(topology.nodes)}

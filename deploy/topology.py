@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 COUNT_MAX = 9
 NODES_MAX = 250
 
-COUNTED = ("etcd", "apiserver", "controller-manager", "scheduler")
+COUNTED = ("etcd", "apiserver", "controller-manager", "scheduler", "proxy")
+# All proxies of a machine would listen on the same addresses.
+PROXIES_MAX = 1
 NODE_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 Flags = Mapping[str, str]
@@ -33,6 +35,7 @@ class Topology:
     controller_manager: int
     scheduler: int
     nodes: tuple[str, ...]
+    proxy: int = 0
     flags: Mapping[str, Flags] = field(default_factory=dict)
 
 
@@ -50,6 +53,7 @@ def parse(document: object) -> Topology:
         controller_manager=counts["controller-manager"],
         scheduler=counts["scheduler"],
         nodes=_nodes(rows.get("kubelet", {})),
+        proxy=counts["proxy"],
         flags={name: _flags(name, row) for name, row in rows.items() if row.get("flags")},
     )
 
@@ -67,9 +71,9 @@ def _row(name: str, row: object) -> Mapping[str, object]:
 
 
 def _count(name: str, row: Mapping[str, object]) -> int:
-    count = row.get("count", 0)
-    if not isinstance(count, int) or isinstance(count, bool) or not 0 <= count <= COUNT_MAX:
-        raise TopologyError(f"{name}: count must be a number from 0 to {COUNT_MAX}, not {count!r}")
+    count, maximum = row.get("count", 0), PROXIES_MAX if name == "proxy" else COUNT_MAX
+    if not isinstance(count, int) or isinstance(count, bool) or not 0 <= count <= maximum:
+        raise TopologyError(f"{name}: count must be a number from 0 to {maximum}, not {count!r}")
     return count
 
 
