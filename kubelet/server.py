@@ -46,7 +46,7 @@ class KubeletServer(HealthServer):
         self,
         host: str,
         port: int,
-        ssl_context: ssl.SSLContext,
+        ssl_context: ssl.SSLContext | None,
         checks: Mapping[str, Check],
         registry: CollectorRegistry,
         pods: Store,

@@ -167,7 +167,7 @@ class FakeRuntime:
         )
         self._update(container)
         for line in stage.log:
-            self._log(container.id, line)
+            self.print_line(container.id, line)
         await self._bring_to_life(container)
 
     async def stop_container(self, container_id: str, grace_seconds: float) -> None:
@@ -176,13 +176,17 @@ class FakeRuntime:
         await asyncio.sleep(min(stage.stop_seconds, grace_seconds))
         self._exit(container_id, 0 if obeys else 137)
 
+    def print_line(self, container_id: str, text: str) -> None:
+        """Write a line of the container's output."""
+        self._records.write_log(container_id, format_line(self._clock.now(), text))
+
     async def _bring_to_life(self, container: Container) -> None:
         """Open the sockets of a running container and set the time of its end."""
         stage = self._stage(container)
         life = self._lives[container.id] = _Life()
         if stage.page:
             record = self._pods[container.pod_uid]
-            log = partial(self._log, container.id)
+            log = partial(self.print_line, container.id)
             ports = record.configs[container.id].ports or stage.default_ports
             life.servers = [PageServer(record.sandbox.ip, port, stage.page, log) for port in ports]
             for server in life.servers:
@@ -217,10 +221,6 @@ class FakeRuntime:
             life.exit_timer.cancel()
         for server in life.servers:
             server.close()
-
-    def _log(self, container_id: str, text: str) -> None:
-        """Write a line of the container's output."""
-        self._records.write_log(container_id, format_line(self._clock.now(), text))
 
     def _take_address(self) -> str:
         taken = {record.sandbox.ip for record in self._pods.values() if record.sandbox.ready}
