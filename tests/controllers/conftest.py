@@ -1,0 +1,98 @@
+"""All controllers at work on a real API server, in this process; pods are moved along by the test itself."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from controllers.main import Manager
+from kube.api import errors
+from kube.api.errors import StatusError
+from kube.api.meta import Object
+from kube.api.resources import EVENTS, PODS, Resource
+from kube.base.tasks import Tasks
+from kube.client.rest import Client
+from tests.support.api_server import serving
+from tests.support.in_process import client_of
+from tests.support.wait import until_async
+
+
+@dataclass
+class Managed:
+    """A cluster without nodes."""
+
+    client: Client
+
+    async def pods(self, selector: str = "app=web", namespace: str = "default") -> list[Object]:
+        answer = await self.client.list(PODS, namespace, selector)
+        return [each for each in answer["items"] if "deletionTimestamp" not in each["metadata"]]
+
+    async def until_pods(self, count: int, selector: str = "app=web") -> list[Object]:
+        async def check() -> list[Object] | bool:
+            found = await self.pods(selector)
+            return (found or True) if len(found) == count else False
+
+        found = await until_async(f"{count} pods {selector}", check)
+        return found if isinstance(found, list) else []
+
+    async def run_pods(self, selector: str = "app=web") -> None:
+        """Play the kubelet: all pods become ready."""
+        for pod in await self.pods(selector):
+            ready = {"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+            status = {"phase": "Running", "conditions": [ready]}
+            await self.client.patch(
+                PODS, "default", pod["metadata"]["name"], {"status": status}, subresource="status"
+            )
+
+    async def get(self, resource: Resource, name: str, namespace: str | None = "default") -> Object | None:
+        try:
+            return await self.client.get(resource, namespace, name)
+        except StatusError as error:
+            if errors.is_not_found(error):
+                return None
+            raise
+
+    async def until(
+        self, resource: Resource, name: str, what: Callable[[Object], Any], namespace: str | None = "default"
+    ) -> Object:
+        """Wait until an object is there and as wanted."""
+
+        async def check() -> Object | None:
+            found = await self.get(resource, name, namespace)
+            return found if found is not None and what(found) else None
+
+        found = await until_async(f"{resource.singular} {name}", check)
+        assert found is not None
+        return found
+
+    async def until_gone(self, resource: Resource, name: str, namespace: str | None = "default") -> None:
+        async def check() -> bool:
+            return await self.get(resource, name, namespace) is None
+
+        await until_async(f"{resource.singular} {name} is gone", check)
+
+    async def messages(self, reason: str, count: int = 1) -> list[str]:
+        """What the Events of a reason say, oldest first, once there are that many."""
+
+        async def check() -> list[str]:
+            items = (await self.client.list(EVENTS, "default", field_selector=f"reason={reason}"))["items"]
+            items.sort(key=lambda event: str(event["metadata"]["name"].rpartition(".")[2]))
+            return [event["message"] for event in items] if len(items) >= count else []
+
+        return await until_async(f"{count} events {reason}", check)
+
+
+@pytest.fixture
+async def managed() -> AsyncIterator[Managed]:
+    async with serving() as api, Tasks() as tasks:
+        client = client_of(api, "test")
+        own = client_of(api, "kube-controller-manager")
+        manager = Manager(own, "THE-CA", 3)
+        tasks.start("controllers", manager.lead)
+        yield Managed(client)
+        await tasks.cancel()
+        await own.close()
+        await client.close()
