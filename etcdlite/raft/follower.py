@@ -16,6 +16,7 @@ def tick(state: State) -> None:
     assert state.role is not Role.LEADER
     state.election_elapsed += 1
     if state.election_elapsed >= state.election_timeout:
+        state.leader_id = NONE  # whoever may not campaign must at least not refuse its vote for a lost leader
         state.restart_election_timer()
         campaign(state)
 

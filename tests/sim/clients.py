@@ -1,6 +1,8 @@
 """Clients: each asks one thing at a time, of any member, and remembers what it asked and what it was told.
 
-A call that gets no answer in time is of unknown outcome: it may have happened, or happen later.
+A call that gets no answer in time is of unknown outcome: it may have happened, or happen later. While a call
+waits, its member proposes it again as soon as an applied entry of a later term proves the proposal lost; that
+must never have it applied twice.
 """
 
 from __future__ import annotations
@@ -42,6 +44,7 @@ class Call:
     asked_at: int
     key: bytes
     command: Command | None
+    term: int = 0
     answered_at: int | None = None
     revision: int = 0
     value: bytes | None = None
@@ -75,11 +78,23 @@ class Clients:
         if command is None:
             is_sent = member.node.read_index(call.id.to_bytes(8, "big"))
         else:
-            is_sent = propose(member, codec.encode_command(call.id, command))
+            is_sent = propose(member, call)
         if is_sent:
             self.waiting[call.id] = call
         else:
             self._pause_until[client] = now + 1
+
+    def propose_again(self, member: Member) -> None:
+        """Repeat what an applied entry of a later term proves lost."""
+        for call in self.waiting.values():
+            if call.member_id == member.id and call.command and call.term < member.applier.applied[1]:
+                propose(member, call)
+
+    def abandon(self, now: int, member_id: int) -> None:
+        """A member crashed, or got a new state whole: it cannot tell what became of its calls."""
+        for call in list(self.waiting.values()):
+            if call.member_id == member_id:
+                self._done(call, now)
 
     def _command(self, key: bytes, member: Member) -> Command:
         """Mostly puts of values never used before, so that a value tells who wrote it."""
@@ -136,9 +151,10 @@ class Clients:
             self.answered.append(call)
 
 
-def propose(member: Member, data: bytes) -> bool:
+def propose(member: Member, call: Call) -> bool:
+    assert call.command is not None
     try:
-        member.node.propose(data)
+        call.term = member.node.propose(codec.encode_command(call.id, call.command))
     except ProposalDropped:
         return False
     return True

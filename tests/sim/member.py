@@ -49,7 +49,7 @@ class Saving:
 
 
 class Member:
-    """`on_apply(member, entry, result)` hears of everything applied; `send` puts messages on the wire."""
+    """`on_apply(member, entry, result)` hears of what it applies, `on_install` of snapshots put in place."""
 
     def __init__(
         self,
@@ -60,6 +60,7 @@ class Member:
         random: Random,
         send: Callable[[Message, list[BucketRow] | None], None],
         on_apply: Callable[[Member, Entry, Any], None],
+        on_install: Callable[[Member], None],
     ) -> None:
         self.id = member_id
         self.disk = disk
@@ -67,6 +68,7 @@ class Member:
         self._random = random
         self._send = send
         self._on_apply = on_apply
+        self._on_install = on_install
         self.is_up = False
         self.is_disk_slow = True
         backend = MemoryBackend()
@@ -206,6 +208,7 @@ class Member:
         self.disk.checkpoint(self.backend)
         assert self.applied == metadata.index
         self.staged.clear()
+        self._on_install(self)
 
     def _apply(self, entry: Entry) -> None:
         result = None

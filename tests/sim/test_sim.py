@@ -12,11 +12,11 @@ import pytest
 from tests.sim.world import run
 
 ROOT = Path(__file__).parents[2]
-FOUND = (62, 119)
+FOUND = (5, 62, 119, 4035)
 """Seeds that once failed: see track_record.md."""
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3, 4, *FOUND])
+@pytest.mark.parametrize("seed", [1, 3, *FOUND])
 def test_seed(seed: int) -> None:
     run(seed)
 

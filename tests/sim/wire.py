@@ -1,7 +1,8 @@
 """The network: every message travels as the bytes the real transport sends, and may be lost, late or doubled.
 
 A snapshot's rows travel with their message, as one thing that arrives whole or not at all; its sender hears
-which. Links are cut in one direction at a time.
+which. Links are cut in one direction at a time. Only a forwarded proposal is never doubled: Raft answers
+everything else twice without harm, but would append it twice; the real transport's streams double nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from random import Random
 from etcdlite import codec
 from etcdlite.mvcc.backend import BucketRow
 from etcdlite.pb import raft_pb2
-from etcdlite.raft.messages import Message
+from etcdlite.raft.messages import Message, MessageType
 from tests.sim.faults import Faults
 
 SNAPSHOT_TICKS_MAX = 30
@@ -45,7 +46,8 @@ class Wire:
         """Put a message on its way; whether it will arrive, if its receiver is up then."""
         if self._is_lost(message.from_, message.to):
             return False
-        copies = 1 if rows is not None or not self._happens(self._faults.duplication) else 2
+        may_double = rows is None and message.type is not MessageType.PROP
+        copies = 2 if may_double and self._happens(self._faults.duplication) else 1
         for _ in range(copies):
             delay_max = 1 if self.is_calm else self._faults.delay_max
             if rows is not None:

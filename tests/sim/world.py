@@ -51,7 +51,9 @@ class World:
     def _add(self, member_id: int, founders: ConfState) -> None:
         disk = Disk(self._folder, member_id, self._random)
         random = Random(self._random.getrandbits(64))
-        member = Member(member_id, founders, disk, self.faults, random, self._send, self._applied)
+        member = Member(
+            member_id, founders, disk, self.faults, random, self._send, self._applied, self._installed
+        )
         member.store.listeners.append(self.history)
         self.members[member_id] = member
 
@@ -85,6 +87,7 @@ class World:
         self.clients.act(self.now, self._asked())
         self.linearizability.asked(list(self.clients.waiting.values()))
         for member in self.up:
+            self.clients.propose_again(member)
             member.work(self.now)
             member.drop_compacted_rows()
             for call in self.clients.finish_reads(self.now, member):
@@ -142,6 +145,10 @@ class World:
         if call is not None:
             self.linearizability.answered(call)
 
+    def _installed(self, member: Member) -> None:
+        self._note("install", member.id, member.applied)
+        self.clients.abandon(self.now, member.id)
+
     # ---- faults
 
     def _act(self) -> None:
@@ -168,6 +175,7 @@ class World:
     def _crash(self, member: Member) -> None:
         self._note("crash", member.id)
         member.crash()
+        self.clients.abandon(self.now, member.id)
         for other in self.up:
             if self._random.random() < self.faults.stream_closed:
                 other.node.leader_stream_closed(member.id)

@@ -6,7 +6,8 @@ same state; whoever is elected later holds it in its log or snapshot.
 
 from __future__ import annotations
 
-from etcdlite.raft.messages import Entry
+from etcdlite import codec
+from etcdlite.raft.messages import Entry, EntryType
 from tests.sim import rows
 from tests.sim.checkers.log_matching import saved_log
 from tests.sim.member import Member
@@ -19,12 +20,21 @@ class Committed:
         self.entries: dict[int, Entry] = {}
         self.hashes: dict[int, str] = {}
         self.commit_of: dict[int, int] = {}
+        self.index_of_request: dict[int, int] = {}
 
     def applied(self, member: Member, entry: Entry) -> None:
         known = self.entries.setdefault(entry.index, entry)
         assert known == entry, f"member {member.id} applied {entry}, another {known}"
+        self._check_once(entry)
         if entry.index % HASH_EVERY == 0:
             self.check_state(member)
+
+    def _check_once(self, entry: Entry) -> None:
+        """However often a request was proposed, it stands in the log once."""
+        if entry.data and entry.type is EntryType.NORMAL:
+            request_id = codec.decode_command(entry.data)[0]
+            index = self.index_of_request.setdefault(request_id, entry.index)
+            assert index == entry.index, f"request {request_id} was applied at {index} and {entry.index}"
 
     def check_state(self, member: Member) -> None:
         index = member.applied
