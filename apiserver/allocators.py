@@ -34,11 +34,6 @@ class ServiceAddresses:
         self._network = ipaddress.ip_network(network)
         self._given: dict[str | int, float] = {}
 
-    @property
-    def first(self) -> str:
-        """The address of the Service `kubernetes`."""
-        return str(self._network[1])
-
     async def admit(self, attributes: Attributes, o: Object, old: Object | None) -> None:
         if attributes.resource is not SERVICES or attributes.subresource or attributes.operation == DELETE:
             return

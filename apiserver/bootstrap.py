@@ -13,12 +13,14 @@ pkg/registry/rbac/rest/storage_rbac.go, pkg/registry/scheduling/rest/storage_sch
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterable
 
 from apiserver.admission.chain import CREATE, Attributes
 from apiserver.authentication.user import MASTERS, User
 from apiserver.authorization import bootstrap_policy
 from apiserver.registry.registry import Registry
+from apiserver.server import Server
 from apiserver.storage.watch_cache import WatchCache
 from kube.api import errors, meta, resources
 from kube.api.errors import StatusError
@@ -39,11 +41,12 @@ PRIORITIES = {
 COMPONENT = {"component": "apiserver", "provider": "kubernetes"}
 
 
-async def ensure(registry: Registry, cache: WatchCache, service_ip: str, host: str, port: int) -> None:
+async def ensure(server: Server, service_network: str, host: str, port: int) -> None:
     """Make all that is missing; the cache is filled and of now."""
+    service_ip = str(ipaddress.ip_network(service_network)[1])
     wanted = [*_namespaces(), *bootstrap_policy.objects(), *_priority_classes()]
     for o in [*wanted, kubernetes_service(service_ip, port), *kubernetes_endpoints([host], port)]:
-        await apply(registry, cache, o)
+        await apply(server.registry, server.cache, o)
 
 
 async def apply(registry: Registry, cache: WatchCache, o: Object) -> None:

@@ -49,9 +49,9 @@ class PeerProtocol(HttpToolsProtocol):
 
 
 class HttpServer:
-    """An ASGI application behind TLS on any number of sockets."""
+    """An ASGI application on any number of sockets; only tests leave TLS out."""
 
-    def __init__(self, application: Any, tls: ssl.SSLContext) -> None:
+    def __init__(self, application: Any, tls: ssl.SSLContext | None) -> None:
         self._tls = tls
         self._config = uvicorn.Config(
             application,

@@ -35,7 +35,7 @@ from apiserver.http_protocol import HttpServer, bind
 from apiserver.registry.registry import Registry
 from apiserver.server import Server
 from apiserver.storage.etcd import EtcdStorage
-from apiserver.storage.interface import Unavailable
+from apiserver.storage.interface import Storage, Unavailable
 from apiserver.storage.watch_cache import WatchCache
 from kube.api.meta import Object
 from kube.api.resources import RESOURCES, SERVICE_ACCOUNTS
@@ -54,24 +54,27 @@ STORE_PATIENCE_SECONDS = 60.0
 class Flags:
     """The command line."""
 
-    etcd_servers: str
-    etcd_cafile: str
-    etcd_certfile: str
-    etcd_keyfile: str
-    bind_address: str
-    secure_port: int
-    shared_port: int
-    tls_cert_file: str
-    tls_private_key_file: str
-    client_ca_file: str
-    service_cluster_ip_range: str
-    service_account_key_file: str
-    service_account_signing_key_file: str
-    service_account_issuer: str
-    kubelet_client_certificate: str
-    kubelet_client_key: str
-    kubelet_certificate_authority: str
-    log_level: str
+    etcd_servers: str = ""
+    etcd_cafile: str = ""
+    etcd_certfile: str = ""
+    etcd_keyfile: str = ""
+    bind_address: str = "127.0.0.1"
+    secure_port: int = 6450
+    shared_port: int = 0
+    tls_cert_file: str = ""
+    tls_private_key_file: str = ""
+    client_ca_file: str = ""
+    service_cluster_ip_range: str = "127.96.0.0/16"
+    service_account_key_file: str = ""
+    service_account_signing_key_file: str = ""
+    service_account_issuer: str = "https://kubernetes.default.svc.cluster.local"
+    kubelet_client_certificate: str = ""
+    kubelet_client_key: str = ""
+    kubelet_certificate_authority: str = ""
+    log_level: str = "info"
+
+
+DEFAULTS = Flags()
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
@@ -79,14 +82,16 @@ class Flags:
 @click.option("--etcd-cafile", default="", help="Authority that signed the store's certificates.")
 @click.option("--etcd-certfile", default="", help="Certificate shown to the store.")
 @click.option("--etcd-keyfile", default="", help="Its key.")
-@click.option("--bind-address", default="127.0.0.1", help="Address of both ports.")
-@click.option("--secure-port", default=6450, help="This server's own port.")
+@click.option("--bind-address", default=DEFAULTS.bind_address, help="Address of both ports.")
+@click.option("--secure-port", default=DEFAULTS.secure_port, help="This server's own port.")
 @click.option("--shared-port", default=0, help="Port that all API servers of a machine share; 0: none.")
 @click.option("--tls-cert-file", required=True, help="Certificate of this server.")
 @click.option("--tls-private-key-file", required=True, help="Its key.")
 @click.option("--client-ca-file", required=True, help="Authority that signed the clients' certificates.")
 @click.option(
-    "--service-cluster-ip-range", default="127.96.0.0/16", help="Where Services get their addresses."
+    "--service-cluster-ip-range",
+    default=DEFAULTS.service_cluster_ip_range,
+    help="Where Services get their addresses.",
 )
 @click.option(
     "--service-account-key-file", default="", help="Public key for tokens (read from the signing key)."
@@ -94,7 +99,7 @@ class Flags:
 @click.option("--service-account-signing-key-file", required=True, help="Private key that signs tokens.")
 @click.option(
     "--service-account-issuer",
-    default="https://kubernetes.default.svc.cluster.local",
+    default=DEFAULTS.service_account_issuer,
     help="`iss` of tokens.",
 )
 @click.option("--kubelet-client-certificate", default="", help="Certificate shown to kubelets.")
@@ -116,52 +121,23 @@ async def serve(flags: Flags) -> None:
         flags.tls_cert_file, flags.tls_private_key_file, flags.client_ca_file, require_client=False
     )
     own_socket = bind(flags.bind_address, flags.secure_port, "--secure-port")
-    storage = _storage(flags)
-    cache = WatchCache(storage, RESOURCES)
-    clock, chance = SystemClock(), random.Random()
-    addresses = ServiceAddresses(cache, flags.service_cluster_ip_range, chance, clock)
-    authorizer = Authorizer(cache)
-    plugins: list[Plugin] = [
-        NamespaceLifecycle(cache),
-        ServiceAccount(cache, chance),
-        TaintNodesByCondition(),
-        Priority(cache),
-        DefaultTolerationSeconds(),
-        addresses,
-        RoleEscalation(cache, authorizer),
-    ]
-    registry = Registry(storage, cache, Chain(plugins), clock, chance, new_uid)
-
-    def find_account(namespace: str, name: str) -> Object | None:
-        entry = cache.get(SERVICE_ACCOUNTS, namespace, name)
-        return entry.decode() if entry is not None else None
-
     keys = KeyPair.load(flags.service_account_signing_key_file)
-    server = Server(
-        storage,
-        cache,
-        registry,
-        Tokens(keys, flags.service_account_issuer, clock, find_account),
-        authorizer,
-        Metrics(prometheus_client.CollectorRegistry()),
-        _kubelet_session(flags),
-        clock,
-        new_uid,
-        f"{flags.bind_address}:{flags.shared_port or flags.secure_port}",
-    )
+    storage = _storage(flags)
+    address = f"{flags.bind_address}:{flags.shared_port or flags.secure_port}"
+    server = wire(storage, keys, _kubelet_session(flags), flags, address)
     http = HttpServer(app.build(server), context)
     Schemas.load()
     try:
         async with Tasks() as tasks:
-            tasks.start("watch cache", cache.run)
-            await _until_filled(cache, flags)
-            await bootstrap.ensure(registry, cache, addresses.first, flags.bind_address, flags.secure_port)
+            tasks.start("watch cache", server.cache.run)
+            await _until_filled(server.cache, flags)
+            await bootstrap.ensure(
+                server, flags.service_cluster_ip_range, flags.bind_address, flags.secure_port
+            )
             await http.listen(own_socket)
             if flags.shared_port:
                 await http.listen(bind(flags.bind_address, flags.shared_port, "--shared-port", shared=True))
-            log.info(
-                "serving", address=f"{flags.bind_address}:{flags.secure_port}", shared_port=flags.shared_port
-            )
+            log.info("serving", port=flags.secure_port, shared_port=flags.shared_port)
             tasks.start("compactor", compactor.run, storage)
             try:
                 await asyncio.Event().wait()
@@ -172,6 +148,33 @@ async def serve(flags: Flags) -> None:
         own_socket.close()
         await server.kubelets.close()
         await storage.close()
+
+
+def wire(
+    storage: Storage, keys: KeyPair, kubelets: aiohttp.ClientSession, flags: Flags, address: str
+) -> Server:
+    """The parts above the store, joined."""
+    clock, chance = SystemClock(), random.Random()
+    cache = WatchCache(storage, RESOURCES)
+    authorizer = Authorizer(cache)
+    plugins: list[Plugin] = [
+        NamespaceLifecycle(cache),
+        ServiceAccount(cache, chance),
+        TaintNodesByCondition(),
+        Priority(cache),
+        DefaultTolerationSeconds(),
+        ServiceAddresses(cache, flags.service_cluster_ip_range, chance, clock),
+        RoleEscalation(cache, authorizer),
+    ]
+    registry = Registry(storage, cache, Chain(plugins), clock, chance, new_uid)
+
+    def find_account(namespace: str, name: str) -> Object | None:
+        entry = cache.get(SERVICE_ACCOUNTS, namespace, name)
+        return entry.decode() if entry is not None else None
+
+    tokens = Tokens(keys, flags.service_account_issuer, clock, find_account)
+    metrics = Metrics(prometheus_client.CollectorRegistry())
+    return Server(storage, cache, registry, tokens, authorizer, metrics, kubelets, clock, new_uid, address)
 
 
 def new_uid() -> str:

@@ -57,6 +57,7 @@ SUBRESOURCES: dict[tuple[str, str], dict[str, Handle]] = {
 }
 # Subresources that are the object itself, written through another door.
 SAME_OBJECT = ("status", "approval", "ephemeralcontainers")
+NEEDS_NAME = ("update", "patch")
 REVIEW_GROUPS = ("authentication.k8s.io", "authorization.k8s.io")
 
 
@@ -71,15 +72,15 @@ async def dispatch(server: Server, request: ApiRequest) -> Response:
     handle = (
         _subresource(resource, info.subresource, info.verb)
         if info.subresource
-        else _verb(resource, info.verb)
+        else _verb(resource, info.verb, named=bool(info.name))
     )
     if handle is None:
         raise errors.method_not_allowed()
     return await handle(server, request)
 
 
-def _verb(resource: Resource, verb: str) -> Handle | None:
-    if verb not in resource.verbs:
+def _verb(resource: Resource, verb: str, *, named: bool) -> Handle | None:
+    if verb not in resource.verbs or (verb in NEEDS_NAME and not named) or (verb == "create" and named):
         return None
     if resource.group in REVIEW_GROUPS:
         return review.review

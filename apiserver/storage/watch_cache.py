@@ -30,6 +30,7 @@ log = logger(__name__)
 ROOT = "/registry/"
 PAGE_KEYS = 2000
 FUTURE_SECONDS = 3.0
+BEHIND_SECONDS = 10.0
 
 
 class SharedCall:
@@ -86,8 +87,15 @@ class WatchCache:
         return self.revision > 0
 
     async def consistent(self) -> None:
-        """Wait until the cache has every write that was acknowledged before this call."""
-        await self.at_least(await self._current.get())
+        """Wait until the cache has every write acknowledged before this call; raises Unavailable."""
+        revision = await self._current.get()
+        if self.revision >= revision:
+            return
+        try:
+            async with asyncio.timeout(BEHIND_SECONDS):
+                await self.at_least(revision)
+        except TimeoutError:
+            raise Unavailable("the watch over the store is behind") from None
 
     async def at_least(self, revision: int) -> None:
         """Wait until the cache has seen the revision."""

@@ -1,0 +1,74 @@
+"""The log of one kind: cursors over it, and what a watcher with a selector sees."""
+
+from __future__ import annotations
+
+import orjson
+import pytest
+
+from apiserver.storage import object_log
+from apiserver.storage.object_log import ObjectLog, TooOld, seen_by
+from kube.api.resources import CONFIG_MAPS
+
+
+def value(name: str, **labels: str) -> bytes:
+    return orjson.dumps({"metadata": {"name": name, "namespace": "n", "labels": labels}})
+
+
+def test_a_cursor_begins_after_its_revision_and_takes_each_event_once() -> None:
+    log = ObjectLog(CONFIG_MAPS, start_revision=4)
+    for revision in (5, 6, 9):
+        log.put("n/a", value("a"), revision)
+    cursor = log.cursor(5)
+    assert [event.revision for event in cursor.take()] == [6, 9]
+    assert cursor.take() == []
+    log.delete("n/a", 10)
+    assert [(event.revision, event.deleted) for event in cursor.take()] == [(10, True)]
+
+
+def test_a_cursor_from_before_the_log_is_too_old() -> None:
+    log = ObjectLog(CONFIG_MAPS, start_revision=4)
+    with pytest.raises(TooOld, match=r"too old resource version: 3 \(4\)"):
+        log.cursor(3)
+
+
+def test_a_cursor_overtaken_by_the_window_is_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(object_log, "WINDOW_EVENTS", 3)
+    log = ObjectLog(CONFIG_MAPS)
+    slow = log.cursor(0)
+    for revision in range(1, 6):
+        log.put("n/a", value("a"), revision)
+    with pytest.raises(TooOld):
+        slow.take()
+    with pytest.raises(TooOld):
+        log.cursor(1)
+    assert [event.revision for event in log.cursor(2).take()] == [3, 4, 5]
+
+
+def test_a_deleted_object_carries_the_revision_of_its_deletion() -> None:
+    log = ObjectLog(CONFIG_MAPS)
+    log.put("n/a", value("a"), 7)
+    log.delete("n/a", 9)
+    last = log.cursor(7).take()[0].entry
+    assert orjson.loads(last.data)["metadata"]["resourceVersion"] == "9"
+    assert not log.objects
+
+
+def test_selector_transitions() -> None:
+    log = ObjectLog(CONFIG_MAPS)
+    for revision, label in ((1, "no"), (2, "yes"), (3, "yes"), (4, "no"), (5, "yes")):
+        log.put("n/a", value("a", app=label), revision)
+    log.delete("n/a", 6)
+    seen = [seen_by(event, lambda entry: entry.labels.get("app") == "yes") for event in log.cursor(0).take()]
+    assert [each and each[0] for each in seen] == [None, "ADDED", "MODIFIED", "DELETED", "ADDED", "DELETED"]
+    left = seen[3]
+    assert left is not None
+    shown = orjson.loads(left[1])["metadata"]
+    assert (shown["labels"], shown["resourceVersion"]) == ({"app": "yes"}, "4")
+
+
+def test_a_namespace_is_a_part_of_the_keys() -> None:
+    log = ObjectLog(CONFIG_MAPS)
+    for revision, key in enumerate(("b/x", "a/y", "a/x", "a-b/x", "ab/x"), 1):
+        log.put(key, value(key.partition("/")[2]), revision)
+    assert [entry.key for entry in log.in_namespace("a")] == ["a/x", "a/y"]
+    assert [entry.key for entry in log.in_namespace("")] == ["a-b/x", "a/x", "a/y", "ab/x", "b/x"]
