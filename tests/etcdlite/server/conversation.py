@@ -10,7 +10,6 @@ import asyncio
 from random import Random
 from typing import Any
 
-import grpc
 import grpc.aio
 
 from etcdlite.pb import rpc_pb2, rpc_pb2_grpc
@@ -19,7 +18,6 @@ KEYS = [b"a", b"b", b"c", b"ca", b"cb", b"d", b"\xff", b"e" * 600, b"e" * 600 + 
 ENDS = [b"", b"", b"\0", b"b", b"c", b"d", b"f", b"e" * 600 + b"x", b"\xff\xff"]
 VALUES = [b"", b"1", b"2", b"x" * 50]
 LEASES = [0, 0, 0, 0, 5, 6, -7]
-REFUSED = (grpc.aio.AioRpcError,)
 
 
 class Asker:
@@ -74,7 +72,6 @@ class Asker:
             revision=self.near_revision() if self.chance(0.3) else 0,
             sort_order=self.random.choice([0, 0, 1, 2]),
             sort_target=self.random.choice([0, 0, 2, 3]),
-            serializable=self.chance(0.3),
             keys_only=self.chance(0.2),
             count_only=self.chance(0.1),
             min_mod_revision=self.near_revision() if self.chance(0.1) else 0,
@@ -141,23 +138,32 @@ class Asker:
         return pb
 
 
-class Store:
-    """The stubs of one store, spoken to over one channel."""
+CALLS = {
+    rpc_pb2_grpc.KVStub: ("Put", "Range", "DeleteRange", "Txn", "Compact"),
+    rpc_pb2_grpc.LeaseStub: ("LeaseGrant", "LeaseRevoke", "LeaseTimeToLive", "LeaseLeases"),
+}
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
-        self.channel = channel
-        kv, lease = rpc_pb2_grpc.KVStub(channel), rpc_pb2_grpc.LeaseStub(channel)
-        self.calls = {name: getattr(kv, name) for name in ("Put", "Range", "DeleteRange", "Txn", "Compact")}
-        self.calls |= {
-            name: getattr(lease, name)
-            for name in ("LeaseGrant", "LeaseRevoke", "LeaseTimeToLive", "LeaseLeases")
+
+class Store:
+    """A store of one or more members; each request goes to one of them, chosen by chance."""
+
+    def __init__(self, channels: list[grpc.aio.Channel]) -> None:
+        self.channels = channels
+        self._random = Random(0)
+        self._calls = {
+            name: [getattr(stub(channel), name) for channel in channels]
+            for stub, names in CALLS.items()
+            for name in names
         }
+
+    async def call(self, kind: str, request: Any, **options: Any) -> Any:
+        return await self._random.choice(self._calls[kind])(request, **options)
 
     async def ask(self, kind: str, request: Any) -> str:
         """The answer as text, without what two stores cannot share."""
         try:
-            response = await self.calls[kind](request)
-        except REFUSED as error:
+            response = await self.call(kind, request)
+        except grpc.aio.AioRpcError as error:
             return f"{error.code().name}: {error.details()}"
         forget_identity(response)
         if kind == "LeaseTimeToLive" and response.TTL > 0:
@@ -170,7 +176,7 @@ class Store:
 
     async def watch(self, *creations: Any) -> list[str]:
         """What watches from the past say, until each has seen all keys written and deleted once more."""
-        call = rpc_pb2_grpc.WatchStub(self.channel).Watch()
+        call = rpc_pb2_grpc.WatchStub(self._random.choice(self.channels)).Watch()
         said: list[str] = []
         live: dict[int, Any] = {}
         for creation in creations:
@@ -180,8 +186,8 @@ class Store:
             live[response.watch_id] = creation
             said += heard(response, live)
         writes = [rpc_pb2.RequestOp(request_put=rpc_pb2.PutRequest(key=key)) for key in KEYS]
-        await self.calls["Txn"](rpc_pb2.TxnRequest(success=writes))
-        response = await self.calls["DeleteRange"](rpc_pb2.DeleteRangeRequest(key=b"\0", range_end=b"\0"))
+        await self.call("Txn", rpc_pb2.TxnRequest(success=writes))
+        response = await self.call("DeleteRange", rpc_pb2.DeleteRangeRequest(key=b"\0", range_end=b"\0"))
         self.end = response.header.revision
         async with asyncio.timeout(10):
             while live:
