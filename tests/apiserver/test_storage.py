@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from apiserver.storage.etcd import EtcdStorage
-from apiserver.storage.interface import Compacted, KeyExists, Stale, Storage
+from apiserver.storage.interface import Compacted, KeyExists, Stale, Storage, Unavailable
 from tests.support.memory_storage import MemoryStorage
 from tests.support.store_cluster import StoreCluster
+from tests.support.wait import until_async
 
 
 @pytest.fixture(params=["memory", pytest.param("member", marks=[pytest.mark.e2e, pytest.mark.slow])])
@@ -22,7 +23,15 @@ async def storage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
     with StoreCluster(tmp_path, size=1) as cluster:
         cluster.start()
         real = EtcdStorage(cluster.endpoints, cluster.ca, cluster.cert, cluster.key)
+
+        async def answers() -> bool:
+            try:
+                return await real.current_revision() > 0
+            except Unavailable:
+                return False
+
         try:
+            await until_async("the member answers", answers)
             yield real
         finally:
             await real.close()
