@@ -71,23 +71,24 @@ def test_a_pod_that_runs_once_completes(cluster: Cluster, namespace: str) -> Non
 
 
 def test_creating_and_terminating_are_seen(cluster: Cluster, namespace: str) -> None:
-    """A watch sees every state, however slow the machine is."""
+    """A watch sees every state, however slow the machine is; a gate holds the pod until the watch is there."""
+    gated = POD.format(name="p", stage="", restart="Always", image="nginx", cpu="10m")
+    gated += "  schedulingGates: [{name: example.com/gate}]\n"
+    cluster.kubectl("create", "-n", namespace, "-f", "-", stdin=gated)
     command = ["kubectl", "get", "pods", "-w", "-n", namespace, "--no-headers"]
-    seen: list[str] = []
     with subprocess.Popen(command, env=cluster.env, stdout=subprocess.PIPE, text=True) as watching:
         assert watching.stdout is not None
-        create(cluster, namespace, "slow")
-        for line in watching.stdout:
-            seen.append(re.split(r"\s{2,}", line.strip())[2])
-            if seen[-1] == "Running":
-                break
-        cluster.kubectl("delete", "pod", "slow", "-n", namespace, "--wait=false")
-        for line in watching.stdout:
-            seen.append(re.split(r"\s{2,}", line.strip())[2])
-            if seen[-1] != "Running":
-                break
+        states = (re.split(r"\s{2,}", line.strip())[2] for line in watching.stdout)
+        seen = [next(states)]
+        cluster.kubectl("patch", "pod", "p", "-n", namespace, "-p", '{"spec": {"schedulingGates": null}}')
+        while seen[-1] != "Running":
+            seen.append(next(states))
+        cluster.kubectl("delete", "pod", "p", "-n", namespace, "--wait=false")
+        while seen[-1] == "Running":
+            seen.append(next(states))
         watching.terminate()
-    assert list(dict.fromkeys(seen)) == ["Pending", "ContainerCreating", "Running", "Terminating"]
+    wanted = ["SchedulingGated", "Pending", "ContainerCreating", "Running", "Terminating"]
+    assert list(dict.fromkeys(seen)) == wanted
 
 
 @contextmanager
