@@ -42,8 +42,9 @@ class Disk:
         if exists(self._folder):
             self._wal, contents = open_wal(self._folder, SEGMENT_BYTES)
         else:
-            self._wal = Wal.create(self._folder, self._identity, HardState(), first, SEGMENT_BYTES)
-            contents = Contents(self._identity, snapshot=first)
+            hard_state = HardState(term=first.term, commit=first.index)
+            self._wal = Wal.create(self._folder, self._identity, hard_state, first, SEGMENT_BYTES)
+            contents = Contents(self._identity, hard_state, first)
         self._synced = self._end()
         return contents
 

@@ -16,6 +16,9 @@ class Faults:
     delay_max: int
     crash: float
     restart: float
+    power_loss: float
+    pause: float
+    pause_ticks_max: int
     partition: float
     heal: float
     slow_disk: float
@@ -47,6 +50,9 @@ def draw(random: Random) -> Faults:
         delay_max=random.choice((1, 2, 5, 15)),
         crash=sometimes(0.002, 0.01),
         restart=random.choice((0.02, 0.1)),
+        power_loss=sometimes(0.003, 0.01),
+        pause=sometimes(0.002, 0.01),
+        pause_ticks_max=random.choice((5, 40)),
         partition=sometimes(0.003, 0.01),
         heal=random.choice((0.01, 0.05)),
         slow_disk=sometimes(0.05, 0.5),

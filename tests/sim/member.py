@@ -12,10 +12,10 @@ from random import Random
 from typing import Any
 
 from etcdlite import codec
-from etcdlite.apply import Applier
+from etcdlite.apply import APPLIED, POSITION, Applier
 from etcdlite.lease.lessor import Lessor
 from etcdlite.members import Members
-from etcdlite.mvcc.backend import BucketRow, MemoryBackend
+from etcdlite.mvcc.backend import META, BucketRow, MemoryBackend
 from etcdlite.mvcc.store import Store
 from etcdlite.pb import command_pb2, rpc_pb2
 from etcdlite.raft.messages import (
@@ -35,6 +35,7 @@ from tests.sim import rows
 from tests.sim.disk import Disk
 from tests.sim.faults import Faults
 
+FOUNDING = (1, 1)  # index and term of what precedes the first entry
 ELECTION_TICKS = 10
 HEARTBEAT_TICKS = 2
 
@@ -71,9 +72,11 @@ class Member:
         self._on_install = on_install
         self.is_up = False
         self.is_disk_slow = True
+        self.paused_until = 0
         backend = MemoryBackend()
         for founder in founders.voters:
             Members(backend).put(rpc_pb2.Member(ID=founder))
+            backend.put(META, APPLIED, POSITION.pack(*FOUNDING))
         disk.checkpoint(backend)
         self.start()
 

@@ -6,10 +6,10 @@ import hashlib
 from collections.abc import Iterable
 
 from etcdlite import snapshots
-from etcdlite.mvcc.backend import HISTORY, INDEX, BucketRow, MemoryBackend, Snapshot
+from etcdlite.apply import APPLIED
+from etcdlite.mvcc.backend import HISTORY, INDEX, META, BucketRow, MemoryBackend, Snapshot
 from etcdlite.mvcc.store import Store
 from etcdlite.raft.messages import SnapshotMetadata
-from etcdlite.raft.storage import FOUNDING_INDEX
 
 
 def restore(backend: MemoryBackend, rows: Iterable[BucketRow]) -> None:
@@ -23,11 +23,9 @@ def restore(backend: MemoryBackend, rows: Iterable[BucketRow]) -> None:
 
 
 def position(snapshot: Snapshot) -> SnapshotMetadata:
-    """How far these rows have come; founders' rows stand at the founding, a newcomer's before it."""
-    metadata = snapshots.metadata_of(snapshot)
-    if metadata.index == 0 and metadata.conf_state.voters:
-        return SnapshotMetadata(FOUNDING_INDEX, 0, metadata.conf_state)
-    return metadata
+    """How far these rows have come, and the membership then; a newcomer has none of either."""
+    is_new = snapshot.get(META, APPLIED) is None
+    return SnapshotMetadata() if is_new else snapshots.metadata_of(snapshot)
 
 
 def state_hash(store: Store) -> str:

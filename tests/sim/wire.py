@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from etcdlite import codec
@@ -63,6 +63,11 @@ class Wire:
         """What arrives by now."""
         while self._packets and self._packets[0].arrives_at <= now:
             yield heapq.heappop(self._packets)
+
+    def keep(self, packet: Packet, until: int) -> None:
+        """Its receiver is paused: it will find the packet in its buffers, some time after it goes on."""
+        arrives_at = until + self._random.randint(0, 3)
+        heapq.heappush(self._packets, replace(packet, arrives_at=arrives_at))
 
     def partition(self, ids: list[int]) -> None:
         """Cut a random group off: both ways, or only what comes in, or only what goes out."""

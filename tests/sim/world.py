@@ -65,6 +65,11 @@ class World:
     def up(self) -> list[Member]:
         return [member for member in self.members.values() if member.is_up]
 
+    @property
+    def running(self) -> list[Member]:
+        """Those whose process is not stopped just now."""
+        return [member for member in self.up if member.paused_until <= self.now]
+
     # ---- the two phases
 
     def run(self) -> str:
@@ -81,12 +86,12 @@ class World:
     def _tick(self) -> None:
         self.now += 1
         self._deliver()
-        for member in self.up:
+        for member in self.running:
             for _ in range(self._tick_count()):
                 member.node.tick()
         self.clients.act(self.now, self._asked())
         self.linearizability.asked(list(self.clients.waiting.values()))
-        for member in self.up:
+        for member in self.running:
             self.clients.propose_again(member)
             member.work(self.now)
             member.drop_compacted_rows()
@@ -100,7 +105,7 @@ class World:
         """In peace nobody asks a member that was removed: it does not know, and its answers never come."""
         leader = next((member for member in self.up if member.is_leader), None)
         if not self.is_peaceful or leader is None:
-            return self.up
+            return self.running
         return [self.members[member_id] for member_id in leader.members.conf_state.members]
 
     def _tick_count(self) -> int:
@@ -112,6 +117,9 @@ class World:
     def _deliver(self) -> None:
         for packet in self.wire.arriving(self.now):
             to = self.members.get(packet.to)
+            if to is not None and to.is_up and to.paused_until > self.now:
+                self.wire.keep(packet, to.paused_until)
+                continue
             is_up = to is not None and to.is_up and (packet.source, packet.to) not in self.wire.cut
             if to is not None and is_up:
                 self._note("deliver", packet.source, packet.to, packet.data.hex())
@@ -153,11 +161,14 @@ class World:
 
     def _act(self) -> None:
         chance = self._random.random
+        power_fails = chance() < self.faults.power_loss
         for member in list(self.members.values()):
-            if member.is_up and chance() < self.faults.crash:
+            if member.is_up and (power_fails or chance() < self.faults.crash):
                 self._crash(member)
             elif not member.is_up and chance() < self.faults.restart:
                 self._restart(member)
+            if chance() < self.faults.pause:
+                member.paused_until = self.now + self._random.randint(1, self.faults.pause_ticks_max)
             if member.is_up and chance() < self.faults.checkpoint:
                 member.checkpoint()
             if member.is_up and chance() < self.faults.compaction:
@@ -214,6 +225,7 @@ class World:
         self.is_peaceful = True
         for member in self.members.values():
             member.is_disk_slow = False
+            member.paused_until = 0
         self.wire.calm()
         for member in self.members.values():
             if not member.is_up:
