@@ -20,8 +20,18 @@ ANSWER_SECONDS = 5.0
 Answer = Callable[[str], dict[str, Any]]
 
 
-async def serve(run: Path, answer: Answer) -> asyncio.Server:
-    """Listen in `run`, answering each command with what `answer` says."""
+def listen(run: Path) -> socket.socket:
+    """The socket in `run`, open for callers from now on, though nobody answers yet."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    (run / NAME).unlink(missing_ok=True)
+    with _address(run) as address:
+        listener.bind(address)
+    listener.listen()
+    return listener
+
+
+async def serve(listener: socket.socket, answer: Answer) -> asyncio.Server:
+    """Answer each command with what `answer` says."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         command = (await reader.readline()).decode().strip()
@@ -31,29 +41,28 @@ async def serve(run: Path, answer: Answer) -> asyncio.Server:
             writer.close()
             await writer.wait_closed()
 
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    (run / NAME).unlink(missing_ok=True)
-    with _address(run) as address:
-        listener.bind(address)
     return await asyncio.start_unix_server(handle, sock=listener)
 
 
 async def ask(run: Path, command: str) -> dict[str, Any] | None:
-    """The supervisor's answer; None when none listens."""
+    """The supervisor's answer; None when there is none, TimeoutError when it has no time."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         with _address(run) as address:
             connection.connect(address)
-        connection.setblocking(False)
-        async with asyncio.timeout(ANSWER_SECONDS):
-            reader, writer = await asyncio.open_unix_connection(sock=connection)
-            writer.write(command.encode() + b"\n")
-            line = await reader.readline()
-            writer.close()
-            await writer.wait_closed()
-    except (OSError, TimeoutError):
+    except (FileNotFoundError, ConnectionRefusedError):
         connection.close()
         return None
+    connection.setblocking(False)
+    reader, writer = await asyncio.open_unix_connection(sock=connection)
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            writer.write(command.encode() + b"\n")
+            line = await reader.readline()
+    except ConnectionError:
+        return None
+    finally:
+        writer.close()
     answer = json.loads(line) if line else None
     assert answer is None or isinstance(answer, dict)
     return answer

@@ -21,7 +21,7 @@ from pathlib import Path
 import setproctitle
 import yaml
 
-from deploy import claims, kubeconfig, pki, state
+from deploy import claims, control, kubeconfig, pki, state
 from deploy.errors import LaunchError
 from deploy.layout import PORT_BASE_DEFAULT, PORT_SPAN, Layout, run_dir
 from deploy.processes import Process, processes
@@ -47,6 +47,7 @@ class Plan:
     layout: Layout
     processes: list[Process]
     lock: int
+    listener: socket.socket
     claim: socket.socket | None
 
 
@@ -86,8 +87,9 @@ def _plan(
         pki.ensure(chosen, layout, clock.now())
         kubeconfig.write_all(chosen, layout)
         state.save_record(data_dir, state.Record(number, base, chosen))
+        listener = control.listen(layout.run)
         undo.pop_all()
-    return Plan(chosen, layout, wanted, lock, claim)
+    return Plan(chosen, layout, wanted, lock, listener, claim)
 
 
 def _choose_base(known: state.Record | None, port_base: int | None) -> int:
@@ -153,17 +155,19 @@ def fork_supervisor(plan: Plan, clock: Clock) -> None:
             _redirect(plan.layout.log("supervisor"))
             setproctitle.setproctitle(f"kubelite supervisor {plan.layout.data_dir}")
             logs.configure("supervisor")
-            run(Supervisor(plan.layout, plan.processes, plan.claim, clock).run)
+            run(Supervisor(plan.layout, plan.processes, plan.listener, plan.claim, clock).run)
         finally:
             os._exit(0)
     os.close(plan.lock)
+    plan.listener.close()
     if plan.claim is not None:
         plan.claim.close()
 
 
 async def run_in_foreground(plan: Plan, clock: Clock, say: Say) -> None:
     """Be the supervisor until a signal comes; every process ends with this one."""
-    supervisor = Supervisor(plan.layout, plan.processes, plan.claim, clock, end_children=True)
+    logs.configure("supervisor")
+    supervisor = Supervisor(plan.layout, plan.processes, plan.listener, plan.claim, clock, end_children=True)
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(supervisor.run())

@@ -150,8 +150,8 @@ def status(data_dir: Path) -> None:
     data_dir = data_dir.absolute()
     record = state.load_record(data_dir)
     answer = None
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(FileNotFoundError, TimeoutError):
         answer = asyncio.run(ask(run_dir(data_dir), "status"))
     if record is None or answer is None:
-        raise LaunchError(f"no supervisor runs for {data_dir}: start the cluster with deploy/up")
+        raise LaunchError(f"no supervisor answers for {data_dir}: start the cluster with deploy/up")
     click.echo(asyncio.run(report(record.topology, record.layout(data_dir), answer, SystemClock().now())))

@@ -8,6 +8,7 @@ meanwhile.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 from pathlib import Path
 
@@ -30,12 +31,10 @@ async def stop(data_dir: Path) -> bool:
         return False
     running = state.load_running(data_dir)
     alive = any(identity.is_alive() for identity in running.values())
-    if await control.ask(run, "stop") is not None and "supervisor" in running:
-        try:
+    with contextlib.suppress(TimeoutError):
+        if await control.ask(run, "stop") is not None and "supervisor" in running:
             async with asyncio.timeout(SUPERVISOR_SECONDS):
                 await wait_ended(running["supervisor"])
-        except TimeoutError:
-            pass
     await end([identity for name, identity in running.items() if name in KEEPERS])
     await end([identity for name, identity in running.items() if name not in KEEPERS])
     shutil.rmtree(run, ignore_errors=True)

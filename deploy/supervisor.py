@@ -63,18 +63,19 @@ class Component:
 
 
 class Supervisor:
-    """Runs until told to stop; `claim` is the cluster number's socket, or None: adopted processes hold it."""
+    """Runs until told to stop, which `listener` hears; adopted processes hold the number, if not `claim`."""
 
     def __init__(
         self,
         layout: Layout,
         processes: list[Process],
+        listener: socket.socket,
         claim: socket.socket | None,
         clock: Clock,
         *,
         end_children: bool = False,
     ) -> None:
-        self._layout, self._claim, self._clock = layout, claim, clock
+        self._layout, self._listener, self._claim, self._clock = layout, listener, claim, clock
         self._components = [Component(process) for process in processes]
         self._nursery = NurseryClient(layout, claim, end_children=end_children)
         self._stop = asyncio.Event()
@@ -87,7 +88,7 @@ class Supervisor:
         """Keep everything running until `stop` or cancellation; then leave nothing behind."""
         self._adopt()
         keepers = [asyncio.create_task(self._keep(component)) for component in self._components]
-        server = await control.serve(self._layout.run, self._answer)
+        server = await control.serve(self._listener, self._answer)
         log.info("supervising", processes=len(keepers), data_dir=self._layout.data_dir)
         try:
             await _first_of(asyncio.create_task(self._stop.wait()), *keepers)

@@ -96,7 +96,11 @@ async def _service_account_missing(client: Client) -> str | None:
 async def _watch_processes(layout: Layout) -> None:
     """Raise as soon as a process of the cluster cannot start, or the supervisor has ended."""
     while True:
-        status = await control.ask(layout.run, "status")
+        await asyncio.sleep(POLL_SECONDS)
+        try:
+            status = await control.ask(layout.run, "status")
+        except TimeoutError:
+            continue
         if status is None:
             raise LaunchError(f"the supervisor has ended: {last_line(layout.log('supervisor'))}")
         for process in status["processes"]:
@@ -104,4 +108,3 @@ async def _watch_processes(layout: Layout) -> None:
             if code is not None and code > 0:
                 log = layout.log(process["name"])
                 raise LaunchError(f"{process['name']} cannot start: {last_line(log)} (its log: {log})")
-        await asyncio.sleep(POLL_SECONDS)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import click
 import yaml
-from prometheus_client import CollectorRegistry
+from prometheus_client import REGISTRY
 
 from kube.base import logs, tls
 from kube.base.clock import Clock, SystemClock
@@ -105,9 +105,7 @@ async def _run(options: Options) -> None:
     async with Tasks() as tasks:
         node = Node(options.node_ip, runtime, client, recorder, clock)
         kubelet = Kubelet(node, options.node_name, tasks)
-        reporter = NodeReporter(
-            _facts(options, f"fake://{runtime.version}"), client, recorder, clock, lambda: None
-        )
+        reporter = NodeReporter(_facts(options, f"fake://{runtime.version}"), client, recorder, clock)
         server = _server(options, server_tls, kubelet, reporter, runtime, clock)
         await server.start()
         await runtime.start()
@@ -160,7 +158,7 @@ def _server(
             "pods": lambda: None if kubelet.pods.has_synced else "the node's pods are not listed yet",
             "node": lambda: None if reporter.is_registered else "the node is not registered yet",
         },
-        registry=CollectorRegistry(),
+        registry=REGISTRY,
         pods=kubelet.pods.store,
         runtime=runtime,
         clock=clock,

@@ -95,7 +95,11 @@ def test_the_members_of_a_store_stay_as_many(tmp_path: Path) -> None:
 
 def test_a_record_comes_back_as_it_was(tmp_path: Path) -> None:
     flags = {"kubelet": {"container-runtime": "fake"}, "etcd": {"snapshot-count": "10"}}
-    record = state.Record(4, 7000, Topology(3, 2, 1, 1, ("a", "b"), flags))
+    record = state.Record(
+        4,
+        7000,
+        Topology(etcd=3, apiserver=2, controller_manager=1, scheduler=1, nodes=("a", "b"), flags=flags),
+    )
     state.save_record(tmp_path, record)
     assert state.load_record(tmp_path) == record
 

@@ -37,7 +37,7 @@ def component(name: str, *args: str, stage: int = 0) -> Process:
 
 @asynccontextmanager
 async def supervising(layout: Layout, *processes: Process) -> AsyncIterator[Supervisor]:
-    supervisor = Supervisor(layout, list(processes), None, SystemClock())
+    supervisor = Supervisor(layout, list(processes), control.listen(layout.run), None, SystemClock())
     running = asyncio.create_task(supervisor.run())
     try:
         names = {process.name for process in processes}

@@ -71,7 +71,7 @@ def test_a_pod_that_runs_once_completes(cluster: Cluster, namespace: str) -> Non
 
 
 def test_creating_and_terminating_are_seen(cluster: Cluster, namespace: str) -> None:
-    """A watch sees every state, however slow the machine is; a gate holds the pod until the watch is there."""
+    """A watch sees every state, however slow the machine is; a gate holds the pod until it is there."""
     gated = POD.format(name="p", stage="", restart="Always", image="nginx", cpu="10m")
     gated += "  schedulingGates: [{name: example.com/gate}]\n"
     cluster.kubectl("create", "-n", namespace, "-f", "-", stdin=gated)

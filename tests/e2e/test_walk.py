@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -83,21 +84,12 @@ def test_descriptions_end_in_their_events(cluster: Cluster, nginx: str) -> None:
     pod = pods(cluster, nginx)[0]["metadata"]["name"]
     assert re.fullmatch(r"nginx-[bcdfghjklmnpqrstvwxz2456789]{1,10}", replica_set)
     assert re.fullmatch(rf"{replica_set}-[bcdfghjklmnpqrstvwxz2456789]{{5}}", pod)
-    for words, reason, source, message in (
-        (
-            ("deployment", "nginx"),
-            "ScalingReplicaSet",
-            "deployment-controller",
-            f"Scaled up replica set {replica_set} to 1",
-        ),
-        (("rs",), "SuccessfulCreate", "replicaset-controller", f"Created pod: {pod}"),
-    ):
-
-        def last() -> list[str]:
-            return lines(cluster.kubectl("describe", *words, "-n", nginx))[-1]
-
-        until(f"the event of {words}", lambda: last()[1:2] == [reason])
-        kind, _, age, *rest = last()
+    scaled = ("ScalingReplicaSet", "deployment-controller", f"Scaled up replica set {replica_set} to 1")
+    created = ("SuccessfulCreate", "replicaset-controller", f"Created pod: {pod}")
+    for words, (reason, source, message) in ((("deployment", "nginx"), scaled), (("rs",), created)):
+        describe = partial(cluster.kubectl, "describe", *words, "-n", nginx)
+        until("the event", lambda describe=describe, reason=reason: f"Normal  {reason} " in describe())
+        kind, _, age, *rest = lines(describe())[-1]
         assert (kind, rest) == ("Normal", [source, message])
         assert re.fullmatch(r"\d+s", age)
 
