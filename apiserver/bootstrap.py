@@ -4,8 +4,7 @@
 
 Everything goes through the registry like a client's requests, so that defaults and rules are the same.
 
-Absent: Leases of the API servers, from which the endpoints of default/kubernetes could name all that run;
-they name the one that started last.
+Absent: the endpoints of default/kubernetes, which follow the servers that run (presence.py).
 
 After: k8s pkg/controlplane/controller/{systemnamespaces,kubernetesservice}/controller.go,
 pkg/registry/rbac/rest/storage_rbac.go, pkg/registry/scheduling/rest/storage_scheduling.go
@@ -16,6 +15,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 
+from apiserver import kubernetes_service
 from apiserver.admission.chain import CREATE, Attributes
 from apiserver.authentication.user import MASTERS, User
 from apiserver.authorization import bootstrap_policy
@@ -38,14 +38,13 @@ PRIORITIES = {
     "system-cluster-critical": (2_000_000_000, CLUSTER_CRITICAL),
     "system-node-critical": (2_000_001_000, NODE_CRITICAL),
 }
-COMPONENT = {"component": "apiserver", "provider": "kubernetes"}
 
 
-async def ensure(server: Server, service_network: str, host: str, port: int) -> None:
+async def ensure(server: Server, service_network: str, port: int) -> None:
     """Make all that is missing; the cache is filled and of now."""
     service_ip = str(ipaddress.ip_network(service_network)[1])
     wanted = [*_namespaces(), *bootstrap_policy.objects(), *_priority_classes()]
-    for o in [*wanted, kubernetes_service(service_ip, port), *kubernetes_endpoints([host], port)]:
+    for o in [*wanted, kubernetes_service.service(service_ip, port)]:
         await apply(server.registry, server.cache, o)
 
 
@@ -93,42 +92,3 @@ def _priority_classes() -> Iterable[Object]:
             "value": value,
             "description": description,
         }
-
-
-def kubernetes_service(service_ip: str, port: int) -> Object:
-    """The Service under which pods find the API."""
-    return {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {"name": "kubernetes", "namespace": "default", "labels": dict(COMPONENT)},
-        "spec": {
-            "type": "ClusterIP",
-            "clusterIP": service_ip,
-            "ports": [{"name": "https", "protocol": "TCP", "port": 443, "targetPort": port}],
-        },
-    }
-
-
-def kubernetes_endpoints(hosts: list[str], port: int) -> list[Object]:
-    """Where the API servers are, in both forms."""
-    skip = {"endpointslice.kubernetes.io/skip-mirror": "true"}
-    ports = [{"name": "https", "port": port, "protocol": "TCP"}]
-    endpoints = {
-        "apiVersion": "v1",
-        "kind": "Endpoints",
-        "metadata": {"name": "kubernetes", "namespace": "default", "labels": skip},
-        "subsets": [{"addresses": [{"ip": host} for host in hosts], "ports": ports}],
-    }
-    endpoint_slice = {
-        "apiVersion": "discovery.k8s.io/v1",
-        "kind": "EndpointSlice",
-        "metadata": {
-            "name": "kubernetes",
-            "namespace": "default",
-            "labels": {"kubernetes.io/service-name": "kubernetes"},
-        },
-        "addressType": "IPv4",
-        "endpoints": [{"addresses": [host], "conditions": {"ready": True}} for host in hosts],
-        "ports": ports,
-    }
-    return [endpoints, endpoint_slice]

@@ -32,6 +32,7 @@ from apiserver.authentication.tokens import KeyPair, Tokens
 from apiserver.authorization.authorizer import Authorizer
 from apiserver.filters.metrics import Metrics
 from apiserver.http_protocol import HttpServer, bind
+from apiserver.presence import Presence
 from apiserver.registry.registry import Registry
 from apiserver.server import Server
 from apiserver.storage.etcd import EtcdStorage
@@ -125,24 +126,27 @@ async def serve(flags: Flags) -> None:
     storage = _storage(flags)
     address = f"{flags.bind_address}:{flags.shared_port or flags.secure_port}"
     server = wire(storage, keys, _kubelet_session(flags), flags, address)
+    presence = Presence(server, flags.bind_address, flags.secure_port)
     http = HttpServer(app.build(server), context)
     Schemas.load()
     try:
         async with Tasks() as tasks:
             tasks.start("watch cache", server.cache.run)
             await _until_filled(server.cache, flags)
-            await bootstrap.ensure(
-                server, flags.service_cluster_ip_range, flags.bind_address, flags.secure_port
-            )
+            await bootstrap.ensure(server, flags.service_cluster_ip_range, flags.secure_port)
+            await presence.join()
             await http.listen(own_socket)
             if flags.shared_port:
                 await http.listen(bind(flags.bind_address, flags.shared_port, "--shared-port", shared=True))
             log.info("serving", port=flags.secure_port, shared_port=flags.shared_port)
             tasks.start("compactor", compactor.run, storage)
+            renewing = tasks.start("presence", presence.run)
             try:
                 await asyncio.Event().wait()
             finally:
                 server.stopping.set()
+                renewing.cancel()
+                await presence.leave()
                 await http.stop()
     finally:
         own_socket.close()

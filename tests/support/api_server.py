@@ -120,7 +120,7 @@ async def serving(storage: Storage | None = None, user: User | None = ADMIN) -> 
 
 async def prepare(server: Server) -> None:
     """Do what the server does at its start, and what the controllers do then."""
-    await bootstrap.ensure(server, Flags().service_cluster_ip_range, "127.0.0.1", 6450)
+    await bootstrap.ensure(server, Flags().service_cluster_ip_range, 6450)
     account = {
         "apiVersion": "v1",
         "kind": "ServiceAccount",
