@@ -35,7 +35,12 @@ class ServiceAddresses:
         self._given: dict[str | int, float] = {}
 
     async def admit(self, attributes: Attributes, o: Object, old: Object | None) -> None:
-        if attributes.resource is not SERVICES or attributes.subresource or attributes.operation == DELETE:
+        if attributes.resource is not SERVICES or attributes.subresource:
+            return
+        # What an existing Service has is taken as long as it stands there, and free as soon as it does not.
+        for value in _values(o if attributes.operation == DELETE else old or {}):
+            self._given.pop(value, None)
+        if attributes.operation == DELETE:
             return
         await self._cache.consistent()
         spec = o["spec"]
@@ -125,6 +130,13 @@ class ServiceAddresses:
                 )
             taken.add(wanted)
             self._give(wanted)
+
+
+def _values(service: Object) -> list[str | int]:
+    """The address and the node ports of a Service."""
+    ports = meta.get(service, "spec", "ports", default=[])
+    node_ports = [port["nodePort"] for port in ports if port.get("nodePort")]
+    return [meta.get(service, "spec", "clusterIP", default=""), *node_ports]
 
 
 def _invalid(attributes: Attributes, found: FieldError) -> errors.StatusError:
