@@ -9,9 +9,8 @@ After: k8s pkg/kubelet/kubelet_node_status.go; component-helpers/apimachinery/le
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
-from kube.api import errors, meta
+from kube.api import conditions, errors
 from kube.api.errors import StatusError
 from kube.api.meta import Object
 from kube.api.resources import LEASES, NODES
@@ -32,18 +31,10 @@ RETRY_SECONDS_MAX = 5.0
 
 
 class NodeReporter:
-    """Speaks for one node. `unready` says why it is not Ready, or None."""
+    """Speaks for one node."""
 
-    def __init__(
-        self,
-        facts: NodeFacts,
-        client: Client,
-        recorder: EventRecorder,
-        clock: Clock,
-        unready: Callable[[], str | None],
-    ) -> None:
-        self._facts, self._client, self._recorder = facts, client, recorder
-        self._clock, self._unready = clock, unready
+    def __init__(self, facts: NodeFacts, client: Client, recorder: EventRecorder, clock: Clock) -> None:
+        self._facts, self._client, self._recorder, self._clock = facts, client, recorder, clock
         self._lease: Object | None = None
         self._registered = asyncio.Event()
 
@@ -77,18 +68,13 @@ class NodeReporter:
                 await asyncio.sleep(backoff.next())
 
     async def _report_once(self) -> None:
+        name = self._facts.name
         node = await self._get_or_register()
-        patch = node_status.status_patch(self._facts, node, self._unready(), self._clock.now())
-        was_ready = _is_ready(node)
-        node = await self._client.patch(
-            NODES, None, self._facts.name, patch, "strategic", subresource="status"
-        )
-        if _is_ready(node):
-            if not was_ready:
-                self._recorder.event(
-                    node, NORMAL, "NodeReady", f"Node {self._facts.name} status is now: NodeReady"
-                )
-            await self._take_off_taint(node)
+        patch = node_status.status_patch(self._facts, node, self._clock.now())
+        reported = await self._client.patch(NODES, None, name, patch, "strategic", subresource="status")
+        if not conditions.is_true(node, "Ready"):
+            self._recorder.event(node, NORMAL, "NodeReady", f"Node {name} status is now: NodeReady")
+        await self._take_off_taint(reported)
         self._registered.set()
 
     async def _get_or_register(self) -> Object:
@@ -126,8 +112,3 @@ class NodeReporter:
                 raise
         node = await self._client.get(NODES, None, self._facts.name)
         return await self._client.create(LEASES, node_status.new_lease(self._facts, node, self._clock.now()))
-
-
-def _is_ready(node: Object) -> bool:
-    conditions = meta.get(node, "status", "conditions", default=[])
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)

@@ -67,14 +67,10 @@ def labels(facts: NodeFacts) -> dict[str, str]:
     }
 
 
-def status_patch(facts: NodeFacts, node: Object, unready: str | None, now: datetime) -> Object:
-    """The strategic merge patch for the node's status; `unready` says why the node is not Ready, if so."""
+def status_patch(facts: NodeFacts, node: Object, now: datetime) -> Object:
+    """The strategic merge patch for the node's status; who can send it is ready."""
     wanted = [_condition(kind, False, reason, message) for kind, reason, message in _PRESSURES]
-    wanted.append(
-        _condition("Ready", False, "KubeletNotReady", unready)
-        if unready
-        else _condition("Ready", True, "KubeletReady", "kubelet is posting ready status")
-    )
+    wanted.append(_condition("Ready", True, "KubeletReady", "kubelet is posting ready status"))
     known = meta.get(node, "status", "conditions", default=[])
     for condition in wanted:
         known = conditions.set_condition(known, condition, now)

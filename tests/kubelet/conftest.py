@@ -117,7 +117,7 @@ async def running_node(api: Api, folder: Path) -> AsyncIterator[TestNode]:
     recorder = EventRecorder(client, "kubelet", FACTS.name)
     async with Tasks() as tasks:
         kubelet = Kubelet(Node(FACTS.ip, runtime, client, recorder, clock), FACTS.name, tasks)
-        reporter = NodeReporter(FACTS, client, recorder, clock, lambda: None)
+        reporter = NodeReporter(FACTS, client, recorder, clock)
         await runtime.start()
         tasks.start("events", recorder.run)
         tasks.start("pods", kubelet.run)
