@@ -49,13 +49,8 @@ class WatchServicer(rpc_pb2_grpc.WatchServicer):  # type: ignore[misc]  # the st
         stream = WatchStream(self.node, self._cursors, context, self._progress_interval_seconds)
         try:
             async with asyncio.TaskGroup() as tasks:
-                writing = tasks.create_task(stream.write())
-                others = [tasks.create_task(stream.notify_progress()), tasks.create_task(self._lead(context))]
-                await stream.read()
-                stream.finish()
-                await writing
-                for task in others:
-                    task.cancel()
+                for loop in (stream.read(), stream.write(), stream.notify_progress(), self._lead(context)):
+                    tasks.create_task(loop)
         except* StoreError:
             await refuse(context, Refusal.NO_LEADER)
         finally:
@@ -97,7 +92,6 @@ class WatchStream:
         self._controls: deque[Any] = deque()  # bounded by the requests the client sends
         self._behind: dict[int, None] = {}  # watch ids in the order of their turns
         self._progress_asked = False
-        self._finished = False
         self._work = asyncio.Event()
 
     def close(self) -> None:
@@ -106,15 +100,10 @@ class WatchStream:
             self._cursors.close(watch.cursor)
         self._watches.clear()
 
-    def finish(self) -> None:
-        """The client asks no more: write what is due and end."""
-        self._finished = True
-        self._work.set()
-
     # ---- what the client asks
 
     async def read(self) -> None:
-        """Take requests until the client closes its side."""
+        """Take requests until the client closes its side; it may still listen."""
         while (request := await self._context.read()) is not grpc.aio.EOF:  # type: ignore[attr-defined]
             match request.WhichOneof("request_union"):
                 case "create_request":
@@ -179,8 +168,8 @@ class WatchStream:
     # ---- what the client gets
 
     async def write(self) -> None:
-        """Write responses as they become due, until the client has asked its last and nothing is due."""
-        while not self._finished or self._controls:
+        """Write responses as they become due."""
+        while True:
             await self._work.wait()
             self._work.clear()
             while self._controls or self._behind:

@@ -179,11 +179,12 @@ async def test_a_large_response_comes_in_fragments_if_asked(
     assert (len(whole.events), whole.fragment) == (5, False)
 
 
-async def test_the_stream_ends_when_the_client_has_no_more_to_ask(member: Member) -> None:
+async def test_a_client_that_asks_no_more_may_still_listen(member: Member) -> None:
     stream = Stream(member)
     await stream.create(b"a")
     await stream.call.done_writing()
-    assert await stream.read() is grpc.aio.EOF
+    await put(member, b"a")
+    assert len((await stream.read()).events) == 1
 
 
 async def test_a_client_that_leaves_takes_its_cursors_along(member: Member) -> None:
@@ -202,7 +203,7 @@ async def test_a_client_that_leaves_takes_its_cursors_along(member: Member) -> N
 
 async def test_who_demands_a_leader_is_refused_without_one(member: Member) -> None:
     await put(member, b"a")
-    member.node.leader_id = 0
+    member.node.waits.leader_is(0)
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await member.watch.Watch(metadata=(("hasleader", "true"),)).read()
     assert (refused.value.code(), refused.value.details()) == (
@@ -215,7 +216,7 @@ async def test_who_demands_a_leader_is_left_when_there_is_none_for_long(member: 
     await put(member, b"a")
     stream = Stream(member, metadata=(("hasleader", "true"),))
     await stream.create(b"a")
-    member.node.leader_id = 0
+    member.node.waits.leader_is(0)
     with pytest.raises(grpc.aio.AioRpcError) as left:
         await stream.read()
     assert left.value.details() == "etcdserver: no leader"
