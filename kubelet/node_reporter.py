@@ -9,6 +9,7 @@ After: k8s pkg/kubelet/kubelet_node_status.go; component-helpers/apimachinery/le
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from kube.api import conditions, errors
 from kube.api.errors import StatusError
@@ -44,28 +45,31 @@ class NodeReporter:
 
     async def report(self) -> None:
         """Keep the Node's status true, for ever."""
-        backoff = Backoff(RETRY_SECONDS_MIN, RETRY_SECONDS_MAX)
-        while True:
-            try:
-                await self._report_once()
-                backoff.reset()
-                await asyncio.sleep(STATUS_SECONDS)
-            except (StatusError, ConnectionFailed) as error:
-                log.info("cannot report the node's status now", node=self._facts.name, error=error)
-                await asyncio.sleep(backoff.next())
+        await self._repeat("node status", self._report_once, STATUS_SECONDS)
 
     async def renew_lease(self) -> None:
         """Renew the node's Lease, for ever; it is made once there is a Node to own it."""
         await self._registered.wait()
+        await self._repeat("node lease", self._renew_once, LEASE_RENEW_SECONDS)
+
+    async def _repeat(self, what: str, send: Callable[[], Awaitable[None]], seconds: float) -> None:
+        """Send again and again; an outage is logged when it begins and when it ends."""
         backoff = Backoff(RETRY_SECONDS_MIN, RETRY_SECONDS_MAX)
+        is_failing = False
         while True:
             try:
-                await self._renew_once()
-                backoff.reset()
-                await asyncio.sleep(LEASE_RENEW_SECONDS)
+                await send()
             except (StatusError, ConnectionFailed) as error:
-                log.info("cannot renew the node's lease now", node=self._facts.name, error=error)
+                if not is_failing:
+                    log.warning("cannot report now", what=what, node=self._facts.name, error=error)
+                is_failing = True
                 await asyncio.sleep(backoff.next())
+                continue
+            if is_failing:
+                log.info("reporting again", what=what, node=self._facts.name)
+            is_failing = False
+            backoff.reset()
+            await asyncio.sleep(seconds)
 
     async def _report_once(self) -> None:
         name = self._facts.name

@@ -40,7 +40,10 @@ class PageServer:
         self._log_line = log_line
         self._body = PAGES[page].encode()
         self._server: asyncio.Server | None = None
+        self._is_closing = False
         self._connections: set[asyncio.Task[None]] = set()
+        # Those that have had an answer and not asked again.
+        self._idle: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Listen where that is possible."""
@@ -56,10 +59,11 @@ class PageServer:
             log.warning("nobody answers on a pod's port", address=self._address, error=error.strerror)
 
     def close(self) -> None:
-        """Stop listening and drop the open connections, as the end of a process does."""
+        """Stop listening and drop idle connections; who waits for an answer gets it first, as from nginx."""
+        self._is_closing = True
         if self._server is not None:
             self._server.close()
-        for task in self._connections:
+        for task in self._idle:
             task.cancel()
 
     @property
@@ -77,14 +81,17 @@ class PageServer:
         assert task is not None
         self._connections.add(task)
         task.add_done_callback(self._connections.discard)
+        task.add_done_callback(self._idle.discard)
         try:
             async with asyncio.timeout(REQUEST_SECONDS):
                 while head := await _read_head(reader):
+                    self._idle.discard(task)
                     self._log_line(self._access_line(head, writer.get_extra_info("peername")))
                     writer.write(self._answer(head))
                     await writer.drain()
-                    if b"\nconnection: close" in head.lower() or b"HTTP/1.0" in head:
+                    if self._is_closing or b"\nconnection: close" in head.lower() or b"HTTP/1.0" in head:
                         break
+                    self._idle.add(task)
         except (OSError, TimeoutError, asyncio.LimitOverrunError):
             log.debug("a connection to a pod broke off", address=self._address)
         finally:
