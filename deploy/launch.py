@@ -164,7 +164,7 @@ def fork_supervisor(plan: Plan, clock: Clock) -> None:
         plan.claim.close()
 
 
-async def run_in_foreground(plan: Plan, clock: Clock, say: Say) -> None:
+async def run_in_foreground(plan: Plan, clock: Clock, say: Say, on_usable: Callable[[], None]) -> None:
     """Be the supervisor until a signal comes; every process ends with this one."""
     logs.configure("supervisor")
     supervisor = Supervisor(plan.layout, plan.processes, plan.listener, plan.claim, clock, end_children=True)
@@ -172,6 +172,7 @@ async def run_in_foreground(plan: Plan, clock: Clock, say: Say) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(supervisor.run())
             await wait_usable(plan.topology, plan.layout, say)
+            on_usable()
     except* LaunchError as errors:
         raise errors.exceptions[0] from None
 

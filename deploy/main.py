@@ -95,7 +95,7 @@ def up(data_dir: Path, port_base: int | None, topology_file: Path | None, foregr
     if hint := claims.low_port_hint():
         click.echo(hint)
     if foreground:
-        run(launch.run_in_foreground, plan, clock, _say_until_usable(plan.layout))
+        run(launch.run_in_foreground, plan, clock, click.echo, functools.partial(_welcome, plan.layout))
         return
     launch.fork_supervisor(plan, clock)
     try:
@@ -114,10 +114,6 @@ def _already_running(data_dir: Path) -> None:
     asyncio.run(wait_usable(record.topology, layout, lambda _: None))
     click.echo(f"The cluster in {data_dir} is already running.")
     _welcome(layout)
-
-
-def _say_until_usable(layout: Layout) -> Callable[[str], None]:
-    return click.echo
 
 
 def _welcome(layout: Layout) -> None:
