@@ -43,6 +43,7 @@ from kube.controller.controller import Controller
 log = logs.logger(__name__)
 
 NAME = "kube-controller-manager"
+PORT = click.IntRange(0, 65535)
 
 
 def build_controllers(wiring: Wiring, root_ca: str | None) -> list[Controller[Any]]:
@@ -144,7 +145,7 @@ async def start(
 @click.command()
 @click.option("--kubeconfig", required=True, help="Where the API servers are, and as whom to call them.")
 @click.option("--bind-address", default="127.0.0.1", show_default=True, help="Address to serve health on.")
-@click.option("--secure-port", default=6490, show_default=True, help="Port to serve health on, with TLS.")
+@click.option("--secure-port", type=PORT, default=6490, show_default=True, help="Port of health, with TLS.")
 @click.option("--tls-cert-file", required=True, help="Certificate of this server (PEM).")
 @click.option("--tls-private-key-file", required=True, help="Its key (PEM).")
 @click.option("--client-ca-file", required=True, help="Authority of those who may ask for health.")
