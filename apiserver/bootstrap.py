@@ -22,7 +22,7 @@ from apiserver.authorization import bootstrap_policy
 from apiserver.registry.registry import Registry
 from apiserver.server import Server
 from apiserver.storage.watch_cache import WatchCache
-from kube.api import errors, meta, resources
+from kube.api import meta, resources
 from kube.api.errors import StatusError
 from kube.api.meta import Object
 from kube.api.resources import Resource
@@ -55,9 +55,10 @@ async def apply(registry: Registry, cache: WatchCache, o: Object) -> None:
     if cache.get(resource, meta.namespace(o), meta.name(o)) is None:
         try:
             await registry.create(asked, meta.deep_copy(o))
-        except StatusError as error:
-            # Another API server that starts at the same moment was faster.
-            if not errors.is_already_exists(error):
+        except StatusError:
+            # Another API server that starts at the same moment may have been faster.
+            await cache.consistent()
+            if cache.get(resource, meta.namespace(o), meta.name(o)) is None:
                 raise
         return
     mended: Object = {

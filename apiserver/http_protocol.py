@@ -61,6 +61,7 @@ class HttpServer:
             access_log=False,
             server_header=False,
             date_header=False,
+            proxy_headers=False,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             log_config=None,
         )

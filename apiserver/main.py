@@ -42,6 +42,7 @@ from kube.api.meta import Object
 from kube.api.resources import RESOURCES, SERVICE_ACCOUNTS
 from kube.api.schema import Schemas
 from kube.base import logs, tls
+from kube.base.backoff import Backoff
 from kube.base.clock import SystemClock
 from kube.base.run import StartupError, run
 from kube.base.tasks import Tasks
@@ -122,6 +123,8 @@ async def serve(flags: Flags) -> None:
         flags.tls_cert_file, flags.tls_private_key_file, flags.client_ca_file, require_client=False
     )
     own_socket = bind(flags.bind_address, flags.secure_port, "--secure-port")
+    if flags.shared_port:
+        bind(flags.bind_address, flags.shared_port, "--shared-port", shared=True).close()
     keys = KeyPair.load(flags.service_account_signing_key_file)
     storage = _storage(flags)
     address = f"{flags.bind_address}:{flags.shared_port or flags.secure_port}"
@@ -132,9 +135,7 @@ async def serve(flags: Flags) -> None:
     try:
         async with Tasks() as tasks:
             tasks.start("watch cache", server.cache.run)
-            await _until_filled(server.cache, flags)
-            await bootstrap.ensure(server, flags.service_cluster_ip_range, flags.secure_port)
-            await presence.join()
+            await _prepare(server, presence, flags)
             await http.listen(own_socket)
             if flags.shared_port:
                 await http.listen(bind(flags.bind_address, flags.shared_port, "--shared-port", shared=True))
@@ -207,10 +208,19 @@ def _kubelet_session(flags: Flags) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(sock_connect=5))
 
 
-async def _until_filled(cache: WatchCache, flags: Flags) -> None:
-    """Wait for the first list of the store; StartupError when it does not come."""
+async def _prepare(server: Server, presence: Presence, flags: Flags) -> None:
+    """Wait for the store and make what every cluster begins with; StartupError if that takes too long."""
+    backoff = Backoff(0.1, 2.0)
     try:
         async with asyncio.timeout(STORE_PATIENCE_SECONDS):
-            await cache.at_least(1)
-    except (TimeoutError, Unavailable) as error:
+            await server.cache.at_least(1)
+            while True:
+                try:
+                    await bootstrap.ensure(server, flags.service_cluster_ip_range, flags.secure_port)
+                    await presence.join()
+                    return
+                except Unavailable as error:
+                    log.warning("the store does not answer yet", error=error)
+                    await asyncio.sleep(backoff.next())
+    except TimeoutError as error:
         raise StartupError(f"--etcd-servers {flags.etcd_servers}: the store does not answer") from error

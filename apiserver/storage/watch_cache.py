@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 from apiserver.storage.interface import Changes, Compacted, Storage, Unavailable
 from apiserver.storage.object_log import Entry, ObjectLog
@@ -137,7 +138,8 @@ class WatchCache:
             for stored in page.items:
                 found = self._find(logs, stored.key)
                 if found is not None:
-                    found[0].fill(found[1], stored.value, stored.revision)
+                    with _unreadable(stored.key):
+                        found[0].fill(found[1], stored.value, stored.revision)
             if not page.remaining:
                 break
             start = page.items[-1].key + "\0"
@@ -170,7 +172,8 @@ class WatchCache:
             if change.value is None:
                 kind_log.delete(key, change.revision)
             else:
-                kind_log.put(key, change.value, change.revision)
+                with _unreadable(change.key):
+                    kind_log.put(key, change.value, change.revision)
             touched[kind_log.resource.storage_prefix()] = kind_log
         self._reached(changes.revision)
         for kind_log in touched.values():
@@ -182,6 +185,15 @@ class WatchCache:
             _, _, future = heapq.heappop(self._waiting)
             if not future.done():
                 future.set_result(None)
+
+
+@contextmanager
+def _unreadable(key: str) -> Iterator[None]:
+    """Leave out a value that is no object: someone else wrote it, and the rest of the store is still good."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        log.error("the value of a key is no object, left out", key=key, error=error)
 
 
 def storage_key(resource: Resource, namespace: str, name: str) -> str:
