@@ -7,6 +7,7 @@ readiness: a process that waits for the API server lives and should not be resta
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import Callable, Mapping
 
@@ -41,7 +42,8 @@ class HealthServer:
             await site.start()
         except OSError as error:
             await self._runner.cleanup()
-            raise StartupError(f"cannot listen on {self._host}:{self._port}: {error.strerror}") from error
+            why = os.strerror(error.errno) if error.errno else str(error)
+            raise StartupError(f"cannot listen on {self._host}:{self._port}: {why}") from error
 
     @property
     def port(self) -> int:
