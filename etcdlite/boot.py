@@ -34,6 +34,7 @@ from etcdlite.node import TICK_SECONDS, Limits, Node
 from etcdlite.raft.messages import HardState, Snapshot, SnapshotMetadata
 from etcdlite.raft.raw_node import Config, RawNode
 from etcdlite.raft.storage import LogDoesNotFit, MemoryStorage, recover
+from etcdlite.snapshots import Snapshots
 from etcdlite.transport import Identity, Transport
 from etcdlite.wal import Wal, WalDamaged
 
@@ -85,7 +86,8 @@ async def open_node(
         identity, wal, storage = await _found(settings, backend)
     store, lessor, members = Store(backend), Lessor(backend), Members(backend)
     applier = Applier(backend, store, lessor)
-    transport = Transport(identity, peer_credentials, backend)
+    files = Snapshots(backend, settings.data_dir / "snapshots")
+    transport = Transport(identity, peer_credentials, files)
     config = Config(
         id=identity.member_id,
         election_ticks=round(settings.limits.election_seconds / TICK_SECONDS),

@@ -35,7 +35,7 @@ from etcdlite.server.maintenance import MaintenanceServicer
 from etcdlite.server.metrics import MetricsServer
 from etcdlite.server.watch import WatchServicer
 from etcdlite.sockets import SERVER_OPTIONS, Tls, bind, claim
-from etcdlite.transport import Identity, PeerService
+from etcdlite.transport import PeerService
 
 GRACE_SECONDS = 0.3
 
@@ -157,9 +157,7 @@ async def _serve(settings: Settings, addresses: Addresses, client_tls: Tls, peer
     peer_server = grpc.aio.server(options=SERVER_OPTIONS)
     client_server = grpc.aio.server(options=SERVER_OPTIONS)
     metrics = MetricsServer(node)
-    snapshots = settings.data_dir / "snapshots"
-    identity = Identity(node.cluster_id, node.member_id)
-    peer_pb2_grpc.add_PeerServicer_to_server(PeerService(identity, node, snapshots), peer_server)
+    peer_pb2_grpc.add_PeerServicer_to_server(PeerService(node.transport, node, node.leasing), peer_server)
     rpc_pb2_grpc.add_KVServicer_to_server(KvServicer(node), client_server)
     rpc_pb2_grpc.add_WatchServicer_to_server(WatchServicer(node), client_server)
     rpc_pb2_grpc.add_LeaseServicer_to_server(LeaseServicer(node, random), client_server)
@@ -189,7 +187,7 @@ async def _run(
         running = [
             tasks.create_task(node.backend.run()),
             tasks.create_task(node.run()),
-            tasks.create_task(node.publish_until_heard(name, list(addresses.advertised))),
+            tasks.create_task(node.publish(name, list(addresses.advertised))),
         ]
         await stop.wait()
         log.info("stopping")

@@ -1,7 +1,8 @@
 """Core: who belongs to the cluster, as rows of the state machine, and the ids everyone agrees on beforehand.
 
 A member's row is an etcdserverpb.Member: peer URLs from the start, name and client URLs once it published
-them. The membership Raft counts with is read off these rows, so that the two can never differ.
+them. The membership Raft counts with is read off these rows, so that the two can never differ;
+a snapshot finds it in a row of its own.
 
 Invariants: ids of founding members and of the cluster depend on flags alone, as all founders compute them.
 After: etcd server/etcdserver/api/membership.
@@ -13,9 +14,11 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from etcdlite.mvcc.backend import MEMBERS, Backend
-from etcdlite.pb import rpc_pb2
+from etcdlite.mvcc.backend import MEMBERS, META, Backend
+from etcdlite.pb import raft_pb2, rpc_pb2
 from etcdlite.raft.messages import ConfChange, ConfChangeType, ConfState
+
+CONF_STATE = b"conf_state"
 
 
 def member_id(peer_urls: Iterable[str], salt: str) -> int:
@@ -63,6 +66,7 @@ class Members:
         """Add a member, or replace what is known of it."""
         self.by_id[member.ID] = member
         self._backend.put(MEMBERS, member.ID.to_bytes(8, "big"), member.SerializeToString())
+        self._backend.put(META, CONF_STATE, encode_conf_state(self.conf_state))
 
     def publish(self, attributes: Any) -> None:
         """A started member tells its name and client URLs."""
@@ -74,11 +78,20 @@ class Members:
             member.clientURLs[:] = attributes.clientURLs
             self.put(member)
 
+    def knows(self, attributes: Any) -> bool:
+        """Whether these were published already."""
+        known = self.by_id.get(attributes.ID)
+        return known is not None and (known.name, known.clientURLs) == (
+            attributes.name,
+            attributes.clientURLs,
+        )
+
     def apply(self, change: ConfChange, member: Any) -> None:
         """Make a committed change of the membership."""
         if change.type is ConfChangeType.REMOVE_MEMBER:
             self.by_id.pop(change.member_id, None)
             self._backend.delete(MEMBERS, change.member_id.to_bytes(8, "big"))
+            self._backend.put(META, CONF_STATE, encode_conf_state(self.conf_state))
             return
         known = self.by_id.get(change.member_id)
         if known is not None:
@@ -95,3 +108,16 @@ def conf_state(members: Iterable[Any]) -> ConfState:
         tuple(sorted(member.ID for member in members if not member.isLearner)),
         tuple(sorted(member.ID for member in members if member.isLearner)),
     )
+
+
+def encode_conf_state(state: ConfState) -> bytes:
+    """The membership as a row of its own, to be read without the members."""
+    data: bytes = raft_pb2.ConfState(voters=state.voters, learners=state.learners).SerializeToString()
+    return data
+
+
+def decode_conf_state(row: bytes | None) -> ConfState:
+    """The membership in that row."""
+    assert row is not None, "the membership is written with the first member"
+    pb = raft_pb2.ConfState.FromString(row)
+    return ConfState(tuple(pb.voters), tuple(pb.learners))

@@ -11,26 +11,70 @@ Invariants: memory is bounded by a chunk on both sides; a snapshot takes effect 
 
 from __future__ import annotations
 
+import asyncio
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
+from etcdlite import codec
 from etcdlite.apply import APPLIED, position
-from etcdlite.members import conf_state
-from etcdlite.mvcc.backend import BUCKETS, MEMBERS, META, BucketRow, Snapshot
-from etcdlite.pb import peer_pb2, rpc_pb2
-from etcdlite.raft.messages import SnapshotMetadata
+from etcdlite.members import CONF_STATE, decode_conf_state
+from etcdlite.mvcc.backend import BUCKETS, META, Backend, BucketRow, Snapshot
+from etcdlite.pb import peer_pb2
+from etcdlite.raft.messages import Message, SnapshotMetadata
 
 CHUNK_BYTES = 256 * 1024
 ROW_HEAD = struct.Struct("<BII")
 
 
+class Snapshots:
+    """The snapshots that leave this member and those that come, the latter as files in `folder`."""
+
+    def __init__(self, backend: Backend, folder: Path) -> None:
+        self._backend = backend
+        self._folder = folder
+        self._numbers = count()
+        folder.mkdir(exist_ok=True)
+        for left_over in folder.iterdir():
+            left_over.unlink()
+
+    async def outgoing(self, message: Message) -> AsyncIterator[Any]:
+        """The chunks of a snapshot at least as new as the message says; the first carries the message."""
+        snapshot = self._backend.snapshot()
+        try:
+            pb = codec.message_to_pb(message)
+            pb.snapshot.metadata.CopyFrom(codec.metadata_to_pb(metadata_of(snapshot)))
+            yield peer_pb2.SnapshotChunk(message=pb)
+            for chunk in chunks(snapshot.rows()):
+                yield chunk
+                await asyncio.sleep(0)  # let the loop breathe between two chunks
+        finally:
+            snapshot.close()
+
+    async def incoming(self, chunks: AsyncIterator[Any]) -> tuple[Message, Path] | None:
+        """The message and the file of its rows; None if the chunks ended early."""
+        message: Message | None = None
+        path = self._folder / f"{next(self._numbers)}.rows"
+        is_whole = False
+        try:
+            with path.open("wb") as file:
+                async for chunk in chunks:
+                    if chunk.HasField("message"):
+                        message = codec.message_from_pb(chunk.message)
+                    file.write(encode_rows(chunk))
+                    is_whole = chunk.last
+        finally:
+            if not is_whole:
+                path.unlink()
+        return (message, path) if message is not None and is_whole else None
+
+
 def metadata_of(snapshot: Snapshot) -> SnapshotMetadata:
     """Where these rows stand in the log, and who belonged to the cluster then."""
     index, term = position(snapshot.get(META, APPLIED))
-    members = [rpc_pb2.Member.FromString(row) for bucket, _, row in snapshot.rows() if bucket == MEMBERS]
-    return SnapshotMetadata(index, term, conf_state(members))
+    return SnapshotMetadata(index, term, decode_conf_state(snapshot.get(META, CONF_STATE)))
 
 
 def chunks(rows: Iterable[BucketRow]) -> Iterator[Any]:

@@ -18,18 +18,19 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
 
 import grpc
 import grpc.aio
 
-from etcdlite import codec, snapshots
+from etcdlite import codec
 from etcdlite.coalesce import coalesce
-from etcdlite.mvcc.backend import Backend
+from etcdlite.log import logger
 from etcdlite.pb import peer_pb2, peer_pb2_grpc
 from etcdlite.raft.messages import Message, MessageType
+
+log = logger("transport")
 
 QUEUE_MESSAGES_MAX = 4096
 BATCH_MESSAGES_MAX = 64
@@ -57,8 +58,20 @@ class Receiver(Protocol):
     def peer_stream_closed(self, member_id: int) -> None: ...
     def peer_unreachable(self, member_id: int) -> None: ...
     def snapshot_sent(self, member_id: int, is_ok: bool) -> None: ...
+
+
+class LeaseAnswers(Protocol):
+    """Who answers about leases, if this member leads."""
+
     def renew_here(self, lease_id: int) -> int | None: ...
     def remaining_here(self, lease_id: int) -> float | None: ...
+
+
+class Snapshots(Protocol):
+    """How a whole state machine becomes chunks, and chunks a file."""
+
+    def outgoing(self, message: Message) -> AsyncIterator[Any]: ...
+    async def incoming(self, chunks: AsyncIterator[Any]) -> tuple[Message, Path] | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,25 +89,25 @@ class Transport:
     """The streams to all other members."""
 
     def __init__(
-        self, identity: Identity, credentials: grpc.ChannelCredentials | None, backend: Backend
+        self, identity: Identity, credentials: grpc.ChannelCredentials | None, snapshots: Snapshots
     ) -> None:
-        self._identity = identity
+        self.identity = identity
+        self.snapshots = snapshots
         self._credentials = credentials
-        self._backend = backend
         self._peers: dict[int, Peer] = {}
-        self._snapshots: set[asyncio.Task[None]] = set()
+        self._sending: set[asyncio.Task[None]] = set()
         self.receiver: Receiver
 
     def set_members(self, urls: dict[int, str]) -> None:
         """Talk to exactly these members (but oneself), at these addresses."""
-        wanted = {member: url for member, url in urls.items() if member != self._identity.member_id}
+        wanted = {member: url for member, url in urls.items() if member != self.identity.member_id}
         for member, peer in list(self._peers.items()):
             if wanted.get(member) != peer.url:
                 del self._peers[member]
                 peer.stop()
         for member, url in wanted.items():
             if member not in self._peers:
-                self._peers[member] = Peer(member, url, self._identity, self._credentials, self.receiver)
+                self._peers[member] = Peer(member, url, self.identity, self._credentials, self.receiver)
 
     def send(self, messages: Iterable[Message]) -> None:
         """Queue messages for their members; those to members unknown are dropped."""
@@ -104,14 +117,14 @@ class Transport:
                 continue
             if message.type is MessageType.SNAP:
                 task = asyncio.ensure_future(self._send_snapshot(peer, message))
-                self._snapshots.add(task)
-                task.add_done_callback(self._snapshots.discard)
+                self._sending.add(task)
+                task.add_done_callback(self._sending.discard)
             else:
                 peer.send(message)
 
     def is_connected(self, member_id: int) -> bool:
         """Whether the stream to a member stands."""
-        return member_id == self._identity.member_id or (
+        return member_id == self.identity.member_id or (
             member_id in self._peers and self._peers[member_id].is_connected
         )
 
@@ -121,7 +134,7 @@ class Transport:
         if peer is None:
             return None
         request = peer_pb2.LeaseQuestion(id=lease_id)
-        metadata = self._identity.metadata(member_id)
+        metadata = self.identity.metadata(member_id)
         try:
             return await getattr(peer.stub, method)(request, timeout=ASK_SECONDS, metadata=metadata)
         except grpc.aio.AioRpcError:
@@ -129,7 +142,7 @@ class Transport:
 
     async def close(self) -> None:
         """Close every stream."""
-        for task in self._snapshots:
+        for task in self._sending:
             task.cancel()
         for peer in self._peers.values():
             peer.stop()
@@ -137,27 +150,14 @@ class Transport:
         self._peers.clear()
 
     async def _send_snapshot(self, peer: Peer, message: Message) -> None:
-        """Stream the durable rows; they are at least as new as the message says."""
         is_ok = False
-        snapshot = self._backend.snapshot()
         try:
-            metadata = snapshots.metadata_of(snapshot)
-            pb = codec.message_to_pb(message)
-            pb.snapshot.metadata.CopyFrom(codec.metadata_to_pb(metadata))
-
-            async def stream() -> AsyncIterator[Any]:
-                yield peer_pb2.SnapshotChunk(message=pb)
-                for chunk in snapshots.chunks(snapshot.rows()):
-                    yield chunk
-                    await asyncio.sleep(0)
-
-            metadata_of_call = self._identity.metadata(peer.member_id)
-            await peer.stub.InstallSnapshot(stream(), metadata=metadata_of_call)
+            chunks = self.snapshots.outgoing(message)
+            await peer.stub.InstallSnapshot(chunks, metadata=self.identity.metadata(peer.member_id))
             is_ok = True
-        except grpc.aio.AioRpcError:
-            pass  # the node hears below, and Raft asks for another one later
+        except grpc.aio.AioRpcError as error:
+            log.warning("a snapshot was not sent", to=f"{peer.member_id:x}", why=error.details())
         finally:
-            snapshot.close()
             self.receiver.snapshot_sent(peer.member_id, is_ok)
 
 
@@ -238,12 +238,12 @@ class Peer:
 class PeerService(peer_pb2_grpc.PeerServicer):  # type: ignore[misc]  # the stubs are untyped
     """What other members may ask of this one."""
 
-    def __init__(self, identity: Identity, receiver: Receiver, folder: Path) -> None:
-        self._identity = identity
+    def __init__(self, transport: Transport, receiver: Receiver, leases: LeaseAnswers) -> None:
+        self._identity = transport.identity
+        self._snapshots = transport.snapshots
         self._receiver = receiver
-        self._folder = folder
+        self._leases = leases
         self._streams: dict[int, object] = {}
-        self._numbers = count()
 
     async def Messages(self, requests: AsyncIterator[Any], context: Any) -> Any:  # noqa: N802
         """Take messages as they come; the end of the newest stream of a member is told to the node."""
@@ -262,26 +262,17 @@ class PeerService(peer_pb2_grpc.PeerServicer):  # type: ignore[misc]  # the stub
     async def InstallSnapshot(self, requests: AsyncIterator[Any], context: Any) -> Any:  # noqa: N802
         """Collect the rows in a file, then hand over message and file."""
         await self._check(context)
-        self._folder.mkdir(exist_ok=True)
-        message: Message | None = None
-        path = self._folder / f"incoming-{next(self._numbers)}.rows"
-        is_whole = False
-        with path.open("wb") as file:
-            async for chunk in requests:
-                if chunk.HasField("message"):
-                    message = codec.message_from_pb(chunk.message)
-                file.write(snapshots.encode_rows(chunk))
-                is_whole = chunk.last
-        if message is None or not is_whole:
+        received = await self._snapshots.incoming(requests)
+        if received is None:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the snapshot is not whole")
-        assert message is not None
-        self._receiver.snapshot_received(message, path)
+        assert received is not None
+        self._receiver.snapshot_received(*received)
         return peer_pb2.SnapshotInstalled()
 
     async def LeaseRenew(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Renew a lease, if this member leads."""
         await self._check(context)
-        ttl = self._receiver.renew_here(request.id)
+        ttl = self._leases.renew_here(request.id)
         if ttl is None:
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "not leader")
         return peer_pb2.LeaseRenewResponse(ttl=ttl)
@@ -289,7 +280,7 @@ class PeerService(peer_pb2_grpc.PeerServicer):  # type: ignore[misc]  # the stub
     async def LeaseRemaining(self, request: Any, context: Any) -> Any:  # noqa: N802
         """How long a lease has, if this member leads; -1: there is none."""
         await self._check(context)
-        remaining = self._receiver.remaining_here(request.id)
+        remaining = self._leases.remaining_here(request.id)
         if remaining is None:
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "not leader")
         return peer_pb2.LeaseRemainingResponse(seconds=remaining)

@@ -19,6 +19,7 @@ Absent: sockets, disk, clock, threads. After: etcd-io/raft rawnode.go.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from etcdlite.raft import candidate, follower, leader, rules
@@ -102,24 +103,29 @@ class RawNode:
     def propose(self, data: bytes) -> int:
         """Have the leader append data, and nobody but the leader of the term returned.
 
-        So an entry of a later term that is applied first proves the proposal lost: it may be made again.
+        So an entry of a later term that is applied first proves the proposal lost: it may be made again. (As
+        long as the owner's transport never delivers a PROP message twice.)
         """
-        return self._propose(Entry(0, 0, EntryType.NORMAL, data))
+        return self.propose_all([data])
+
+    def propose_all(self, datas: Sequence[bytes]) -> int:
+        """The same for several, in this order: all of them enter a log, or none."""
+        return self._propose(tuple(Entry(0, 0, EntryType.NORMAL, data) for data in datas))
 
     def propose_conf_change(self, conf_change: ConfChange) -> int:
         """The same for a membership change; one that comes too early may also be dropped by the leader."""
-        return self._propose(Entry(0, 0, EntryType.CONF_CHANGE, conf_change.encode()))
+        return self._propose((Entry(0, 0, EntryType.CONF_CHANGE, conf_change.encode()),))
 
-    def _propose(self, entry: Entry) -> int:
+    def _propose(self, entries: tuple[Entry, ...]) -> int:
         state = self._state
         if state.role is Role.LEADER:
-            refusal = leader.propose(state, (entry,))
+            refusal = leader.propose(state, entries)
             if refusal:
                 raise ProposalDropped(refusal)
         elif state.leader_id == NONE:
             raise ProposalDropped("no leader")
         else:
-            state.send(MessageType.PROP, state.leader_id, entries=(entry,))
+            state.send(MessageType.PROP, state.leader_id, entries=entries)
         return state.current_term
 
     def read_index(self, context: bytes) -> bool:

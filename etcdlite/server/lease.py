@@ -51,7 +51,7 @@ class LeaseServicer(rpc_pb2_grpc.LeaseServicer):  # type: ignore[misc]  # the st
         try:
             async for request in requests:
                 accept(Refusal.NO_LEADER if lacks_leader(self.node, context) else None)
-                ttl = await self.node.renew(request.ID)
+                ttl = await self.node.leasing.renew(request.ID)
                 response = rpc_pb2.LeaseKeepAliveResponse(header=header(self.node), ID=request.ID, TTL=ttl)
                 await context.write(response)
         except StoreError as error:
@@ -59,7 +59,7 @@ class LeaseServicer(rpc_pb2_grpc.LeaseServicer):  # type: ignore[misc]  # the st
 
     @answer
     async def LeaseTimeToLive(self, request: Any) -> Any:  # noqa: N802
-        remaining = await self.node.remaining(request.ID)
+        remaining = await self.node.leasing.remaining(request.ID)
         await self.node.linearizable_read()
         lease = self.node.lessor.get(request.ID)
         head = header(self.node)

@@ -104,7 +104,7 @@ class MetricsServer:
             ("etcd_server_leader_changes_seen_total", "counter", node.leader_changes),
             ("etcd_server_proposals_committed_total", "gauge", status.commit),
             ("etcd_server_proposals_applied_total", "gauge", node.applied),
-            ("etcd_server_proposals_pending", "gauge", node.pending_count),
+            ("etcd_server_proposals_pending", "gauge", len(node.proposals)),
             ("etcd_server_quota_backend_bytes", "gauge", node.limits.quota_bytes),
             ("etcd_mvcc_db_total_size_in_bytes", "gauge", node.backend.size_bytes),
             ("etcd_mvcc_db_total_size_in_use_in_bytes", "gauge", node.backend.size_in_use_bytes),

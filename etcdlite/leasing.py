@@ -1,0 +1,108 @@
+"""Shell: leases as the leader counts them: their ends are proposed, questions about them sent to him.
+
+Invariants: a member proposes ends only after the others have confirmed that it leads: one that was paused and
+deposed meanwhile must not end leases the new leader has renewed.
+After: etcd server/etcdserver/server.go, revokeExpiredLeases, and v3_server.go, LeaseRenew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from etcdlite.commands import Command, LeaseRevokeRequest, Result
+from etcdlite.errors import Refusal, StoreError
+from etcdlite.lease.lessor import Lessor
+from etcdlite.log import logger
+from etcdlite.transport import Transport
+from etcdlite.waits import Waits
+
+EXPIRY_SECONDS = 0.5
+RETRY_SECONDS = 0.1
+GONE = -1.0
+
+log = logger("leasing")
+
+
+class Member(Protocol):
+    """The member whose leases these are."""
+
+    lessor: Lessor
+    transport: Transport
+    waits: Waits
+
+    @property
+    def is_leader(self) -> bool: ...
+    def now(self) -> float: ...
+    async def propose(self, command: Command) -> Result: ...
+    async def linearizable_read(self) -> None: ...
+
+
+class Leasing:
+    """The part of a member that minds leases."""
+
+    def __init__(self, member: Member, request_seconds: float) -> None:
+        self._member = member
+        self._request_seconds = request_seconds
+
+    async def run(self) -> None:
+        """Look for expired leases now and then."""
+        while True:
+            await asyncio.sleep(EXPIRY_SECONDS)
+            expired = self._member.lessor.expired(self._member.now()) if self._member.is_leader else []
+            if expired:
+                await self._end(expired)
+
+    async def _end(self, expired: list[int]) -> None:
+        try:
+            await self._member.linearizable_read()
+            if self._member.is_leader:
+                await asyncio.gather(*map(self._revoke, expired))
+        except StoreError as error:
+            log.warning("expired leases wait", count=len(expired), why=str(error))
+
+    async def _revoke(self, lease_id: int) -> None:
+        try:
+            await self._member.propose(LeaseRevokeRequest(lease_id))
+        except StoreError as error:
+            if error.refusal is not Refusal.LEASE_NOT_FOUND:
+                raise
+
+    # ---- questions, here or at the leader
+
+    async def renew(self, lease_id: int) -> int:
+        """Renew a lease; its ttl, 0 if there is none."""
+        return int(await self._at_leader(self.renew_here, "LeaseRenew", "ttl", lease_id))
+
+    async def remaining(self, lease_id: int) -> float | None:
+        """How long a lease has, as the leader counts; None: there is none."""
+        seconds = await self._at_leader(self.remaining_here, "LeaseRemaining", "seconds", lease_id)
+        return None if seconds < 0 else float(seconds)
+
+    def renew_here(self, lease_id: int) -> int | None:
+        """The same, None if this member does not lead."""
+        member = self._member
+        return member.lessor.renew(lease_id, member.now()) if member.is_leader else None
+
+    def remaining_here(self, lease_id: int) -> float | None:
+        """The same (GONE: there is no such lease), None if this member does not lead."""
+        if not self._member.is_leader:
+            return None
+        remaining = self._member.lessor.remaining(lease_id, self._member.now())
+        return GONE if remaining is None else max(remaining, 0.0)
+
+    async def _at_leader(self, here: Callable[[int], Any], method: str, field: str, lease_id: int) -> Any:
+        """Ask this member if it leads, else the one that does, until someone answers."""
+        member = self._member
+        deadline = member.now() + self._request_seconds
+        while member.now() < deadline:
+            answer = here(lease_id)
+            if answer is not None:
+                return answer
+            if await member.waits.leader(deadline - member.now()) and not member.is_leader:
+                answer = await member.transport.ask_lease(member.waits.leader_id, method, lease_id)
+                if answer is not None:
+                    return getattr(answer, field)
+                await asyncio.sleep(RETRY_SECONDS)  # it is gone, or no longer leads
+        raise StoreError(Refusal.TIMEOUT)
