@@ -53,6 +53,7 @@ class Backend(Protocol):
     async def run(self) -> None: ...
     async def flush(self) -> None: ...
     async def restore(self, rows: Iterable[BucketRow]) -> None: ...
+    async def defragment(self) -> None: ...
     def close(self) -> None: ...
 
     @property
@@ -101,6 +102,9 @@ class MemoryBackend:
             bucket.clear()
         for name, key, value in rows:
             self._buckets[name][key] = value
+
+    async def defragment(self) -> None:
+        """Memory has no holes."""
 
     def close(self) -> None:
         """There is no file to let go of."""

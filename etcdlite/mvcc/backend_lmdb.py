@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from itertools import islice
@@ -109,10 +109,15 @@ class LmdbBackend:
 
     async def _flush(self) -> None:
         async with self._flush_lock:
-            if self._dirty.is_set():
-                batch = self._cut()
-                await asyncio.get_running_loop().run_in_executor(self._worker, self._write, batch)
-                self._landed()
+            await self._flush_locked()
+
+    async def _flush_locked(self) -> None:
+        if self._dirty.is_set():
+            await self._on_worker(self._write, self._cut())
+            self._landed()
+
+    async def _on_worker(self, work: Callable[..., None], *arguments: Any) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._worker, work, *arguments)
 
     def _cut(self) -> Overlay:
         assert self._flushing is None, "one batch at a time"
@@ -154,17 +159,29 @@ class LmdbBackend:
     async def restore(self, rows: Iterable[BucketRow]) -> None:
         """Write the rows to a file of their own and put it in this one's place: all or nothing."""
         async with self._flush_lock:
-            fresh = self._path.with_name(self._path.name + ".restore")
-            loop = asyncio.get_running_loop()
-            await loop.run_in_executor(self._worker, _fill, fresh, self._map_size_bytes, rows)
-            self._reader.abort()
-            self._env.close()
-            fresh.replace(self._path)
-            _lock_file(fresh).unlink(missing_ok=True)
+            await self._on_worker(_fill, self._fresh, self._map_size_bytes, rows)
             self._active = Overlay()
             self._dirty.clear()
-            self._open()
-            await loop.run_in_executor(self._worker, _sync_folder, self._path.parent)
+            await self._replace()
+
+    async def defragment(self) -> None:
+        """Copy the rows into a file without holes and put it in this one's place; writes may go on."""
+        async with self._flush_lock:
+            await self._flush_locked()
+            await self._on_worker(_copy, self._env, self._fresh)
+            await self._replace()
+
+    @property
+    def _fresh(self) -> Path:
+        return self._path.with_name(self._path.name + ".fresh")
+
+    async def _replace(self) -> None:
+        """Put the fresh file in the place of this one, in one step that outlasts a power cut."""
+        self._reader.abort()
+        self._env.close()
+        self._fresh.replace(self._path)
+        self._open()
+        await self._on_worker(_sync, self._path.parent)
 
 
 class LmdbSnapshot:
@@ -196,10 +213,16 @@ def _lock_file(path: Path) -> Path:
     return path.with_name(path.name + "-lock")
 
 
+def _copy(env: Any, path: Path) -> None:
+    """Worker thread: the rows of an environment in a file without holes, on disk."""
+    path.unlink(missing_ok=True)
+    env.copy(str(path), compact=True)
+    _sync(path)
+
+
 def _fill(path: Path, map_size_bytes: int, rows: Iterable[BucketRow]) -> None:
     """Worker thread: a new file with exactly these rows."""
     path.unlink(missing_ok=True)
-    _lock_file(path).unlink(missing_ok=True)
     env, dbs = _open(path, map_size_bytes)
     with closing(env):
         remaining = iter(rows)
@@ -207,11 +230,12 @@ def _fill(path: Path, map_size_bytes: int, rows: Iterable[BucketRow]) -> None:
             with env.begin(write=True) as txn:
                 for bucket, key, value in chunk:
                     _write_rows(txn, dbs[bucket], {key: value})
+    _lock_file(path).unlink()
 
 
-def _sync_folder(folder: Path) -> None:
-    """Worker thread: make a rename in the folder outlast a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    """Worker thread: make a file, or the names in a folder, outlast a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

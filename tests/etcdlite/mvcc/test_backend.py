@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -85,6 +86,28 @@ async def test_a_snapshot_stays_as_it_was_and_restores(backend: Backend) -> None
     backend.put(INDEX, b"late", b"2")
     await backend.flush()
     assert backend.durable(INDEX, b"late") == b"2"
+
+
+async def test_defragmenting_keeps_every_row_and_frees_the_rest(backend: Backend) -> None:
+    for i in range(1000):
+        backend.put(KEY, b"%04d" % i, b"x" * 1000)
+    await backend.flush()
+    before = backend.size_bytes
+    for i in range(990):
+        backend.delete(KEY, b"%04d" % i)
+    defragmenting = asyncio.create_task(backend.defragment())
+    await asyncio.sleep(0)
+    backend.put(KEY, b"meanwhile", b"")
+    await defragmenting
+    backend.put(KEY, b"later", b"")
+    assert [key for key, _ in backend.scan(KEY)] == [
+        *(b"%04d" % i for i in range(990, 1000)),
+        b"later",
+        b"meanwhile",
+    ]
+    await backend.flush()
+    assert backend.size_bytes < before
+    assert backend.durable(KEY, b"later") == b""
 
 
 async def test_sizes_grow(backend: Backend) -> None:
