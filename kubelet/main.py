@@ -25,6 +25,7 @@ from kube.base.tasks import Tasks
 from kube.client.config import ClientConfig
 from kube.client.events import EventRecorder
 from kube.client.rest import Client
+from kubelet import metrics
 from kubelet.kubelet import Kubelet
 from kubelet.node_reporter import NodeReporter
 from kubelet.node_status import NodeFacts
@@ -150,6 +151,7 @@ def _server(
     runtime: Runtime,
     clock: Clock,
 ) -> KubeletServer:
+    metrics.register(REGISTRY, runtime)
     return KubeletServer(
         options.node_ip,
         options.port,

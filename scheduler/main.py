@@ -8,7 +8,7 @@ import random
 from functools import partial
 
 import click
-from prometheus_client import CollectorRegistry
+from prometheus_client import REGISTRY
 
 from kube.base import logs, tls
 from kube.base.clock import SystemClock
@@ -67,16 +67,15 @@ async def _run(
     server_tls = tls.server_context(*tls_files)
     client = Client(ClientConfig.load(kubeconfig), user_agent="scheduler")
     recorder = EventRecorder(client, NAME)
-    registry = CollectorRegistry()
     framework = Framework(PLUGINS)
     chance = random.Random()
     scheduler = Scheduler(
-        client, recorder, framework, Cycle(framework, chance, Nominator()), SystemClock(), Metrics(registry)
+        client, recorder, framework, Cycle(framework, chance, Nominator()), SystemClock(), Metrics(REGISTRY)
     )
     informers = InformerFactory(client, random=chance)
     scheduler.listen(informers)
     health = HealthServer(
-        bind_address, secure_port, server_tls, {"informers": lambda: _waiting(informers)}, registry
+        bind_address, secure_port, server_tls, {"informers": lambda: _waiting(informers)}, REGISTRY
     )
     await health.start()
     async with Tasks() as tasks:

@@ -11,6 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from kube.base.clock import SystemClock
+from kubelet import metrics
 from kubelet.server import PORT_FORWARD_PROTOCOL, KubeletServer
 from tests.kubelet.conftest import TestNode
 from tests.kubelet.test_spdy import Client, control, data
@@ -29,12 +30,14 @@ class Port:
 
 @pytest.fixture
 async def port(node: TestNode) -> AsyncIterator[Port]:
+    registry = CollectorRegistry()
+    metrics.register(registry, node.runtime)
     server = KubeletServer(
         "127.0.0.1",
         0,
         None,
         {"pods": lambda: None if node.kubelet.pods.has_synced else "not listed"},
-        CollectorRegistry(),
+        registry,
         node.kubelet.pods.store,
         node.runtime,
         SystemClock(),
@@ -45,10 +48,15 @@ async def port(node: TestNode) -> AsyncIterator[Port]:
     await server.stop()
 
 
+def _values(answer: tuple[int, str]) -> str:
+    return "\n".join(line for line in answer[1].splitlines() if not line.startswith("#"))
+
+
 async def test_pods_and_health(node: TestNode, port: Port) -> None:
     await node.create("p")
     await node.wait("p", "Running")
     assert await port.get("/healthz") == (200, "ok")
+    assert "kubelet_running_pods 1.0\nkubelet_running_containers 1.0" in _values(await port.get("/metrics"))
     code, text = await port.get("/pods")
     assert code == 200
     assert '"name":"p"' in text
