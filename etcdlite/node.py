@@ -122,7 +122,6 @@ class Node:
         self.waits.applied_is(self.applied)
         self.leasing = Leasing(self, limits.request_seconds)
         self._incoming: dict[tuple[int, int], Path] = {}
-        self._defragment_waits: list[asyncio.Future[None]] = []
         self._last_leader_loss = float("-inf")
         self._space_exceeded = asyncio.Event()
         self._stopping = False
@@ -200,13 +199,6 @@ class Node:
             if self.now() >= deadline:
                 raise StoreError(Refusal.TIMEOUT)
             await asyncio.sleep(TICK_SECONDS)
-
-    async def defragment(self) -> None:
-        """Write the backend's rows to a new file without holes; nothing is applied meanwhile."""
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._defragment_waits.append(future)
-        self._wake.set()
-        await future
 
     # ---- what the transport tells
 
@@ -293,8 +285,6 @@ class Node:
                 self._maybe_compact_log()
                 self.proposals.give()
             self._drop_incoming()
-            if self._defragment_waits:
-                await self._defragment()
 
     async def _handle(self, ready: Ready) -> None:
         """Save, send, apply: the order is the safety of Raft."""
@@ -399,17 +389,6 @@ class Node:
         self.proposals.lose_track()
         self.waits.applied_is(self.applied)
         self._connect()
-
-    async def _defragment(self) -> None:
-        waits, self._defragment_waits = self._defragment_waits, []
-        await self.backend.flush()
-        snapshot = self.backend.snapshot()
-        try:
-            await self.backend.restore(snapshot.rows())
-        finally:
-            snapshot.close()
-        for future in waits:
-            resolve(future)
 
     def _maybe_compact_log(self) -> None:
         """Forget old entries: never one the backend does not have on disk."""

@@ -64,7 +64,7 @@ class MaintenanceServicer(rpc_pb2_grpc.MaintenanceServicer):  # type: ignore[mis
 
     @answer
     async def Defragment(self, request: Any) -> Any:  # noqa: N802
-        await self.node.defragment()
+        await self.node.backend.defragment()
         return rpc_pb2.DefragmentResponse(header=header(self.node))
 
     @answer
