@@ -55,14 +55,14 @@ def claim(
 ) -> Claim:
     """Sort the objects of `resource` into what `owner` owns, adopts and releases."""
     result = Claim()
-    adopted = adoptable(owner, selector, objects) if may_adopt else []
+    adopted = {meta.uid(each) for each in adoptable(owner, selector, objects)} if may_adopt else set()
     for each in objects:
         if meta.is_controlled_by(each, owner):
             if selector.matches(meta.labels(each)):
                 result.owned.append(each)
             elif not meta.is_terminating(owner):
                 result.actions.append(_release(each, owner, resource))
-        elif each in adopted:
+        elif meta.uid(each) in adopted:
             result.owned.append(each)
             result.actions.append(_adopt(each, owner, owner_resource, resource))
     return result

@@ -71,17 +71,16 @@ class DeploymentReconciler:
             return None
         own = self._replica_sets.store.by_index(INDEX, meta.uid(deployment))
         orphans = self._replica_sets.store.by_index(INDEX, orphans_of(meta.namespace(deployment)))
-        may_adopt = True
-        if adoptable(deployment, _selector(deployment), orphans):
-            may_adopt = await self._still_there(deployment)
+        adopted = adoptable(deployment, _selector(deployment), orphans)
+        may_adopt = await self._still_there(deployment) if adopted else True
         namesake = self._replica_sets.store.get(f"{meta.namespace(deployment)}/{name_of_new(deployment)}")
-        adopted = adoptable(deployment, _selector(deployment), orphans) if may_adopt else []
+        ours = {meta.uid(each) for each in (*own, *(adopted if may_adopt else []))}
         return Seen(
             deployment,
             own + orphans,
             {meta.uid(each): self._pods.store.by_index(INDEX, meta.uid(each)) for each in own},
             may_adopt,
-            namesake is not None and namesake not in own + adopted,
+            namesake is not None and meta.uid(namesake) not in ours,
             self._expectations.failure(key),
         )
 

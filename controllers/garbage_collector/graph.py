@@ -31,10 +31,12 @@ class Graph:
 
     def __init__(self, informers: InformerFactory) -> None:
         self._informers: dict[Resource, Informer] = {}
+        self._by_place: dict[str, Resource] = {}
         for each in deletable():
             informer = informers.metadata_informer(each)
             informer.add_index(OWNER_INDEX, owner_index)
             self._informers[each] = informer
+            self._by_place[each.storage_prefix()] = each
 
     def subscribe(self, on_change: Changed, on_delete: Changed) -> None:
         """Call these for everything that is added or updated, and for everything that is deleted."""
@@ -64,10 +66,7 @@ class Graph:
     def resource_of(self, reference: Object) -> Resource | None:
         """Where objects of the owner's kind are kept here, whatever group or version the reference names."""
         resource = by_kind(reference["apiVersion"], reference["kind"])
-        if resource is None:
-            return None
-        same_place = (each for each in self._informers if each.storage_prefix() == resource.storage_prefix())
-        return next(same_place, None)
+        return self._by_place.get(resource.storage_prefix()) if resource is not None else None
 
 
 def owner_key(resource: Resource, reference: Object, dependent: Object) -> str:

@@ -146,11 +146,14 @@ class Controller(Generic[Seen]):
                 self.queue.add_after(key, each.seconds)
 
     def _retry(self, key: str, error: Exception) -> None:
-        """Bring the key back; an outdated look is everyday, a refusal worth a line, anything else a bug."""
+        """Bring the key back; an outdated look is everyday, a refusal is a line, the rest a bug."""
         if not isinstance(error, (StatusError, ConnectionFailed)):
             log.exception("sync crashed", controller=self.name, key=key)
         elif errors.is_conflict(error) or errors.is_not_found(error) or errors.is_already_exists(error):
             log.debug("looked at old state, looking again", controller=self.name, key=key)
+        elif isinstance(error, ConnectionFailed):
+            # The client has logged the outage, once for all keys.
+            log.debug("not reached the server, will retry", controller=self.name, key=key, error=error)
         else:
             log.warning("sync failed, will retry", controller=self.name, key=key, error=error)
         self.queue.add_rate_limited(key)
