@@ -1,8 +1,8 @@
 """Shell: the page a fake web server answers with, on the pod's own address.
 
-One small HTTP/1.1 responder a port. A port below 1024 that this user may not bind is served 10000 above,
-where port-forwarding finds it; one warning names that and the way out. A port that is taken costs a warning
-too. The pod runs in any case.
+One small HTTP/1.1 responder a port. A port below 1024 that this user may not bind is served elsewhere
+(kube/base/low_ports.py), where port-forwarding and the proxy find it; one warning names that and the way out.
+A port that is taken costs a warning too. The pod runs in any case.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 
+from kube.base import low_ports
 from kube.base.logs import logger
 
 log = logger(__name__)
 
 REQUEST_SECONDS = 60.0
-UNPRIVILEGED_OFFSET = 10_000
 
 PAGES = {
     "welcome": """<!DOCTYPE html>
@@ -36,7 +36,7 @@ class PageServer:
 
     def __init__(self, ip: str, port: int, page: str, log_line: Callable[[str], None]) -> None:
         self._ip = ip
-        self.port = self.bound_port = port
+        self.port, self.bound_port = port, low_ports.bindable(port)
         self._log_line = log_line
         self._body = PAGES[page].encode()
         self._server: asyncio.Server | None = None
@@ -49,14 +49,16 @@ class PageServer:
         """Listen where that is possible."""
         try:
             self._server = await asyncio.start_server(self._serve, self._ip, self.bound_port)
-        except PermissionError:
-            self.bound_port = self.port + UNPRIVILEGED_OFFSET
-            log.warning(
-                "a pod's port is served elsewhere", instead=self.bound_port, why=self._why_not_bound()
-            )
-            await self.start()
         except OSError as error:
             log.warning("nobody answers on a pod's port", address=self._address, error=error.strerror)
+        else:
+            if self.bound_port != self.port:
+                log.warning(
+                    "a pod's port is served elsewhere",
+                    address=self._address,
+                    instead=self.bound_port,
+                    why=low_ports.WAY_OUT,
+                )
 
     def close(self) -> None:
         """Stop listening and drop idle connections; who waits for an answer gets it first, as from nginx."""
@@ -69,12 +71,6 @@ class PageServer:
     @property
     def _address(self) -> str:
         return f"{self._ip}:{self.port}"
-
-    def _why_not_bound(self) -> str:
-        assert self.port < 1024, f"the way out is for privileged ports, not for {self._address}"
-        return (
-            f"this user may not bind {self._address}; as root: sysctl net.ipv4.ip_unprivileged_port_start=0"
-        )
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from kube.base import low_ports
 from proxy.balancer import Balancer
 from proxy.metrics import Metrics
 from proxy.rules import Backend, Listener
@@ -74,7 +75,7 @@ class UdpListener(asyncio.DatagramProtocol):
 
     async def start(self) -> None:
         loop = asyncio.get_running_loop()
-        address = (self._listener.address, self._listener.port)
+        address = (self._listener.address, low_ports.bindable(self._listener.port))
         self._transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=address)
 
     def close(self) -> None:
@@ -116,7 +117,7 @@ class UdpListener(asyncio.DatagramProtocol):
     async def _carry(self, upstream: Upstream, client: Address, backend: Backend) -> None:
         """Give the client its socket, and take it away when nobody has spoken for a while."""
         loop = asyncio.get_running_loop()
-        address = (backend.address, backend.port)
+        address = (backend.address, low_ports.bindable(backend.port))
         try:
             await loop.create_datagram_endpoint(lambda: upstream, remote_addr=address)
             silent_seconds = 0.0

@@ -6,7 +6,8 @@ A rule without backends is not listened on, so that its clients are refused, as 
 connection is taken to the first backend that answers; only when none does is it broken off. Connections that
 stand are left alone, whatever becomes of their rule: they end when their pod or their client does.
 
-A listener that cannot be bound costs one line in the log, however often it is tried again.
+A listener that cannot be bound costs one line in the log, however often it is tried again. Ports below 1024
+that this user may not bind are served, and looked for at pods, elsewhere (kube/base/low_ports.py).
 Absent: keeping the client's address; the backend sees the proxy's.
 After: k8s pkg/proxy/userspace/{proxier,proxysocket}.go (of Kubernetes 1.25)
 """
@@ -14,13 +15,13 @@ After: k8s pkg/proxy/userspace/{proxier,proxysocket}.go (of Kubernetes 1.25)
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
 from collections.abc import Callable
 from functools import partial
 from random import Random
 from typing import Protocol
 
+from kube.base import low_ports
 from kube.base.logs import logger
 from proxy.backends.datagrams import UdpListener
 from proxy.backends.relay import Side
@@ -57,8 +58,9 @@ class TcpListener:
 
     async def start(self) -> None:
         loop = asyncio.get_running_loop()
+        port = low_ports.bindable(self._listener.port)
         self._server = await loop.create_server(
-            lambda: Accepted(self._accept), self._listener.address, self._listener.port, backlog=BACKLOG
+            lambda: Accepted(self._accept), self._listener.address, port, backlog=BACKLOG
         )
 
     def close(self) -> None:
@@ -75,9 +77,10 @@ class TcpListener:
         loop = asyncio.get_running_loop()
         address = (client.transport.get_extra_info("peername") or ("",))[0]
         for backend in self.balancer.candidates(address, loop.time()):
+            port = low_ports.bindable(backend.port)
             try:
                 async with asyncio.timeout(CONNECT_SECONDS):
-                    _, side = await loop.create_connection(Side, backend.address, backend.port)
+                    _, side = await loop.create_connection(Side, backend.address, port)
             except OSError as error:  # TimeoutError is one, too
                 self._metrics.failed_connects.inc()
                 log.debug(
@@ -152,9 +155,18 @@ class Userspace:
         try:
             await made.start()
         except OSError as error:
-            self._failed(listener, rule, _why(error, listener))
+            # asyncio words its own errors around the one that says what happened.
+            self._failed(listener, rule, os.strerror(error.errno) if error.errno else str(error))
             return
         self._open[listener] = made
+        if (port := low_ports.bindable(listener.port)) != listener.port:
+            log.warning(
+                "a Service is served elsewhere",
+                service=rule.service,
+                listener=listener,
+                instead=port,
+                why=low_ports.WAY_OUT,
+            )
         if self._failures.pop(listener, None):
             log.info("listens after all", service=rule.service, listener=listener)
 
@@ -169,15 +181,3 @@ class Userspace:
         for each in self._open.values():
             each.close()
         self._open.clear()
-
-
-def _why(error: OSError, listener: Listener) -> str:
-    if error.errno == errno.EACCES:
-        return (
-            f"this user may not bind port {listener.port}; as root: "
-            "sysctl net.ipv4.ip_unprivileged_port_start=0 (until then use the node port)"
-        )
-    if error.errno == errno.EADDRNOTAVAIL:
-        return f"{listener.address} is no address of this machine"
-    # asyncio words its own errors around the one that says what happened.
-    return os.strerror(error.errno) if error.errno else str(error)
