@@ -67,7 +67,7 @@ class PodWorker:
         self._node = node
         self._pod = pod
         self._uid = meta.uid(pod)
-        self._reported: Object = pod.get("status") or {}
+        self._reported: Object = pod_status.overlay({}, pod.get("status") or {})
         self._backed_off: set[str] = set()
         self._is_gone = False
         self._changed = asyncio.Event()
@@ -184,7 +184,7 @@ class PodWorker:
         self._event(NORMAL, "Pulled", done, spec["name"])
 
     async def _stop(self, action: StopContainer) -> None:
-        self._event(NORMAL, "Killing", f"Stopping container {action.name}", action.name)
+        self._event(NORMAL, "Killing", action.message, action.name)
         await self._node.runtime.stop_container(action.id, action.grace_seconds)
 
     async def _report(self) -> None:
@@ -193,7 +193,7 @@ class PodWorker:
             return
         self._warn_of_backoffs()
         node, now = self._node, self._node.clock.now()
-        pod = {**self._pod, "status": {**self._pod.get("status", {}), **self._reported}}
+        pod = {**self._pod, "status": pod_status.overlay(self._pod.get("status") or {}, self._reported)}
         new = pod_status.build(pod, self._state(), node.ip, node.runtime.name, now)
         if all(self._reported.get(key) == value for key, value in new.items()):
             return

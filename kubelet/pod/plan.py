@@ -69,11 +69,12 @@ class StartContainer:
 
 @dataclass(frozen=True, slots=True)
 class StopContainer:
-    """End a running container."""
+    """End a running container; `message` tells users why."""
 
     id: str
     name: str
     grace_seconds: int
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +155,10 @@ def _start(pod: Object, state: PodState, now: datetime) -> list[Action]:
     actions: list[Action] = []
     for spec in pod["spec"]["containers"]:
         latest = state.latest(spec["name"])
-        if latest is None or not latest.is_exited or _restarts(pod, latest):
+        if latest and latest.is_running and latest.image != spec["image"]:
+            why = f"Container {latest.name} definition changed, will be restarted"
+            actions.append(StopContainer(latest.id, latest.name, _grace_seconds(pod), why))
+        elif latest is None or not latest.is_exited or _restarts(pod, latest):
             actions += _start_container(state, spec, now)
     return actions
 
@@ -165,15 +169,21 @@ def _start_container(state: PodState, spec: Object, now: datetime) -> list[Actio
         return [StartContainer(spec, 0)]
     if not latest.is_exited:
         return []
-    until = backoff_ends_at(latest)
+    until = backoff_ends_at(latest) if latest.image == spec["image"] else now
     return [BackOff(spec["name"], until)] if until > now else [StartContainer(spec, latest.attempt + 1)]
 
 
 def _stop(pod: Object, state: PodState) -> list[Action]:
-    grace = meta.get(pod, "metadata", "deletionGracePeriodSeconds", default=GRACE_SECONDS_DEFAULT)
+    grace = _grace_seconds(pod)
     sidecars = {spec["name"] for spec in init_containers(pod)}
-    first = [each for each in state.running if each.name not in sidecars]
-    return [StopContainer(each.id, each.name, grace) for each in first or state.running]
+    first = [each for each in state.running if each.name not in sidecars] or state.running
+    return [StopContainer(each.id, each.name, grace, f"Stopping container {each.name}") for each in first]
+
+
+def _grace_seconds(pod: Object) -> int:
+    """How long a container may take to end: what the deletion said, else what the spec says."""
+    spec = pod["spec"].get("terminationGracePeriodSeconds", GRACE_SECONDS_DEFAULT)
+    return int(meta.get(pod, "metadata", "deletionGracePeriodSeconds", default=spec))
 
 
 def _restarts(pod: Object, container: Container) -> bool:

@@ -4,9 +4,9 @@
     Running    one runs, or will be started again
     Succeeded  all ended with 0 and none will start again;  Failed  so, but one with something else
 
-Sees: the pod, its sandbox and containers, the node's address, now. Says: the whole status.
-Invariants: conditions of others (readiness gates, DisruptionTarget) stay; a finished pod keeps its phase;
-the same input gives the same status, so that nothing is sent when nothing changed.
+Sees: the pod, its sandbox and containers, the node's address, now. Says: the kubelet's part of the status.
+Invariants: conditions of others (readiness gates, DisruptionTarget) are read, never written; a finished pod
+keeps its phase; the same input gives the same status, so that nothing is sent when nothing changed.
 After: k8s pkg/kubelet/kubelet_pods.go (generateAPIPodStatus, getPhase), pkg/kubelet/status/generate.go.
 """
 
@@ -27,6 +27,9 @@ from kubelet.pod.plan import (
 )
 from kubelet.pod.qos import qos_class
 from kubelet.runtime.interface import Container
+
+# The conditions that are the kubelet's to say, in the order users see them.
+CONDITIONS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
 
 
 def build(pod: Object, state: PodState, node_ip: str, runtime_name: str, now: datetime) -> Object:
@@ -63,6 +66,13 @@ def patch(pod: Object, status: Object) -> Object:
     order = [{"type": condition["type"]} for condition in written]
     changed = {**status, "conditions": written, "$setElementOrder/conditions": order}
     return {"metadata": {"uid": meta.uid(pod)}, "status": changed}
+
+
+def overlay(status: Object, sent: Object) -> Object:
+    """The status with what was sent but has perhaps not come back yet; conditions of others as they are."""
+    sent_conditions = [each for each in sent.get("conditions") or () if each["type"] in CONDITIONS]
+    others = [each for each in status.get("conditions") or () if each["type"] not in CONDITIONS]
+    return {**status, **sent, "conditions": [*sent_conditions, *others]}
 
 
 def is_ready(spec: Object, container: Container | None, now: datetime) -> bool:
@@ -118,7 +128,9 @@ def _container_status(pod: Object, spec: Object, state: PodState, runtime_name: 
 
 def _backs_off(pod: Object, spec: Object, state: PodState, latest: Container, now: datetime) -> bool:
     """True while an exited container waits for its next start."""
-    if not latest.is_exited or meta.is_terminating(pod) or has_finished(pod, state):
+    if not latest.is_exited or latest.image != spec["image"]:
+        return False
+    if meta.is_terminating(pod) or has_finished(pod, state):
         return False
     policy = pod["spec"].get("restartPolicy", "Always")
     restarts = is_sidecar(spec) or policy == "Always" or (policy == "OnFailure" and latest.exit_code != 0)
@@ -192,9 +204,7 @@ def _conditions(
         if meta.generation(pod):
             condition["observedGeneration"] = meta.generation(pod)
         known = conditions.set_condition(known, condition, now)
-    order = [condition["type"] for condition in found]
-    ours = [each for kind in order for each in known if each["type"] == kind]
-    return [*ours, *(each for each in known if each["type"] not in order)]
+    return [each for kind in CONDITIONS for each in known if each["type"] == kind]
 
 
 def _has_initialized(spec: Object, container: Container | None) -> bool:

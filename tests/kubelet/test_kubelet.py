@@ -38,6 +38,21 @@ async def test_a_pod_runs_and_says_so(node: TestNode) -> None:
     ]
 
 
+async def test_a_readiness_gate_is_somebody_elses_to_open(node: TestNode) -> None:
+    await node.create("p", readinessGates=[{"conditionType": "example.com/gate"}])
+    assert conditions(await node.wait("p", "Running"))["Ready"] == "False"
+    gate = {"status": {"conditions": [{"type": "example.com/gate", "status": "True"}]}}
+    path = "/api/v1/namespaces/default/pods/p/status"
+    await node.api.ok("PATCH", path, gate, "application/strategic-merge-patch+json")
+
+    async def ready() -> Any:
+        found = conditions(await node.get("p"))
+        return found["Ready"] == "True" and found
+
+    found = await until_async("the pod is ready", ready)
+    assert found["example.com/gate"] == "True"
+
+
 async def test_a_deleted_pod_ends_and_goes(node: TestNode) -> None:
     pod = await node.create("p", imagePullPolicy="Never")
     await node.wait("p", "Running")

@@ -73,7 +73,7 @@ class World:
             pod_uid="u",
             name=name,
             attempt=attempt,
-            image="i",
+            image=case.option("image", "i"),
             state=state,
             created_at=EPOCH,
             started_at=at(started) if started else None,
@@ -81,6 +81,12 @@ class World:
             exit_code=code,
             reason="Error" if code else "Completed",
         )
+        return ""
+
+    def condition(self, case: Case) -> str:
+        """A condition that somebody else sets."""
+        found = self.pod_object["status"].setdefault("conditions", [])
+        found.append({"type": case.args[0], "status": "True"})
         return ""
 
     def plan(self, case: Case) -> str:
@@ -113,8 +119,8 @@ def show(action: Any) -> str:
     match action:
         case StartContainer(spec, attempt):
             return f"start {spec['name']} attempt={attempt}"
-        case StopContainer(container_id, _, grace_seconds):
-            return f"stop {container_id} grace={grace_seconds}"
+        case StopContainer(container_id, _, grace_seconds, message):
+            return f"stop {container_id} grace={grace_seconds}: {message}"
         case BackOff(name, until):
             return f"back off {name} until {(until - EPOCH).total_seconds():g}"
     return type(action).__name__
