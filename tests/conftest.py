@@ -6,4 +6,6 @@ import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--rewrite", action="store_true", help="write the text tests' outputs as the code says them now")
+    parser.addoption(
+        "--rewrite", action="store_true", help="write the text tests' outputs as the code says them now"
+    )

@@ -8,7 +8,7 @@ A case file holds blocks separated by blank lines:
     the exact output
 
 Output that itself holds blank lines is fenced: `----` twice before it and twice after it.
-`pytest --rewrite` writes what the code said; the diff is the review. After: github.com/cockroachdb/datadriven,
+`pytest --rewrite` writes what the code said; the diff is the review. After: cockroachdb/datadriven,
 as etcd-io/raft uses it.
 """
 
