@@ -1,4 +1,4 @@
-"""Starts the API server: `python -P -m apiserver`."""
+"""Shell: `python -P -m apiserver`."""
 
 from apiserver.main import main
 

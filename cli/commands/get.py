@@ -97,7 +97,11 @@ async def _show_objects(session: Session, wanted: Sequence[Target], selection: S
         return
     items = [o for _, o in objects]
     one = len(wanted) == 1 and wanted[0].name is not None
-    document = items[0] if one else {"apiVersion": "v1", "items": items, "kind": "List", "metadata": {"resourceVersion": ""}}
+    document = (
+        items[0]
+        if one
+        else {"apiVersion": "v1", "items": items, "kind": "List", "metadata": {"resourceVersion": ""}}
+    )
     click.echo(output.as_yaml(document) if form == "yaml" else output.as_json(document))
 
 

@@ -89,8 +89,27 @@ def _write_state(out: Writer, title: str, state: Mapping[str, Any], level: int) 
 def _write_environment(out: Writer, variables: Sequence[Object], level: int) -> None:
     out.line("Environment:" if variables else f"Environment:\t{NONE}", level)
     for variable in variables:
-        source = ", ".join(variable.get("valueFrom") or ())
-        out.field(variable["name"], f"<set by {source}>" if source else variable.get("value", ""), level + 1)
+        out.field(variable["name"], _environment_value(variable), level + 1)
+
+
+def _environment_value(variable: Object) -> str:
+    """The value, or where it comes from."""
+    sources: Mapping[str, Any] = variable.get("valueFrom") or {}
+    source = next(iter(sources), "")
+    reference = sources.get(source)
+    if reference is None:
+        return str(variable.get("value", ""))
+    match source:
+        case "fieldRef":
+            return f" ({reference.get('apiVersion', 'v1')}:{reference['fieldPath']})"
+        case "resourceFieldRef":
+            return f" ({reference['resource']})"
+        case _:
+            where = "in secret" if source == "secretKeyRef" else "of config map"
+            optional = str(bool(reference.get("optional"))).lower()
+            return (
+                f"<set to the key '{reference['key']}' {where} '{reference['name']}'>\tOptional: {optional}"
+            )
 
 
 def _write_mounts(out: Writer, mounts: Sequence[Object], level: int) -> None:
@@ -104,11 +123,30 @@ def write_volumes(out: Writer, volumes: Sequence[Object], level: int) -> None:
     """Each volume with its type."""
     out.line("Volumes:" if volumes else f"Volumes:\t{NONE}", level)
     for volume in volumes:
-        source = next((key for key in volume if key != "name"), "emptyDir")
+        kind = next((key for key in volume if key != "name"), "emptyDir")
+        source = volume.get(kind) or {}
         out.line(f"{volume['name']}:", level + 1)
-        out.field("Type", VOLUME_TYPES.get(source, source), level + 2)
-        for piece in meta.get(volume, "projected", "sources", default=[]):
+        out.field("Type", VOLUME_TYPES.get(kind, kind), level + 2)
+        for title, value in _volume_fields(kind, source):
+            out.field(title, value, level + 2)
+        for piece in source.get("sources") or []:
             _write_projected(out, piece, level + 2)
+
+
+def _volume_fields(kind: str, source: Object) -> list[tuple[str, str]]:
+    """What kubectl tells of the sources people meet most."""
+    optional = str(bool(source.get("optional"))).lower()
+    match kind:
+        case "emptyDir":
+            return [("Medium", source.get("medium", "")), ("SizeLimit", source.get("sizeLimit", "<unset>"))]
+        case "configMap":
+            return [("Name", source.get("name", "")), ("Optional", optional)]
+        case "secret":
+            return [("SecretName", source.get("secretName", "")), ("Optional", optional)]
+        case "hostPath":
+            return [("Path", source.get("path", "")), ("HostPathType", source.get("type", ""))]
+        case _:
+            return []
 
 
 def _write_projected(out: Writer, piece: Object, level: int) -> None:
