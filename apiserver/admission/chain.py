@@ -22,7 +22,11 @@ CREATE, UPDATE, DELETE = "CREATE", "UPDATE", "DELETE"
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """Who does what to which object."""
+    """Who does what to which object.
+
+    field_manager: the name under which the writer owns fields; empty: nobody keeps account.
+    server_side_apply: the handler has kept account already.
+    """
 
     operation: str
     resource: Resource
@@ -31,6 +35,8 @@ class Attributes:
     user: User
     subresource: str = ""
     dry_run: bool = False
+    field_manager: str = ""
+    server_side_apply: bool = False
 
 
 class Plugin(Protocol):

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from apiserver import codec
 from apiserver.admission.chain import Attributes
-from apiserver.handlers.options import WriteOptions, report_fields
+from apiserver.handlers.options import FIELD_MANAGER_BYTES_MAX, WriteOptions, report_fields
 from apiserver.registry.conversion import stored_as
 from apiserver.request import ApiRequest
 from kube.api import errors, meta
@@ -60,4 +60,11 @@ def attributes(request: ApiRequest, operation: str, *, dry_run: bool) -> Attribu
     info = request.info
     space = info.namespace if request.kind.namespaced else ""
     stored = stored_as(request.kind)
-    return Attributes(operation, stored, space, info.name, request.caller, info.subresource, dry_run)
+    manager = field_manager(request)
+    return Attributes(operation, stored, space, info.name, request.caller, info.subresource, dry_run, manager)
+
+
+def field_manager(request: ApiRequest) -> str:
+    """The name a client gives, or the program's name."""
+    agent = request.headers.get("user-agent", "").partition("/")[0][:FIELD_MANAGER_BYTES_MAX]
+    return request.parameter("fieldManager") or agent or "unknown"

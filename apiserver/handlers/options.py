@@ -159,10 +159,11 @@ def _event_field(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class WriteOptions:
-    """How a create, update or patch is to be done."""
+    """How a create, update or patch is to be done; `force` is for apply alone."""
 
     dry_run: bool
     field_validation: str
+    force: bool = False
 
     @classmethod
     def read(cls, kind: str, query: Mapping[str, str]) -> WriteOptions:
@@ -183,7 +184,7 @@ class WriteOptions:
             found.append(FieldError.forbidden("force", "may not be specified for non-patch"))
         if found:
             raise invalid_options(kind, *found)
-        return cls(dry_run == "All", validation or "Warn")
+        return cls(dry_run == "All", validation or "Warn", is_true(query.get("force", "")))
 
 
 def report_fields(o: Object, options: WriteOptions, problems: Sequence[str]) -> Sequence[str]:

@@ -1,13 +1,14 @@
-"""Shell: PATCH: the three ways to say what is to change.
+"""Shell: PATCH: the ways to say what is to change.
 
     application/json-patch+json              a list of operations
     application/merge-patch+json             a map that is laid over the object
     application/strategic-merge-patch+json   the same, with lists that merge by key
 
+    application/apply-patch+yaml             what its sender wants of the object (apply.py)
+
 A patch without a resourceVersion never conflicts: it is done again on the newer object until nobody was
 faster.
 
-Absent: apply-patch (server-side apply), which is answered 415 for now.
 After: k8s staging/src/k8s.io/apiserver/pkg/endpoints/handlers/patch.go
 """
 
@@ -20,8 +21,9 @@ from starlette.responses import Response
 
 from apiserver import codec
 from apiserver.admission.chain import UPDATE
+from apiserver.handlers.apply import server_side_apply
 from apiserver.handlers.body import attributes
-from apiserver.handlers.options import WriteOptions
+from apiserver.handlers.options import WriteOptions, invalid_options
 from apiserver.handlers.respond import respond_object
 from apiserver.registry.conversion import from_stored, to_stored
 from apiserver.request import ApiRequest
@@ -35,7 +37,9 @@ from kube.api.schema import Schemas
 
 JSON_PATCH, MERGE_PATCH = "application/json-patch+json", "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
-SUPPORTED = (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH)
+APPLY_PATCH = "application/apply-patch+yaml"
+PATCHES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH)
+SUPPORTED = (*PATCHES, APPLY_PATCH)
 
 Apply = Callable[[Object], Object]
 
@@ -43,6 +47,11 @@ Apply = Callable[[Object], Object]
 async def patch(server: Server, request: ApiRequest) -> Response:
     """Answer with the object as it is now."""
     options = WriteOptions.read("PatchOptions", request.query_params)
+    if codec.media_type(request.headers.get("content-type", "") or "none") == APPLY_PATCH:
+        return await server_side_apply(server, request, options)
+    if options.force:
+        found = FieldError.forbidden("force", "may not be specified for non-apply patch")
+        raise invalid_options("PatchOptions", found)
     applied, duplicates = await read_patch(request, request.kind.gvk, options)
     asked = attributes(request, UPDATE, dry_run=options.dry_run)
     warnings: list[str] = []
@@ -62,7 +71,7 @@ async def read_patch(
 ) -> tuple[Apply, Sequence[str]]:
     """The patch in the body as a function, and its duplicate keys."""
     kind = codec.media_type(request.headers.get("content-type", "") or "none")
-    if kind not in SUPPORTED:
+    if kind not in PATCHES:
         raise errors.unsupported_media_type(SUPPORTED)
     body = await request.limited_body()
     document = read_document(body)

@@ -92,7 +92,8 @@ def restore(new: Object, old: Object) -> None:
             if part in former:
                 metadata[part] = former[part]
     metadata.pop("selfLink", None)
-    metadata.pop("managedFields", None)
+    if metadata.get("managedFields") is None and "managedFields" in former:
+        metadata["managedFields"] = meta.deep_copy(former["managedFields"])
 
 
 def validate_update(new: Object, old: Object) -> Errors:

@@ -22,9 +22,10 @@ from random import Random
 import orjson
 
 from apiserver.admission.chain import CREATE, DELETE, UPDATE, Attributes, Chain
-from apiserver.registry import deletion, metadata, status
+from apiserver.registry import deletion, managed_fields, metadata, status
 from apiserver.registry.deletion import DeleteOptions, Keep
 from apiserver.registry.kinds import strategy_of
+from apiserver.registry.managed_fields import Manager
 from apiserver.registry.validation import validate_create, validate_update
 from apiserver.storage.interface import KeyExists, Stale, Storage, Stored
 from apiserver.storage.watch_cache import WatchCache, object_key, storage_key
@@ -94,6 +95,8 @@ class Registry:
         await self._admission.admit(attributes, o)
         strategy_of(resource).prepare_create(o)
         validate_create(resource, o)
+        if not attributes.server_side_apply:
+            managed_fields.created(resource, o, _manager(attributes), self._clock.now())
         if attributes.dry_run:
             return o
         ttl = EVENT_TTL_SECONDS if resource.plural == EVENTS.plural else 0
@@ -134,6 +137,8 @@ class Registry:
             strategy_of(resource).prepare_update(new, old)
         status.count_generation(resource, new, old)
         validate_update(resource, new, old, attributes.subresource)
+        if not attributes.server_side_apply and new != old:
+            managed_fields.updated(resource, new, old, _manager(attributes), self._clock.now())
         if meta.is_terminating(old) and deletion.is_finished(new):
             return await self._remove(attributes, new, current, attributes.dry_run)
         if new == old:
@@ -209,6 +214,11 @@ class Registry:
         if stored is None:
             raise errors.not_found(resource, attributes.name)
         return _decoded(stored)
+
+
+def _manager(attributes: Attributes) -> Manager:
+    name, version = attributes.field_manager or attributes.user.name, attributes.resource.api_version
+    return Manager(name, managed_fields.UPDATE, version, attributes.subresource)
 
 
 def encode(o: Object) -> bytes:

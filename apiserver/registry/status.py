@@ -36,7 +36,6 @@ def prepare_create(resource: Resource, o: Object) -> None:
         "generation",
     ):
         metadata.pop(part, None)
-    metadata.pop("managedFields", None)
     if has_status(resource):
         o.pop("status", None)
     if strategy_of(resource).counts_generation:

@@ -1,0 +1,110 @@
+"""Core: server-side apply on values: lays a configuration over an object, takes out what left it.
+
+Who owns what is decided elsewhere (the API server's managed_fields); this module only knows how a list of
+named elements merges and how a path is removed.
+
+After: github.com/kubernetes-sigs/structured-merge-diff, typed/{merge,remove}.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+
+from kube.api.errors import StatusError
+from kube.api.meta import Object, deep_copy
+from kube.api.patch.field_paths import ANY, Path, child_type, element, is_granular
+from kube.api.schema import Type
+
+
+def merge(of: Type, live: Any, applied: Any) -> Any:
+    """The live value with the applied one laid over it; shares nothing with either."""
+    if isinstance(applied, dict) and isinstance(live, dict) and is_granular(of):
+        merged = deep_copy({key: value for key, value in live.items() if key not in applied})
+        for key, value in applied.items():
+            merged[key] = merge(child_type(of, key), live.get(key), value)
+        # Keys keep the order in which the object had them.
+        order = [*live, *(key for key in applied if key not in live)]
+        return {key: merged[key] for key in order}
+    if isinstance(applied, list) and of.list_type in ("map", "set"):
+        return _merge_list(of, live if isinstance(live, list) else [], applied)
+    return deep_copy(applied)
+
+
+def _merge_list(of: Type, live: list[Any], applied: list[Any]) -> list[Any]:
+    """Live elements where they were, applied ones merged into them, new ones at the end."""
+    wanted: dict[str, Any] = {}
+    for item in applied:
+        name = _named(of, item)
+        if name in wanted:
+            raise StatusError(500, "InternalError", f"duplicate entries for key [{name.partition(':')[2]}]")
+        wanted[name] = item
+    merged = []
+    for item in live:
+        name = element(of, item)
+        if name in wanted:
+            merged.append(merge(of.item or ANY, item, wanted.pop(name)))
+        else:
+            merged.append(deep_copy(item))
+    return merged + [deep_copy(item) for item in wanted.values()]
+
+
+def _named(of: Type, item: Any) -> str:
+    if of.list_type == "map" and not isinstance(item, dict):
+        raise StatusError(500, "InternalError", "an element of a list of maps must be a map")
+    name = element(of, item)
+    if of.list_type == "map" and "null" in name.partition(":")[2]:
+        keys = ", ".join(f'"{key}"' for key in of.list_keys if item.get(key) is None)
+        text = f"element {{}}: associative list with keys has an element that omits key field {keys}"
+        raise StatusError(500, "InternalError", text)
+    return name
+
+
+def remove(of: Type, value: Any, paths: Iterable[Path]) -> Any:
+    """A copy without the fields and elements at these paths; a map that becomes empty goes too."""
+    result = deep_copy(value)
+    gone = set(paths)
+    for path in sorted(gone):
+        inside = any(path[:length] in gone for length in range(1, len(path)))
+        if not inside and not _is_key(path):
+            _remove(of, result, path)
+    return result
+
+
+def _is_key(path: Path) -> bool:
+    """True for a field that names the element it stands in: it goes with the element, never alone."""
+    return len(path) > 1 and path[-2].startswith("k:") and path[-1][2:] in orjson.loads(path[-2][2:])
+
+
+def _remove(of: Type, value: Any, path: Path) -> None:
+    step, rest = path[0], path[1:]
+    if step.startswith("f:"):
+        key = step[2:]
+        if not isinstance(value, dict) or key not in value:
+            return
+        if not rest:
+            del value[key]
+            return
+        _remove(child_type(of, key), value[key], rest)
+        if value[key] in ({}, []):
+            del value[key]
+        return
+    if not isinstance(value, list):
+        return
+    for index, item in enumerate(value):
+        if element(of, item) == step:
+            if rest:
+                _remove(of.item or ANY, item, rest)
+            else:
+                del value[index]
+            return
+
+
+def unknown_field(o: Object, kind: str, unknown: str) -> StatusError:
+    """The refusal of a configuration with a field that the schema does not have."""
+    name, namespace = o["metadata"].get("name", ""), o["metadata"].get("namespace", "")
+    field = unknown.partition('"')[2].rstrip('"')
+    text = f"failed to create typed patch object ({namespace}/{name}; {o['apiVersion']}, Kind={kind}): "
+    return StatusError(500, "InternalError", f"{text}.{field}: field not declared in schema")
