@@ -16,7 +16,8 @@ from kube.base.logs import logger
 
 log = logger(__name__)
 
-REQUEST_SECONDS = 60.0
+# A connection on which nothing is asked for so long is closed, as nginx does.
+IDLE_SECONDS = 75.0
 
 PAGES = {
     "welcome": """<!DOCTYPE html>
@@ -79,15 +80,14 @@ class PageServer:
         task.add_done_callback(self._connections.discard)
         task.add_done_callback(self._idle.discard)
         try:
-            async with asyncio.timeout(REQUEST_SECONDS):
-                while head := await _read_head(reader):
-                    self._idle.discard(task)
-                    self._log_line(self._access_line(head, writer.get_extra_info("peername")))
-                    writer.write(self._answer(head))
-                    await writer.drain()
-                    if self._is_closing or b"\nconnection: close" in head.lower() or b"HTTP/1.0" in head:
-                        break
-                    self._idle.add(task)
+            while head := await _read_head(reader):
+                self._idle.discard(task)
+                self._log_line(self._access_line(head, writer.get_extra_info("peername")))
+                writer.write(self._answer(head))
+                await writer.drain()
+                if self._is_closing or b"\nconnection: close" in head.lower() or b"HTTP/1.0" in head:
+                    break
+                self._idle.add(task)
         except (OSError, TimeoutError, asyncio.LimitOverrunError):
             log.debug("a connection to a pod broke off", address=self._address)
         finally:
@@ -114,6 +114,7 @@ class PageServer:
 async def _read_head(reader: asyncio.StreamReader) -> bytes:
     """The next request line with its headers; nothing at the end of the connection."""
     try:
-        return await reader.readuntil(b"\r\n\r\n")
+        async with asyncio.timeout(IDLE_SECONDS):
+            return await reader.readuntil(b"\r\n\r\n")
     except asyncio.IncompleteReadError:
         return b""
