@@ -6,6 +6,7 @@ zeros where data should be: the three tails a file system leaves.
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -95,5 +96,5 @@ class Disk:
             self._wal = None
 
     def _end(self) -> tuple[Path, int]:
-        last = max(self._folder.glob("*.wal"))
+        last = self._folder / max(name for name in os.listdir(self._folder) if name.endswith(".wal"))
         return last, last.stat().st_size

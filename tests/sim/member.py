@@ -100,6 +100,7 @@ class Member:
             applied=at.index,
         )
         self.node = RawNode(config)
+        self.role = Role.FOLLOWER
         self.saving: Saving | None = None
         self.staged: dict[tuple[int, int], list[BucketRow]] = {}
         self.waiting_reads: dict[bytes, int] = {}
@@ -122,7 +123,7 @@ class Member:
 
     @property
     def is_leader(self) -> bool:
-        return self.is_up and self.node.status().role is Role.LEADER
+        return self.is_up and self.role is Role.LEADER
 
     # ---- what comes in
 
@@ -147,6 +148,8 @@ class Member:
             self._finish(self.saving)
 
     def _begin(self, now: int, ready: Ready) -> None:
+        if ready.soft_state is not None:
+            self.role = ready.soft_state.role
         before = self.storage.initial_state()[0]
         after = ready.hard_state or before
         is_term_kept = (after.term, after.vote) == (before.term, before.vote)

@@ -97,6 +97,6 @@ def appends_a_proposal_of_any_term(patch: Any) -> None:
     patch.setattr(member.RawNode, "step", careless)
 
 
-def counts_unsaved_entries_of_others(patch: Any) -> None:
-    """Commits what one member stores, as if that were a majority."""
+def counts_one_of_two_as_a_majority(patch: Any) -> None:
+    """Half of the members decide, where it takes more than half."""
     patch.setattr(quorum, "majority", lambda voter_count: max(1, voter_count // 2))

@@ -128,10 +128,11 @@ class World:
                 self._report_snapshot(packet.source, packet.to, is_up)
 
     def _check(self, member: Member) -> None:
-        if self.elections.check(member):
-            self._note("leads", member.id, member.node.status().term)
-            self.committed.elected(member)
-        self.committed.commit_grows(member)
+        status = member.node.status()
+        if self.elections.check(status):
+            self._note("leads", member.id, status.term)
+            self.committed.elected(member, status.term)
+        self.committed.commit_grows(member, status.commit)
 
     # ---- what members do to the world
 

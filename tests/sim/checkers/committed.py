@@ -42,21 +42,19 @@ class Committed:
         known = self.hashes.setdefault(index, found)
         assert known == found, f"member {member.id} is in another state at {index}"
 
-    def elected(self, member: Member) -> None:
+    def elected(self, member: Member, term: int) -> None:
         """A new leader's log, saved or not, holds all that was committed before."""
         log = saved_log(member)
-        status = member.node.status()
         unsaved = member.saving.ready.entries if member.saving else []
         log |= {entry.index: entry for entry in unsaved}
         first = member.storage.first_index()
         for index, entry in self.entries.items():
-            if index >= first and entry.term < status.term:
+            if index >= first and entry.term < term:
                 held = log.get(index)
-                assert held == entry, f"leader {member.id} of term {status.term} lacks committed {entry}"
+                assert held == entry, f"leader {member.id} of term {term} lacks committed {entry}"
 
-    def commit_grows(self, member: Member) -> None:
+    def commit_grows(self, member: Member, commit: int) -> None:
         """While it runs a member never takes back a commit index."""
-        commit = member.node.status().commit
         assert commit >= self.commit_of.get(member.id, 0), f"member {member.id} took back its commit index"
         self.commit_of[member.id] = commit
 
