@@ -15,7 +15,7 @@ import orjson
 
 from kube.api.errors import StatusError
 from kube.api.meta import Object, deep_copy
-from kube.api.patch.field_paths import ANY, Path, child_type, element, is_granular
+from kube.api.patch.field_paths import ANY, KEY_DEFAULTS, Path, child_type, element, is_granular
 from kube.api.schema import Type
 
 
@@ -36,8 +36,8 @@ def merge(of: Type, live: Any, applied: Any) -> Any:
 def _merge_list(of: Type, live: list[Any], applied: list[Any]) -> list[Any]:
     """Live elements where they were, applied ones merged into them, new ones at the end."""
     wanted: dict[str, Any] = {}
-    for item in applied:
-        name = _named(of, item)
+    for index, item in enumerate(applied):
+        name = _named(of, index, item)
         if name in wanted:
             raise StatusError(500, "InternalError", f"duplicate entries for key [{name.partition(':')[2]}]")
         wanted[name] = item
@@ -51,15 +51,18 @@ def _merge_list(of: Type, live: list[Any], applied: list[Any]) -> list[Any]:
     return merged + [deep_copy(item) for item in wanted.values()]
 
 
-def _named(of: Type, item: Any) -> str:
-    if of.list_type == "map" and not isinstance(item, dict):
-        raise StatusError(500, "InternalError", "an element of a list of maps must be a map")
-    name = element(of, item)
-    if of.list_type == "map" and "null" in name.partition(":")[2]:
-        keys = ", ".join(f'"{key}"' for key in of.list_keys if item.get(key) is None)
-        text = f"element {{}}: associative list with keys has an element that omits key field {keys}"
-        raise StatusError(500, "InternalError", text)
-    return name
+def _named(of: Type, index: int, item: Any) -> str:
+    """The element's name in paths; StatusError where it has none."""
+    if of.list_type == "map":
+        if not isinstance(item, dict):
+            raise StatusError(
+                500, "InternalError", f"element {index}: an element of a list of maps must be a map"
+            )
+        missing = [key for key in of.list_keys if item.get(key, KEY_DEFAULTS.get(key)) is None]
+        if missing:
+            text = f'element {index}: associative list with keys has an element that omits key field "{missing[0]}"'
+            raise StatusError(500, "InternalError", text)
+    return element(of, item)
 
 
 def remove(of: Type, value: Any, paths: Iterable[Path]) -> Any:
