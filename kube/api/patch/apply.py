@@ -60,7 +60,8 @@ def _named(of: Type, index: int, item: Any) -> str:
             )
         missing = [key for key in of.list_keys if item.get(key, KEY_DEFAULTS.get(key)) is None]
         if missing:
-            text = f'element {index}: associative list with keys has an element that omits key field "{missing[0]}"'
+            text = f"element {index}: associative list with keys has an element that omits key field "
+            text += f'"{missing[0]}"'
             raise StatusError(500, "InternalError", text)
     return element(of, item)
 
