@@ -10,7 +10,7 @@ Absent: trying the next backend, as nobody says that a datagram was not taken.
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 from kube.base import low_ports
 from proxy.balancer import Balancer
@@ -35,10 +35,10 @@ class Upstream(asyncio.DatagramProtocol):
         self.heard_at = asyncio.get_running_loop().time()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self.transport = transport
+        # Not all of asyncio's datagram transports are DatagramTransports to isinstance.
+        self.transport = cast(asyncio.DatagramTransport, transport)
         for data in self.waiting:
-            transport.sendto(data)
+            self.transport.sendto(data)
         self.waiting.clear()
 
     def send(self, data: bytes) -> None:
@@ -81,6 +81,8 @@ class UdpListener(asyncio.DatagramProtocol):
     def close(self) -> None:
         if self._transport is not None:
             self._transport.close()
+        for client in list(self._clients):
+            self.forget(client)
         for task in self._tasks:
             task.cancel()
 
