@@ -1,6 +1,7 @@
 """Shell: from flags and a data folder to a Node that is ready to run.
 
-    first boot   the founders' rows are the state machine at entry 1; the log begins after it
+    founder      the founders' rows are the state machine at entry 1; the log begins after it
+    added later  the others' addresses; a snapshot brings everything else
     restart      the backend says up to where it is durable, the WAL what was promised beyond that
 
 That the founding state counts as an entry means that a member added later never replays the log from its
@@ -35,7 +36,7 @@ from etcdlite.raft.messages import HardState, Snapshot, SnapshotMetadata
 from etcdlite.raft.raw_node import Config, RawNode
 from etcdlite.raft.storage import LogDoesNotFit, MemoryStorage, recover
 from etcdlite.snapshots import Snapshots
-from etcdlite.transport import Identity, Transport
+from etcdlite.transport import Identity, Transport, ask_members
 from etcdlite.wal import Wal, WalDamaged
 
 FOUNDING = (1, 1)
@@ -62,8 +63,11 @@ class Settings:
 
 def lock_folder(folder: Path) -> int:
     """Claim the data folder for this process; the lock goes with the descriptor."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise StartupError(f"--data-dir {folder}: {error.strerror}") from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -75,15 +79,17 @@ def lock_folder(folder: Path) -> int:
 async def open_node(
     settings: Settings, random: Random, peer_credentials: grpc.ChannelCredentials | None
 ) -> Node:
-    """Open or found this member."""
+    """Open, found or join."""
     path = settings.data_dir / "db"
     if not wal_files.exists(settings.data_dir / "wal"):
         path.unlink(missing_ok=True)  # a first boot that was cut short
     backend = LmdbBackend(path, settings.limits.quota_bytes)
     if wal_files.exists(settings.data_dir / "wal"):
         identity, wal, storage = _reopen(settings, backend)
-    else:
+    elif settings.is_new_cluster:
         identity, wal, storage = await _found(settings, backend)
+    else:
+        identity, wal, storage = await _join(settings, backend, peer_credentials)
     store, lessor, members = Store(backend), Lessor(backend), Members(backend)
     applier = Applier(backend, store, lessor)
     files = Snapshots(backend, settings.data_dir / "snapshots")
@@ -148,6 +154,33 @@ async def _found(settings: Settings, backend: LmdbBackend) -> tuple[Identity, Wa
     return identity, wal, storage
 
 
+async def _join(
+    settings: Settings, backend: LmdbBackend, credentials: grpc.ChannelCredentials | None
+) -> tuple[Identity, Wal, MemoryStorage]:
+    """Begin as a member the cluster has added: with nothing but the others' addresses; the rest is sent."""
+    own_urls = set(settings.initial_cluster.get(settings.name, ()))
+    others = [url for urls in settings.initial_cluster.values() for url in urls if url not in own_urls]
+    answers = [await ask_members(url, credentials) for url in others]
+    answer = next((answer for answer in answers if answer is not None), None)
+    if answer is None:
+        raise StartupError(f"--initial-cluster: none of {', '.join(others)} says who belongs to the cluster")
+    mine = next((member for member in answer.members if own_urls & set(member.peerURLs)), None)
+    if mine is None:
+        raise StartupError(
+            f"--initial-cluster: no member with {', '.join(own_urls)} was added to the cluster"
+        )
+    members = Members(backend)
+    for member in answer.members:
+        members.put(member)
+    await backend.flush()
+    whose = wal_files.Identity(answer.cluster_id, mine.ID)
+    wal = Wal.create(
+        settings.data_dir / "wal", whose, HardState(), SnapshotMetadata(0, 0, members.conf_state)
+    )
+    log.info("joined", member=f"{mine.ID:x}", cluster=f"{answer.cluster_id:x}")
+    return Identity(answer.cluster_id, mine.ID), wal, MemoryStorage(members.conf_state)
+
+
 def _reopen(settings: Settings, backend: LmdbBackend) -> tuple[Identity, Wal, MemoryStorage]:
     """Go on from what the disk says."""
     try:
@@ -177,10 +210,11 @@ def _refuse_other_cluster(settings: Settings, identity: Identity) -> None:
     """A founder's flags and his data folder must speak of the same member."""
     if not settings.is_new_cluster or settings.name not in settings.initial_cluster:
         return
-    founders = membership.founders(settings.initial_cluster, settings.cluster_token)
-    cluster_id = membership.cluster_id(member.ID for member in founders)
+    founders = [member.ID for member in membership.founders(settings.initial_cluster, settings.cluster_token)]
+    cluster_id = membership.cluster_id(founders)
     member_id = membership.member_id(settings.initial_cluster[settings.name], settings.cluster_token)
-    if (identity.cluster_id, identity.member_id) != (cluster_id, member_id):
+    is_later_member = identity.member_id not in founders  # one that took a founder's place
+    if identity.cluster_id != cluster_id or not (identity.member_id == member_id or is_later_member):
         raise StartupError(
             f"--data-dir {settings.data_dir}: holds member {identity.member_id:x} "
             f"of cluster {identity.cluster_id:x}, but the flags say member {member_id:x} "

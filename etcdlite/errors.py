@@ -93,4 +93,4 @@ class StoreError(Exception):
 
 
 class StartupError(Exception):
-    """A member cannot start; the text is one clear line that names the flag, file or port."""
+    """A member cannot start or go on; the text is one clear line that names the flag, file or port."""

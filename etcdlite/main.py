@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import click
 import grpc
 import grpc.aio
+import lmdb
 import uvloop
 
 from etcdlite import log as logs
@@ -99,9 +100,9 @@ def main(**flags: Any) -> None:
 
 def _settings(flags: dict[str, Any]) -> Settings:
     name = flags["name"]
-    if flags["heartbeat_interval"] < 10 or flags["election_timeout"] < 5 * flags["heartbeat_interval"]:
+    if flags["heartbeat_interval"] < 25 or flags["election_timeout"] < 5 * flags["heartbeat_interval"]:
         raise StartupError(
-            "--election-timeout must be at least five times --heartbeat-interval, and that 10 ms"
+            "--election-timeout must be at least five times --heartbeat-interval, and that 25 ms"
         )
     cluster = flags["initial_cluster"] or f"{name}={flags['initial_advertise_peer_urls']}"
     return Settings(
@@ -153,11 +154,16 @@ async def _serve(settings: Settings, addresses: Addresses, client_tls: Tls, peer
     lock = lock_folder(settings.data_dir)
     addresses.claim(client_tls, peer_tls)
     random = Random(os.urandom(16))
-    node = await open_node(settings, random, peer_tls.channel_credentials())
+    try:
+        node = await open_node(settings, random, peer_tls.channel_credentials())
+    except (OSError, lmdb.Error) as error:
+        raise StartupError(f"--data-dir {settings.data_dir}: {error}") from error
     peer_server = grpc.aio.server(options=SERVER_OPTIONS)
     client_server = grpc.aio.server(options=SERVER_OPTIONS)
     metrics = MetricsServer(node)
-    peer_pb2_grpc.add_PeerServicer_to_server(PeerService(node.transport, node, node.leasing), peer_server)
+    peer_pb2_grpc.add_PeerServicer_to_server(
+        PeerService(node.transport, node, node.leasing, node.members), peer_server
+    )
     rpc_pb2_grpc.add_KVServicer_to_server(KvServicer(node), client_server)
     rpc_pb2_grpc.add_WatchServicer_to_server(WatchServicer(node), client_server)
     rpc_pb2_grpc.add_LeaseServicer_to_server(LeaseServicer(node, random), client_server)
@@ -179,22 +185,33 @@ async def _serve(settings: Settings, addresses: Addresses, client_tls: Tls, peer
 async def _run(
     node: Node, name: str, addresses: Addresses, servers: Sequence[Any], metrics: MetricsServer
 ) -> None:
-    """Until SIGTERM or SIGINT; a loop that fails ends the process with its error."""
-    stop = asyncio.Event()
+    """Until SIGTERM or SIGINT, or the member's removal; a failing disk ends it too."""
+    stop = node.removed
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with asyncio.TaskGroup() as tasks:
-        running = [
-            tasks.create_task(node.backend.run()),
-            tasks.create_task(node.run()),
-            tasks.create_task(node.publish(name, list(addresses.advertised))),
-        ]
-        await stop.wait()
-        log.info("stopping")
-        await node.stop()
-        await metrics.close()
-        for server in servers:
-            await server.stop(GRACE_SECONDS)
-        for task in running:
-            task.cancel()
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            running = [
+                tasks.create_task(node.backend.run()),
+                tasks.create_task(node.run()),
+                tasks.create_task(node.publish(name, list(addresses.advertised))),
+            ]
+            await stop.wait()
+            log.info("stopping")
+            await node.stop()
+            await metrics.close()
+            for server in servers:
+                await server.stop(GRACE_SECONDS)
+            for task in running:
+                task.cancel()
+    except* (OSError, lmdb.Error) as errors:
+        raise StartupError(f"the disk failed: {_first(errors)}") from errors
     await node.close()
+
+
+def _first(errors: BaseExceptionGroup[Any]) -> BaseException:
+    """The first error itself, however deep the groups around it."""
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

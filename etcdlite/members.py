@@ -19,6 +19,7 @@ from etcdlite.pb import raft_pb2, rpc_pb2
 from etcdlite.raft.messages import ConfChange, ConfChangeType, ConfState
 
 CONF_STATE = b"conf_state"
+REMOVED = b"removed/"  # and the id of a member that is gone for good: its id never comes back
 
 
 def member_id(peer_urls: Iterable[str], salt: str) -> int:
@@ -49,6 +50,7 @@ class Members:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self.by_id: dict[int, Any] = {}
+        self.removed: set[int] = set()
         self.restored()
 
     def restored(self) -> None:
@@ -89,8 +91,11 @@ class Members:
     def apply(self, change: ConfChange, member: Any) -> None:
         """Make a committed change of the membership."""
         if change.type is ConfChangeType.REMOVE_MEMBER:
+            member_key = change.member_id.to_bytes(8, "big")
             self.by_id.pop(change.member_id, None)
-            self._backend.delete(MEMBERS, change.member_id.to_bytes(8, "big"))
+            self.removed.add(change.member_id)
+            self._backend.delete(MEMBERS, member_key)
+            self._backend.put(META, REMOVED + member_key, b"")
             self._backend.put(META, CONF_STATE, encode_conf_state(self.conf_state))
             return
         known = self.by_id.get(change.member_id)

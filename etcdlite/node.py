@@ -125,6 +125,7 @@ class Node:
         self._last_leader_loss = float("-inf")
         self._space_exceeded = asyncio.Event()
         self._stopping = False
+        self.removed = asyncio.Event()
 
     # ---- what servers ask
 
@@ -222,6 +223,11 @@ class Node:
     def snapshot_sent(self, member_id: int, is_ok: bool) -> None:
         self.raft.report_snapshot(member_id, is_ok)
         self._wake.set()
+
+    def told_removed(self) -> None:
+        if not self.removed.is_set():
+            log.warning("removed from the cluster")
+            self.removed.set()
 
     # ---- the loop
 
@@ -370,6 +376,8 @@ class Node:
         assert conf_state == self.members.conf_state, "rows and Raft agree on the membership"
         self.applier.apply(entry.index, entry.term, None)
         self._connect()
+        if self.member_id not in self.members.by_id:
+            self.removed.set()
         log.info("membership changed", kind=change.type.name.lower(), member=f"{change.member_id:x}")
         self.proposals.answer(context.request_id, None)
 

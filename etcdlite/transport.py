@@ -16,7 +16,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -35,6 +34,7 @@ log = logger("transport")
 QUEUE_MESSAGES_MAX = 4096
 BATCH_MESSAGES_MAX = 64
 RECONNECT_SECONDS = 0.1
+REMOVED = "the member has been permanently removed from the cluster"
 ASK_SECONDS = 2.0
 CHANNEL_OPTIONS = [
     ("grpc.max_receive_message_length", -1),
@@ -58,6 +58,7 @@ class Receiver(Protocol):
     def peer_stream_closed(self, member_id: int) -> None: ...
     def peer_unreachable(self, member_id: int) -> None: ...
     def snapshot_sent(self, member_id: int, is_ok: bool) -> None: ...
+    def told_removed(self) -> None: ...
 
 
 class LeaseAnswers(Protocol):
@@ -65,6 +66,13 @@ class LeaseAnswers(Protocol):
 
     def renew_here(self, lease_id: int) -> int | None: ...
     def remaining_here(self, lease_id: int) -> float | None: ...
+
+
+class Roster(Protocol):
+    """Who belongs to the cluster, by id, and who did."""
+
+    by_id: dict[int, Any]
+    removed: set[int]
 
 
 class Snapshots(Protocol):
@@ -161,6 +169,23 @@ class Transport:
             self.receiver.snapshot_sent(peer.member_id, is_ok)
 
 
+async def ask_members(url: str, credentials: grpc.ChannelCredentials | None) -> Any:
+    """Who belongs to the cluster, as the member at this URL says; None if it says nothing."""
+    async with _channel(url, credentials) as channel:
+        try:
+            question = peer_pb2.MembersQuestion()
+            return await peer_pb2_grpc.PeerStub(channel).Members(question, timeout=ASK_SECONDS)
+        except grpc.aio.AioRpcError:
+            return None
+
+
+def _channel(url: str, credentials: grpc.ChannelCredentials | None) -> grpc.aio.Channel:
+    target = url.split("://", 1)[-1]
+    if credentials is None:
+        return grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
+    return grpc.aio.secure_channel(target, credentials, options=CHANNEL_OPTIONS)
+
+
 class Peer:
     """The stream to one other member."""
 
@@ -179,11 +204,7 @@ class Peer:
         self._receiver = receiver
         self._queue: deque[Message] = deque()
         self._wake = asyncio.Event()
-        target = url.split("://", 1)[-1]
-        if credentials is None:
-            self._channel = grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
-        else:
-            self._channel = grpc.aio.secure_channel(target, credentials, options=CHANNEL_OPTIONS)
+        self._channel = _channel(url, credentials)
         self.stub = peer_pb2_grpc.PeerStub(self._channel)
         self.task = asyncio.ensure_future(self._run())
 
@@ -208,8 +229,10 @@ class Peer:
                     self.is_connected = True
                     await self._pump(call)
                 except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+                    if await self._is_refused_for_good(call):
+                        self._receiver.told_removed()
                     self.is_connected = False
-                    self._queue.clear()
+                    self._keep_proposals()
                     self._receiver.peer_unreachable(self.member_id)
                 finally:
                     call.cancel()
@@ -217,6 +240,16 @@ class Peer:
         finally:
             self.is_connected = False
             await self._channel.close(None)
+
+    async def _is_refused_for_good(self, call: Any) -> bool:
+        """Whether the other side said that this member was removed: its own log may never tell it."""
+        return bool(call.done() and await call.details() == REMOVED)
+
+    def _keep_proposals(self) -> None:
+        """What waited is out of date once the stream stands again; but a proposal is made only once."""
+        proposals = [message for message in self._queue if message.type is MessageType.PROP]
+        self._queue = deque(proposals)
+        self._wake.set()
 
     async def _pump(self, call: Any) -> None:
         """Send what is queued, many messages at once, until the stream breaks."""
@@ -238,11 +271,14 @@ class Peer:
 class PeerService(peer_pb2_grpc.PeerServicer):  # type: ignore[misc]  # the stubs are untyped
     """What other members may ask of this one."""
 
-    def __init__(self, transport: Transport, receiver: Receiver, leases: LeaseAnswers) -> None:
+    def __init__(
+        self, transport: Transport, receiver: Receiver, leases: LeaseAnswers, roster: Roster
+    ) -> None:
         self._identity = transport.identity
         self._snapshots = transport.snapshots
         self._receiver = receiver
         self._leases = leases
+        self._roster = roster
         self._streams: dict[int, object] = {}
 
     async def Messages(self, requests: AsyncIterator[Any], context: Any) -> Any:  # noqa: N802
@@ -251,6 +287,7 @@ class PeerService(peer_pb2_grpc.PeerServicer):  # type: ignore[misc]  # the stub
         stream = self._streams[sender] = object()
         try:
             async for batch in requests:
+                await self._refuse_removed(sender, context)
                 for pb in batch.messages:
                     self._receiver.receive(codec.message_from_pb(pb))
         finally:
@@ -268,6 +305,11 @@ class PeerService(peer_pb2_grpc.PeerServicer):  # type: ignore[misc]  # the stub
         assert received is not None
         self._receiver.snapshot_received(*received)
         return peer_pb2.SnapshotInstalled()
+
+    async def Members(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Who belongs to the cluster; the asker does not know its id yet."""
+        members = self._roster.by_id.values()
+        return peer_pb2.MembersAnswer(cluster_id=self._identity.cluster_id, members=members)
 
     async def LeaseRenew(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Renew a lease, if this member leads."""
@@ -292,7 +334,10 @@ class PeerService(peer_pb2_grpc.PeerServicer):  # type: ignore[misc]  # the stub
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "cluster ID mismatch")
         if metadata.get("to") != f"{self._identity.member_id:x}":
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "member ID mismatch")
-        with suppress(ValueError):
-            return int(metadata.get("from", ""), 16)
-        await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "no sender")
-        raise AssertionError("abort does not return")
+        sender = int(metadata.get("from", "0"), 16)
+        await self._refuse_removed(sender, context)
+        return sender
+
+    async def _refuse_removed(self, sender: int, context: Any) -> None:
+        if sender in self._roster.removed:
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, REMOVED)

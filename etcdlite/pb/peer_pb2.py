@@ -23,31 +23,36 @@ _sym_db = _symbol_database.Default()
 
 
 from etcdlite.pb import raft_pb2 as etcdlite_dot_pb_dot_raft__pb2
+from etcdlite.pb import rpc_pb2 as etcdlite_dot_pb_dot_rpc__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x65tcdlite/pb/peer.proto\x12\retcdlite.peer\x1a\x16\x65tcdlite/pb/raft.proto\"8\n\x0cMessageBatch\x12(\n\x08messages\x18\x01 \x03(\x0b\x32\x16.etcdlite.raft.Message\"\x10\n\x0eMessagesClosed\"0\n\x03Row\x12\x0b\n\x03key\x18\x01 \x01(\x0c\x12\r\n\x05value\x18\x02 \x01(\x0c\x12\r\n\x05table\x18\x03 \x01(\t\"h\n\rSnapshotChunk\x12\'\n\x07message\x18\x01 \x01(\x0b\x32\x16.etcdlite.raft.Message\x12 \n\x04rows\x18\x02 \x03(\x0b\x32\x12.etcdlite.peer.Row\x12\x0c\n\x04last\x18\x03 \x01(\x08\"\x13\n\x11SnapshotInstalled\"\x1b\n\rLeaseQuestion\x12\n\n\x02id\x18\x01 \x01(\x03\"!\n\x12LeaseRenewResponse\x12\x0b\n\x03ttl\x18\x01 \x01(\x03\")\n\x16LeaseRemainingResponse\x12\x0f\n\x07seconds\x18\x01 \x01(\x01\x32\xcb\x02\n\x04Peer\x12H\n\x08Messages\x12\x1b.etcdlite.peer.MessageBatch\x1a\x1d.etcdlite.peer.MessagesClosed(\x01\x12S\n\x0fInstallSnapshot\x12\x1c.etcdlite.peer.SnapshotChunk\x1a .etcdlite.peer.SnapshotInstalled(\x01\x12M\n\nLeaseRenew\x12\x1c.etcdlite.peer.LeaseQuestion\x1a!.etcdlite.peer.LeaseRenewResponse\x12U\n\x0eLeaseRemaining\x12\x1c.etcdlite.peer.LeaseQuestion\x1a%.etcdlite.peer.LeaseRemainingResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x65tcdlite/pb/peer.proto\x12\retcdlite.peer\x1a\x16\x65tcdlite/pb/raft.proto\x1a\x15\x65tcdlite/pb/rpc.proto\"8\n\x0cMessageBatch\x12(\n\x08messages\x18\x01 \x03(\x0b\x32\x16.etcdlite.raft.Message\"\x10\n\x0eMessagesClosed\"0\n\x03Row\x12\x0b\n\x03key\x18\x01 \x01(\x0c\x12\r\n\x05value\x18\x02 \x01(\x0c\x12\r\n\x05table\x18\x03 \x01(\t\"h\n\rSnapshotChunk\x12\'\n\x07message\x18\x01 \x01(\x0b\x32\x16.etcdlite.raft.Message\x12 \n\x04rows\x18\x02 \x03(\x0b\x32\x12.etcdlite.peer.Row\x12\x0c\n\x04last\x18\x03 \x01(\x08\"\x13\n\x11SnapshotInstalled\"\x1b\n\rLeaseQuestion\x12\n\n\x02id\x18\x01 \x01(\x03\"!\n\x12LeaseRenewResponse\x12\x0b\n\x03ttl\x18\x01 \x01(\x03\")\n\x16LeaseRemainingResponse\x12\x0f\n\x07seconds\x18\x01 \x01(\x01\"\x11\n\x0fMembersQuestion\"J\n\rMembersAnswer\x12\x12\n\ncluster_id\x18\x01 \x01(\x04\x12%\n\x07members\x18\x02 \x03(\x0b\x32\x14.etcdserverpb.Member2\x94\x03\n\x04Peer\x12H\n\x08Messages\x12\x1b.etcdlite.peer.MessageBatch\x1a\x1d.etcdlite.peer.MessagesClosed(\x01\x12S\n\x0fInstallSnapshot\x12\x1c.etcdlite.peer.SnapshotChunk\x1a .etcdlite.peer.SnapshotInstalled(\x01\x12M\n\nLeaseRenew\x12\x1c.etcdlite.peer.LeaseQuestion\x1a!.etcdlite.peer.LeaseRenewResponse\x12G\n\x07Members\x12\x1e.etcdlite.peer.MembersQuestion\x1a\x1c.etcdlite.peer.MembersAnswer\x12U\n\x0eLeaseRemaining\x12\x1c.etcdlite.peer.LeaseQuestion\x1a%.etcdlite.peer.LeaseRemainingResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'etcdlite.pb.peer_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_MESSAGEBATCH']._serialized_start=65
-  _globals['_MESSAGEBATCH']._serialized_end=121
-  _globals['_MESSAGESCLOSED']._serialized_start=123
-  _globals['_MESSAGESCLOSED']._serialized_end=139
-  _globals['_ROW']._serialized_start=141
-  _globals['_ROW']._serialized_end=189
-  _globals['_SNAPSHOTCHUNK']._serialized_start=191
-  _globals['_SNAPSHOTCHUNK']._serialized_end=295
-  _globals['_SNAPSHOTINSTALLED']._serialized_start=297
-  _globals['_SNAPSHOTINSTALLED']._serialized_end=316
-  _globals['_LEASEQUESTION']._serialized_start=318
-  _globals['_LEASEQUESTION']._serialized_end=345
-  _globals['_LEASERENEWRESPONSE']._serialized_start=347
-  _globals['_LEASERENEWRESPONSE']._serialized_end=380
-  _globals['_LEASEREMAININGRESPONSE']._serialized_start=382
-  _globals['_LEASEREMAININGRESPONSE']._serialized_end=423
-  _globals['_PEER']._serialized_start=426
-  _globals['_PEER']._serialized_end=757
+  _globals['_MESSAGEBATCH']._serialized_start=88
+  _globals['_MESSAGEBATCH']._serialized_end=144
+  _globals['_MESSAGESCLOSED']._serialized_start=146
+  _globals['_MESSAGESCLOSED']._serialized_end=162
+  _globals['_ROW']._serialized_start=164
+  _globals['_ROW']._serialized_end=212
+  _globals['_SNAPSHOTCHUNK']._serialized_start=214
+  _globals['_SNAPSHOTCHUNK']._serialized_end=318
+  _globals['_SNAPSHOTINSTALLED']._serialized_start=320
+  _globals['_SNAPSHOTINSTALLED']._serialized_end=339
+  _globals['_LEASEQUESTION']._serialized_start=341
+  _globals['_LEASEQUESTION']._serialized_end=368
+  _globals['_LEASERENEWRESPONSE']._serialized_start=370
+  _globals['_LEASERENEWRESPONSE']._serialized_end=403
+  _globals['_LEASEREMAININGRESPONSE']._serialized_start=405
+  _globals['_LEASEREMAININGRESPONSE']._serialized_end=446
+  _globals['_MEMBERSQUESTION']._serialized_start=448
+  _globals['_MEMBERSQUESTION']._serialized_end=465
+  _globals['_MEMBERSANSWER']._serialized_start=467
+  _globals['_MEMBERSANSWER']._serialized_end=541
+  _globals['_PEER']._serialized_start=544
+  _globals['_PEER']._serialized_end=948
 # @@protoc_insertion_point(module_scope)

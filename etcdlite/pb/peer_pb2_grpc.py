@@ -49,6 +49,11 @@ class PeerStub:
                 request_serializer=etcdlite_dot_pb_dot_peer__pb2.LeaseQuestion.SerializeToString,
                 response_deserializer=etcdlite_dot_pb_dot_peer__pb2.LeaseRenewResponse.FromString,
                 _registered_method=True)
+        self.Members = channel.unary_unary(
+                '/etcdlite.peer.Peer/Members',
+                request_serializer=etcdlite_dot_pb_dot_peer__pb2.MembersQuestion.SerializeToString,
+                response_deserializer=etcdlite_dot_pb_dot_peer__pb2.MembersAnswer.FromString,
+                _registered_method=True)
         self.LeaseRemaining = channel.unary_unary(
                 '/etcdlite.peer.Peer/LeaseRemaining',
                 request_serializer=etcdlite_dot_pb_dot_peer__pb2.LeaseQuestion.SerializeToString,
@@ -80,6 +85,13 @@ class PeerServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Members(self, request, context):
+        """Who belongs to the cluster: asked by a member that was added and starts for the first time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def LeaseRemaining(self, request, context):
         """Remaining times of leases are known to the leader alone.
         """
@@ -104,6 +116,11 @@ def add_PeerServicer_to_server(servicer, server):
                     servicer.LeaseRenew,
                     request_deserializer=etcdlite_dot_pb_dot_peer__pb2.LeaseQuestion.FromString,
                     response_serializer=etcdlite_dot_pb_dot_peer__pb2.LeaseRenewResponse.SerializeToString,
+            ),
+            'Members': grpc.unary_unary_rpc_method_handler(
+                    servicer.Members,
+                    request_deserializer=etcdlite_dot_pb_dot_peer__pb2.MembersQuestion.FromString,
+                    response_serializer=etcdlite_dot_pb_dot_peer__pb2.MembersAnswer.SerializeToString,
             ),
             'LeaseRemaining': grpc.unary_unary_rpc_method_handler(
                     servicer.LeaseRemaining,
@@ -192,6 +209,33 @@ class Peer:
             '/etcdlite.peer.Peer/LeaseRenew',
             etcdlite_dot_pb_dot_peer__pb2.LeaseQuestion.SerializeToString,
             etcdlite_dot_pb_dot_peer__pb2.LeaseRenewResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Members(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/etcdlite.peer.Peer/Members',
+            etcdlite_dot_pb_dot_peer__pb2.MembersQuestion.SerializeToString,
+            etcdlite_dot_pb_dot_peer__pb2.MembersAnswer.FromString,
             options,
             channel_credentials,
             insecure,

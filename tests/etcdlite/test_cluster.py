@@ -60,10 +60,11 @@ async def leader_of(cluster: StoreCluster, client: Client, among=(0, 1, 2)) -> i
 async def all_equal(cluster: StoreCluster, client: Client) -> None:
     """Wait until every member has the newest revision; then their hashes must agree."""
     revision = (await client.range_(b"\0")).header.revision
+    hashes = set()
     for endpoint in cluster.endpoints:
         async with Client([endpoint], cluster.ca, cluster.cert, cluster.key, timeout=60) as one:
             await one.range_(b"\0")  # linearizable: this member has caught up now
-    hashes = {(await client.hash_kv(endpoint, revision)).hash for endpoint in cluster.endpoints}
+            hashes.add((await one.hash_kv(endpoint, revision)).hash)
     assert len(hashes) == 1
 
 
@@ -186,6 +187,32 @@ async def test_a_paused_leader_neither_answers_nor_revokes_after_waking(cluster)
             async with client_of(cluster, paused) as woken:
                 assert (await woken.range_(b"after")).count == 1
             assert (await two.range_(b"leased")).count == 1
+        await all_equal(cluster, client)
+
+
+async def test_a_member_is_replaced(cluster):
+    async with client_of(cluster) as client:
+        for number in range(50):
+            await client.put(b"k/%d" % number, b"v")
+        leader = await leader_of(cluster, client)
+    gone = (leader + 1) % 3
+    stays = ",".join(url for number, url in enumerate(cluster.endpoints) if number != gone)
+    members = [line.split(", ") for line in cluster.etcdctl("member", "list").splitlines()]
+    member_id = next(member[0] for member in members if member[2] == f"m{gone}")
+    assert "removed" in cluster.etcdctl("member", "remove", member_id, endpoints=stays)
+    assert await asyncio.to_thread(cluster.wait, gone) == 0, "a removed member ends itself"
+    shutil.rmtree(cluster.folder / f"m{gone}")
+    peer_url = f"--peer-urls={cluster.peer_urls[gone]}"
+    assert "added" in cluster.etcdctl("member", "add", f"m{gone}", peer_url, endpoints=stays)
+    cluster.start(gone, flags=("--initial-cluster-state=existing",))
+    async with client_of(cluster, gone) as newcomer:
+        answer = await newcomer.range_(b"k/", prefix_end(b"k/"), timeout=60)
+        assert answer.count == 50
+    async with client_of(cluster) as client:
+        await all_equal(cluster, client)
+    cluster.kill()
+    cluster.start()
+    async with client_of(cluster) as client:
         await all_equal(cluster, client)
 
 

@@ -85,11 +85,13 @@ class StoreCluster:
         auth = ["--client-cert-auth", "--peer-client-cert-auth"]
         return [sys.executable, "-P", "-m", "etcdlite", *pairs, *auth, *self._flags]
 
-    def start(self, *numbers: int) -> None:
-        """Start these members, or all."""
+    def start(self, *numbers: int, flags: tuple[str, ...] = ()) -> None:
+        """Start these members, or all, with these flags besides."""
         for number in numbers or range(self.size):
             with (self.folder / f"m{number}.log").open("ab") as log:
-                self._processes[number] = subprocess.Popen(self.command(number), stderr=log, cwd=ROOT)
+                self._processes[number] = subprocess.Popen(
+                    [*self.command(number), *flags], stderr=log, cwd=ROOT
+                )
 
     def pid(self, number: int) -> int:
         """The process of a member."""
@@ -105,6 +107,10 @@ class StoreCluster:
     def terminate(self, number: int) -> int:
         """SIGTERM a member; its exit code."""
         self._processes[number].terminate()
+        return self.wait(number)
+
+    def wait(self, number: int) -> int:
+        """The exit code of a member that is about to end."""
         return self._processes[number].wait(STOP_SECONDS)
 
     def pause(self, number: int) -> None:
