@@ -43,9 +43,13 @@ class Managed:
         for pod in await self.pods(selector):
             ready = {"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}
             status = {"phase": "Running", "conditions": [ready]}
-            await self.client.patch(
-                PODS, "default", pod["metadata"]["name"], {"status": status}, subresource="status"
-            )
+            try:
+                await self.client.patch(
+                    PODS, "default", pod["metadata"]["name"], {"status": status}, subresource="status"
+                )
+            except StatusError as error:
+                if not errors.is_not_found(error):
+                    raise
 
     async def get(self, resource: Resource, name: str, namespace: str | None = "default") -> Object | None:
         try:
@@ -62,6 +66,18 @@ class Managed:
 
         async def check() -> Object | None:
             found = await self.get(resource, name, namespace)
+            return found if found is not None and what(found) else None
+
+        found = await until_async(f"{resource.singular} {name}", check)
+        assert found is not None
+        return found
+
+    async def roll_out(self, resource: Resource, name: str, what: Callable[[Object], Any]) -> Object:
+        """Play the kubelet until an object is as wanted."""
+
+        async def check() -> Object | None:
+            await self.run_pods()
+            found = await self.get(resource, name)
             return found if found is not None and what(found) else None
 
         found = await until_async(f"{resource.singular} {name}", check)

@@ -69,11 +69,8 @@ async def test_a_new_template_rolls_out_and_the_old_pods_go(managed: Managed) ->
     await managed.until(DEPLOYMENTS, "web", status_is(availableReplicas=2))
     image = {"spec": {"template": {"spec": {"containers": [CONTAINER | {"image": "nginx:1.27.1"}]}}}}
     await managed.client.patch(DEPLOYMENTS, "default", "web", image, "strategic")
-    for _ in range(2):
-        await managed.until_pods(3)
-        await managed.run_pods()
-    done = status_is(updatedReplicas=2, replicas=2, availableReplicas=2)
-    deployment = await managed.until(DEPLOYMENTS, "web", done)
+    done = status_is(observedGeneration=2, updatedReplicas=2, replicas=2, availableReplicas=2)
+    deployment = await managed.roll_out(DEPLOYMENTS, "web", done)
     assert deployment["metadata"]["annotations"]["deployment.kubernetes.io/revision"] == "2"
     images = [pod["spec"]["containers"][0]["image"] for pod in await managed.until_pods(2)]
     assert images == ["nginx:1.27.1"] * 2
