@@ -19,7 +19,6 @@ from tests.sim.world import run
         (mutations.answers_before_saving, 78, "beyond the end"),
         (mutations.reads_without_asking, 23, "was answered before"),
         (mutations.reads_before_its_first_commit, 48, "was answered before"),
-        (mutations.appends_a_proposal_of_any_term, 2, "was applied at"),
         (mutations.counts_one_of_two_as_a_majority, 0, "seed=0"),
     ],
     ids=lambda value: getattr(value, "__name__", None),

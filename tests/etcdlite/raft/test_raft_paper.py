@@ -191,6 +191,21 @@ def test_5_2_one_vote_a_term_first_come_first_served() -> None:
     assert answers == [(2, False), (3, True), (2, False)]
 
 
+def test_5_2_a_vote_survives_a_restart() -> None:
+    """Figure 2: votedFor is persistent, updated on stable storage before responding to RPCs."""
+    node, storage = member()
+    node.step(Message(MessageType.VOTE, to=1, from_=2, term=1, index=BASE))
+    ready = node.ready()
+    assert ready.must_sync
+    assert ready.hard_state == HardState(1, 2, BASE)
+    save(ready, storage)
+    restarted = RawNode(
+        Config(id=1, election_ticks=ELECTION_TICKS, heartbeat_ticks=1, storage=storage, random=ById(1))
+    )
+    restarted.step(Message(MessageType.VOTE, to=1, from_=3, term=1, index=BASE))
+    assert [m.reject for m in settle(restarted, storage)] == [True]
+
+
 def test_5_2_a_winner_tells_the_others() -> None:
     """Once a candidate wins, it sends messages to all of the other servers to establish its authority."""
     node, storage = elected()
