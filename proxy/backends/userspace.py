@@ -27,7 +27,7 @@ from proxy.backends.datagrams import UdpListener
 from proxy.backends.relay import Side
 from proxy.balancer import Balancer
 from proxy.metrics import Metrics
-from proxy.rules import Listener, Rule, Rules
+from proxy.rules import Backend, Listener, Rule, Rules
 
 log = logger(__name__)
 
@@ -73,32 +73,40 @@ class TcpListener:
         task.add_done_callback(self._connecting.discard)
 
     async def _connect(self, client: Side) -> None:
-        """Join the client with the first backend that answers."""
+        """Join the client with the first backend that answers; the rule may change meanwhile."""
         loop = asyncio.get_running_loop()
         address = (client.transport.get_extra_info("peername") or ("",))[0]
-        for backend in self.balancer.candidates(address, loop.time()):
-            port = low_ports.bindable(backend.port)
-            try:
-                async with asyncio.timeout(CONNECT_SECONDS):
-                    _, side = await loop.create_connection(Side, backend.address, port)
-            except OSError as error:  # TimeoutError is one, too
-                self._metrics.failed_connects.inc()
-                log.debug(
-                    "a backend does not answer",
-                    service=self.balancer.rule.service,
-                    backend=backend,
-                    error=error,
-                )
-                continue
-            if client.is_lost:
+        tried: list[Backend] = []
+        while rest := [each for each in self.balancer.candidates(address, loop.time()) if each not in tried]:
+            tried.append(rest[0])
+            side = await self._reach(rest[0])
+            if side is not None and client.is_lost:
                 side.transport.abort()
                 return
-            self.balancer.took(address, backend, loop.time())
-            self._metrics.connections.inc()
-            side.join(client)
-            return
+            if side is not None:
+                self.balancer.took(address, rest[0], loop.time())
+                self._metrics.connections.inc()
+                side.join(client)
+                return
         log.warning("no backend answers", service=self.balancer.rule.service, listener=self._listener)
         client.reset()
+
+    async def _reach(self, backend: Backend) -> Side | None:
+        """A connection to the backend, if it answers in time."""
+        loop = asyncio.get_running_loop()
+        port = low_ports.bindable(backend.port)
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                return (await loop.create_connection(Side, backend.address, port))[1]
+        except OSError as error:  # TimeoutError is one, too
+            self._metrics.failed_connects.inc()
+            log.debug(
+                "a backend does not answer",
+                service=self.balancer.rule.service,
+                backend=backend,
+                error=error,
+            )
+            return None
 
 
 class Accepted(Side):
