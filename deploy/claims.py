@@ -19,6 +19,7 @@ from pathlib import Path
 from deploy.errors import LaunchError
 from deploy.layout import CLUSTER_NUMBERS, run_dir
 from deploy.processes import Process
+from kube.base import low_ports
 
 # A new cluster writes some 10 MB; the store's logs and snapshots need room to come and go.
 FREE_BYTES_MIN = 200 * 1024 * 1024
@@ -151,6 +152,7 @@ def low_port_hint() -> str | None:
     if os.geteuid() == 0 or first <= WEB_PORT:
         return None
     return (
-        f"note: this user may not bind ports below {first}, so pods do not answer on port {WEB_PORT} "
-        "until: sudo sysctl net.ipv4.ip_unprivileged_port_start=0"
+        f"note: this user may not bind ports below {first}, so pods and Services answer on port "
+        f"{WEB_PORT + low_ports.OFFSET} instead of {WEB_PORT} (node ports are as usual) until: "
+        "sudo sysctl net.ipv4.ip_unprivileged_port_start=0"
     )
