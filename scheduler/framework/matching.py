@@ -5,18 +5,14 @@ After: k8s staging/src/k8s.io/component-helpers/scheduling/corev1 (helpers.go, n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from kube.api import meta
 from kube.api.meta import Object
+from kube.api.tolerations import tolerates
 from scheduler.framework.node_info import NodeInfo
 from scheduler.framework.pod_info import PodInfo
-
-
-def tolerates(tolerations: Iterable[Object], taint: Object) -> bool:
-    """True when one of the tolerations bears the taint."""
-    return any(_bears(toleration, taint) for toleration in tolerations)
 
 
 def tolerates_hard_taints(pod: PodInfo, node: NodeInfo) -> bool:
@@ -26,18 +22,6 @@ def tolerates_hard_taints(pod: PodInfo, node: NodeInfo) -> bool:
         taint.get("effect") not in ("NoSchedule", "NoExecute") or tolerates(tolerations, taint)
         for taint in node.taints
     )
-
-
-def _bears(toleration: Object, taint: Object) -> bool:
-    if toleration.get("effect") and toleration["effect"] != taint.get("effect"):
-        return False
-    if toleration.get("key") and toleration["key"] != taint.get("key"):
-        return False
-    operator = toleration.get("operator") or "Equal"
-    value, wanted = taint.get("value") or "", toleration.get("value") or ""
-    if operator in ("Lt", "Gt"):
-        return _compare(value, wanted, operator)
-    return operator == "Exists" or (operator == "Equal" and value == wanted)
 
 
 def node_affinity(pod: PodInfo) -> Object:

@@ -5,8 +5,8 @@ After: k8s pkg/scheduler/framework/plugins/nodeunschedulable/node_unschedulable.
 
 from __future__ import annotations
 
+from kube.api.tolerations import tolerates
 from scheduler.framework.interface import SUCCESS, ClusterEvent, CycleState, Verdict, unresolvable
-from scheduler.framework.matching import tolerates
 from scheduler.framework.node_info import NodeInfo
 from scheduler.framework.pod_info import PodInfo
 

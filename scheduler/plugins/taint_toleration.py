@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from kube.api.tolerations import tolerates
 from scheduler.framework.interface import (
     SUCCESS,
     ClusterEvent,
@@ -16,7 +17,7 @@ from scheduler.framework.interface import (
     normalize,
     unresolvable,
 )
-from scheduler.framework.matching import tolerates, tolerates_hard_taints
+from scheduler.framework.matching import tolerates_hard_taints
 from scheduler.framework.node_info import NodeInfo
 from scheduler.framework.pod_info import PodInfo
 
