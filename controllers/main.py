@@ -14,6 +14,7 @@ import os
 import random
 import socket
 import ssl
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +25,18 @@ from controllers.endpoints import controller as endpoints
 from controllers.endpointslice import controller as endpointslice
 from controllers.garbage_collector import controller as garbage_collector
 from controllers.namespace import controller as namespace
+from controllers.node_lifecycle import controller as node_lifecycle
+from controllers.node_lifecycle.plan import Patience
+from controllers.pod_garbage_collector import controller as pod_garbage_collector
 from controllers.replicaset import controller as replicaset
 from controllers.replicaset.kinds import REPLICA_SET, REPLICATION_CONTROLLER
 from controllers.root_ca_publisher import controller as root_ca_publisher
 from controllers.serviceaccount import controller as serviceaccount
+from controllers.taint_eviction import controller as taint_eviction
 from controllers.wiring import Wiring
 from kube.base import logs, tls
 from kube.base.clock import SystemClock
+from kube.base.flags import DURATION
 from kube.base.health import HealthServer
 from kube.base.run import StartupError, run
 from kube.base.tasks import Tasks
@@ -44,9 +50,10 @@ log = logs.logger(__name__)
 
 NAME = "kube-controller-manager"
 PORT = click.IntRange(0, 65535)
+NODE_PATIENCE = Patience()
 
 
-def build_controllers(wiring: Wiring, root_ca: str | None) -> list[Controller[Any]]:
+def build_controllers(wiring: Wiring, root_ca: str | None, patience: Patience) -> list[Controller[Any]]:
     """All controllers of this process."""
     return [
         serviceaccount.build(wiring),
@@ -56,6 +63,9 @@ def build_controllers(wiring: Wiring, root_ca: str | None) -> list[Controller[An
         deployment.build(wiring),
         endpointslice.build(wiring),
         endpoints.build(wiring),
+        node_lifecycle.build(wiring, patience),
+        taint_eviction.build(wiring),
+        pod_garbage_collector.build(wiring),
         # These two look at every kind; they come last, so that kinds looked at in full are watched once.
         garbage_collector.build(wiring),
         namespace.build(wiring),
@@ -65,8 +75,10 @@ def build_controllers(wiring: Wiring, root_ca: str | None) -> list[Controller[An
 class Manager:
     """The controllers at work; says of itself whether it is ready."""
 
-    def __init__(self, client: Client, root_ca: str | None, workers: int) -> None:
-        self._client, self._root_ca, self._workers = client, root_ca, workers
+    def __init__(
+        self, client: Client, root_ca: str | None, workers: int, patience: Patience = NODE_PATIENCE
+    ) -> None:
+        self._client, self._root_ca, self._workers, self._patience = client, root_ca, workers, patience
         self._informers: InformerFactory | None = None
 
     def unsynced(self) -> str | None:
@@ -78,7 +90,7 @@ class Manager:
         """Fill the caches and run all controllers until cancelled."""
         self._informers = InformerFactory(self._client, random.Random())
         wiring = Wiring(self._client, self._informers, SystemClock())
-        controllers = build_controllers(wiring, self._root_ca)
+        controllers = build_controllers(wiring, self._root_ca, self._patience)
         async with Tasks() as tasks:
             self._informers.start(tasks)
             wiring.start_recorders(tasks)
@@ -95,12 +107,13 @@ async def serve(
     health_context: ssl.SSLContext,
     root_ca: str | None,
     workers: int,
+    patience: Patience,
     *,
     leader_elect: bool,
 ) -> None:
     """Run the manager until cancelled."""
     client = Client(config, NAME)
-    manager = Manager(client, root_ca, workers)
+    manager = Manager(client, root_ca, workers, patience)
     health = HealthServer(*health_address, health_context, {"informer-sync": manager.unsynced})
     try:
         await health.start()
@@ -133,13 +146,17 @@ async def start(
     root_ca_file: str | None,
     leader_elect: bool,
     concurrent_syncs: int,
+    node_monitor_grace_period: timedelta,
+    node_startup_grace_period: timedelta,
+    node_monitor_period: timedelta,
 ) -> None:
     """Read the files that the flags name, then serve."""
     config = ClientConfig.load(kubeconfig)
     context = tls.server_context(tls_cert_file, tls_private_key_file, client_ca_file)
     root_ca = _read(root_ca_file, "--root-ca-file") if root_ca_file else None
     address = (bind_address, secure_port)
-    await serve(config, address, context, root_ca, concurrent_syncs, leader_elect=leader_elect)
+    patience = Patience(node_monitor_grace_period, node_startup_grace_period, node_monitor_period)
+    await serve(config, address, context, root_ca, concurrent_syncs, patience, leader_elect=leader_elect)
 
 
 @click.command()
@@ -152,6 +169,23 @@ async def start(
 @click.option("--root-ca-file", help="Authority to publish in every namespace as kube-root-ca.crt.")
 @click.option("--leader-elect/--no-leader-elect", default=False, help="Work only while holding the Lease.")
 @click.option("--concurrent-syncs", default=5, show_default=True, help="Workers of each controller.")
+@click.option(
+    "--node-monitor-grace-period",
+    type=DURATION,
+    default="50s",
+    show_default=True,
+    help="How long a node may be silent before it is given up.",
+)
+@click.option(
+    "--node-startup-grace-period",
+    type=DURATION,
+    default="60s",
+    show_default=True,
+    help="The same for a node that has never reported.",
+)
+@click.option(
+    "--node-monitor-period", type=DURATION, default="5s", show_default=True, help="How often to look."
+)
 @click.option("--log-level", default="info", show_default=True, help="debug, info, warning or error.")
 def main(log_level: str, **flags: Any) -> None:
     """Run the controllers: the loops that make the cluster what its objects say."""

@@ -16,6 +16,13 @@ from kube.api.meta import Object
 
 DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 PHASE_ORDER = {"Pending": 0, "Unknown": 1, "Running": 2}
+NODE_INDEX = "node"
+
+
+def node_index(pod: Object) -> list[str]:
+    """Find pods by the node they are bound to."""
+    node = meta.get(pod, "spec", "nodeName", default="")
+    return [node] if node else []
 
 
 def phase(pod: Object) -> str:

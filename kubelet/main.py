@@ -9,6 +9,7 @@ import random
 import ssl
 import uuid
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from importlib.resources import files
 from ipaddress import IPv4Network
@@ -20,6 +21,7 @@ from prometheus_client import REGISTRY
 
 from kube.base import logs, tls
 from kube.base.clock import Clock, SystemClock
+from kube.base.flags import DURATION
 from kube.base.run import StartupError, run
 from kube.base.tasks import Tasks
 from kube.client.config import ClientConfig
@@ -27,7 +29,7 @@ from kube.client.events import EventRecorder
 from kube.client.rest import Client
 from kubelet import metrics
 from kubelet.kubelet import Kubelet
-from kubelet.node_reporter import NodeReporter
+from kubelet.node_reporter import NodeReporter, Rhythm
 from kubelet.node_status import NodeFacts
 from kubelet.pod_worker import Node
 from kubelet.runtime.fake import FakeRuntime
@@ -50,6 +52,7 @@ class Options:
     tls_cert_file: str
     tls_private_key_file: str
     client_ca_file: str
+    rhythm: Rhythm
 
 
 @click.command()
@@ -62,6 +65,20 @@ class Options:
 @click.option("--tls-cert-file", required=True, help="The server certificate.")
 @click.option("--tls-private-key-file", required=True, help="Its key.")
 @click.option("--client-ca-file", required=True, help="The authority of clients' certificates.")
+@click.option(
+    "--node-status-update-frequency",
+    type=DURATION,
+    default="10s",
+    show_default=True,
+    help="How often to see that the node's status is what it should be.",
+)
+@click.option(
+    "--node-lease-duration-seconds",
+    type=click.IntRange(min=1),
+    default=40,
+    show_default=True,
+    help="How long the node's Lease lasts; it is renewed four times in that time.",
+)
 @click.option("--container-runtime", type=click.Choice(["fake"]), default="fake", show_default=True)
 @click.option("--log-level", default="info", show_default=True)
 def main(
@@ -74,6 +91,8 @@ def main(
     tls_cert_file: str,
     tls_private_key_file: str,
     client_ca_file: str,
+    node_status_update_frequency: timedelta,
+    node_lease_duration_seconds: int,
     container_runtime: str,
     log_level: str,
 ) -> None:
@@ -90,6 +109,7 @@ def main(
         tls_cert_file,
         tls_private_key_file,
         client_ca_file,
+        Rhythm(node_status_update_frequency.total_seconds(), node_lease_duration_seconds),
     )
     run(partial(_run, options))
 
@@ -106,7 +126,8 @@ async def _run(options: Options) -> None:
     async with Tasks() as tasks:
         node = Node(options.node_ip, runtime, client, recorder, clock)
         kubelet = Kubelet(node, options.node_name, tasks)
-        reporter = NodeReporter(_facts(options, f"fake://{runtime.version}"), client, recorder, clock)
+        facts = _facts(options, f"fake://{runtime.version}")
+        reporter = NodeReporter(facts, client, recorder, clock, options.rhythm)
         server = _server(options, server_tls, kubelet, reporter, runtime, clock)
         await server.start()
         await runtime.start()

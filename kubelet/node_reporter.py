@@ -1,7 +1,8 @@
-"""Shell: registers the node, then keeps telling that it lives: its Lease every 10 s, its status every minute.
+"""Shell: registers the node, then keeps telling that it lives, by its Lease and its status.
 
-The Lease is the cheap heartbeat; the status carries what changes seldom, and is sent at once when it is
-new. A node that was deleted registers again.
+The Lease is the cheap heartbeat. The status carries what changes seldom: it is looked at every few seconds
+and sent when it is not what the API shows (the node controller may have given the node up), and now and then
+anyway. A node that was deleted registers again.
 
 After: k8s pkg/kubelet/kubelet_node_status.go; component-helpers/apimachinery/lease/controller.go.
 """
@@ -10,6 +11,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from kube.api import conditions, errors
 from kube.api.errors import StatusError
@@ -25,17 +28,36 @@ from kubelet.node_status import NodeFacts
 
 log = logger(__name__)
 
-LEASE_RENEW_SECONDS = 10.0
-STATUS_SECONDS = 60.0
+STATUS_REPORT_PERIOD = timedelta(minutes=5)
 RETRY_SECONDS_MIN = 0.2
 RETRY_SECONDS_MAX = 5.0
 
 
-class NodeReporter:
-    """Speaks for one node."""
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """How often the status is looked at, and how long a Lease lasts; it is renewed four times in that."""
 
-    def __init__(self, facts: NodeFacts, client: Client, recorder: EventRecorder, clock: Clock) -> None:
+    status_seconds: float = 10.0
+    lease_seconds: int = 40
+
+
+RHYTHM = Rhythm()
+
+
+class NodeReporter:
+    """Speaks for one node; rhythm: how often."""
+
+    def __init__(
+        self,
+        facts: NodeFacts,
+        client: Client,
+        recorder: EventRecorder,
+        clock: Clock,
+        rhythm: Rhythm = RHYTHM,
+    ) -> None:
         self._facts, self._client, self._recorder, self._clock = facts, client, recorder, clock
+        self._rhythm = rhythm
+        self._reported_at: datetime | None = None
         self._lease: Object | None = None
         self._registered = asyncio.Event()
 
@@ -45,12 +67,12 @@ class NodeReporter:
 
     async def report(self) -> None:
         """Keep the Node's status true, for ever."""
-        await self._repeat("node status", self._report_once, STATUS_SECONDS)
+        await self._repeat("node status", self._report_once, self._rhythm.status_seconds)
 
     async def renew_lease(self) -> None:
         """Renew the node's Lease, for ever; it is made once there is a Node to own it."""
         await self._registered.wait()
-        await self._repeat("node lease", self._renew_once, LEASE_RENEW_SECONDS)
+        await self._repeat("node lease", self._renew_once, self._rhythm.lease_seconds / 4)
 
     async def _repeat(self, what: str, send: Callable[[], Awaitable[None]], seconds: float) -> None:
         """Send again and again; an outage is logged when it begins and when it ends."""
@@ -72,13 +94,15 @@ class NodeReporter:
             await asyncio.sleep(seconds)
 
     async def _report_once(self) -> None:
-        name = self._facts.name
+        name, now = self._facts.name, self._clock.now()
         node = await self._get_or_register()
-        patch = node_status.status_patch(self._facts, node, self._clock.now())
-        reported = await self._client.patch(NODES, None, name, patch, "strategic", subresource="status")
+        patch = node_status.status_patch(self._facts, node, now)
+        is_due = self._reported_at is None or now - self._reported_at >= STATUS_REPORT_PERIOD
+        if is_due or node_status.is_news(node, patch):
+            await self._client.patch(NODES, None, name, patch, "strategic", subresource="status")
+            self._reported_at = now
         if not conditions.is_true(node, "Ready"):
             self._recorder.event(node, NORMAL, "NodeReady", f"Node {name} status is now: NodeReady")
-        await self._take_off_taint(reported)
         self._registered.set()
 
     async def _get_or_register(self) -> Object:
@@ -93,15 +117,10 @@ class NodeReporter:
         self._recorder.event(node, NORMAL, "Starting", "Starting kubelet.")
         return node
 
-    async def _take_off_taint(self, node: Object) -> None:
-        cleared = node_status.without_not_ready_taint(node)
-        if cleared is not None:
-            await self._client.update(NODES, cleared)
-
     async def _renew_once(self) -> None:
         try:
             lease = self._lease or await self._get_or_create_lease()
-            renewed = node_status.lease_spec(self._facts, self._clock.now())
+            renewed = node_status.lease_spec(self._facts, self._rhythm.lease_seconds, self._clock.now())
             self._lease = await self._client.update(LEASES, {**lease, "spec": renewed})
         except StatusError:
             # Somebody else wrote or deleted it: look again before the next try.
@@ -115,4 +134,5 @@ class NodeReporter:
             if not errors.is_not_found(error):
                 raise
         node = await self._client.get(NODES, None, self._facts.name)
-        return await self._client.create(LEASES, node_status.new_lease(self._facts, node, self._clock.now()))
+        lease = node_status.new_lease(self._facts, node, self._rhythm.lease_seconds, self._clock.now())
+        return await self._client.create(LEASES, lease)

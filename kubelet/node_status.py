@@ -1,9 +1,8 @@
 """Core: what a node says of itself: labels, addresses, capacity, conditions, and its Lease.
 
-Sees: who the node is, the Node object as it is, now. Says: a new Node, a status patch, taints, a Lease.
+Sees: who the node is, the Node object as it is, now. Says: a new Node, a status patch and whether that is
+news, a Lease.
 Invariants: only the kubelet's own conditions and resources are in a patch: those of others stay.
-Absent: a node lifecycle controller would take the not-ready taint off and put it back; until there is one
-the kubelet takes its own taint off.
 After: k8s pkg/kubelet/kubelet_node_status.go, pkg/kubelet/nodestatus/setters.go.
 """
 
@@ -11,14 +10,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from kube.api import conditions, meta
 from kube.api.meta import Object
 
 KUBELET_VERSION = "v1.36.0"
-LEASE_SECONDS = 40
 LEASE_NAMESPACE = "kube-node-lease"
-NOT_READY_TAINT = "node.kubernetes.io/not-ready"
 
 # What a simulated node offers, whatever the machine.
 CAPACITY = {"cpu": "8", "memory": "16Gi", "ephemeral-storage": "100Gi", "pods": "110"}
@@ -92,27 +90,33 @@ def status_patch(facts: NodeFacts, node: Object, now: datetime) -> Object:
     }
 
 
-def without_not_ready_taint(node: Object) -> Object | None:
-    """The node without the taint; None when it has none."""
-    taints = meta.get(node, "spec", "taints", default=[])
-    left = [taint for taint in taints if taint["key"] != NOT_READY_TAINT]
-    if len(left) == len(taints):
-        return None
-    return {**node, "spec": {**node["spec"], "taints": left}}
+def is_news(node: Object, patch: Object) -> bool:
+    """True when the patch would change more than heartbeats."""
+    known = node.get("status") or {}
+    return any(_lasting(known.get(part)) != _lasting(said) for part, said in patch["status"].items())
 
 
-def new_lease(facts: NodeFacts, node: Object, now: datetime) -> Object:
+def _lasting(part: Any) -> Any:
+    """What remains of a part of the status without heartbeats, order and empty texts."""
+    if isinstance(part, list):
+        return sorted((_lasting(each) for each in part), key=repr)
+    if isinstance(part, dict):
+        return {key: value for key, value in part.items() if key != "lastHeartbeatTime" and value != ""}
+    return part
+
+
+def new_lease(facts: NodeFacts, node: Object, seconds: int, now: datetime) -> Object:
     """The node's Lease; it is owned by the Node and goes with it."""
     owner = {"apiVersion": "v1", "kind": "Node", "name": facts.name, "uid": meta.uid(node)}
     metadata = {"name": facts.name, "namespace": LEASE_NAMESPACE, "ownerReferences": [owner]}
-    return {"metadata": metadata, "spec": lease_spec(facts, now)}
+    return {"metadata": metadata, "spec": lease_spec(facts, seconds, now)}
 
 
-def lease_spec(facts: NodeFacts, now: datetime) -> Object:
+def lease_spec(facts: NodeFacts, seconds: int, now: datetime) -> Object:
     """The spec of the node's Lease, renewed now."""
     return {
         "holderIdentity": facts.name,
-        "leaseDurationSeconds": LEASE_SECONDS,
+        "leaseDurationSeconds": seconds,
         "renewTime": meta.format_micro_time(now),
     }
 

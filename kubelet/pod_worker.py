@@ -68,13 +68,19 @@ class PodWorker:
         self._pod = pod
         self._uid = meta.uid(pod)
         self._reported: Object = pod_status.overlay({}, pod.get("status") or {})
+        self._reported_version = 0
         self._backed_off: set[str] = set()
         self._is_gone = False
         self._changed = asyncio.Event()
 
     def update(self, pod: Object) -> None:
-        """The pod changed."""
+        """The pod changed; somebody else may have written what is ours to say."""
         self._pod = pod
+        shown = pod.get("status") or {}
+        if int(meta.resource_version(pod)) > self._reported_version and not pod_status.agrees(
+            shown, self._reported
+        ):
+            self._reported = pod_status.overlay({}, shown)
         self._changed.set()
 
     def delete(self, pod: Object) -> None:
@@ -199,14 +205,14 @@ class PodWorker:
             return
         patch = pod_status.patch(pod, new)
         try:
-            await node.client.patch(
+            written = await node.client.patch(
                 PODS, meta.namespace(pod), meta.name(pod), patch, "strategic", subresource="status"
             )
         except StatusError as error:
             if not errors.is_not_found(error) and not errors.is_conflict(error):
                 raise
             return
-        self._reported = new
+        self._reported, self._reported_version = new, int(meta.resource_version(written))
 
     def _warn_of_backoffs(self) -> None:
         for action in self._plan():

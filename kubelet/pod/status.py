@@ -75,6 +75,13 @@ def overlay(status: Object, sent: Object) -> Object:
     return {**status, **sent, "conditions": [*sent_conditions, *others]}
 
 
+def agrees(status: Object, sent: Object) -> bool:
+    """True when the status shows the kubelet's conditions as they were sent."""
+    shown = {each["type"]: each.get("status") for each in status.get("conditions") or ()}
+    said = [each for each in sent.get("conditions") or () if each["type"] in CONDITIONS]
+    return all(shown.get(each["type"]) == each.get("status") for each in said)
+
+
 def is_ready(spec: Object, container: Container | None, now: datetime) -> bool:
     """True when the container takes traffic; a readiness probe succeeds after its initial delay."""
     return container is not None and container.is_running and ready_at(spec, container) <= now

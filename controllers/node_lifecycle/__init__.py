@@ -1,0 +1,1 @@
+"""Notices nodes that fall silent, and taints nodes by what their conditions say."""

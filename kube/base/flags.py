@@ -1,0 +1,29 @@
+"""Shell: types of command line flags that more than one component has."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import click
+
+UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+PART = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
+
+
+class Duration(click.ParamType[timedelta]):
+    """A time as Kubernetes' flags have it: `40s`, `1m30s`, `250ms`; it must be longer than nothing."""
+
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        if isinstance(value, timedelta):
+            return value
+        parts = PART.findall(str(value))
+        seconds = sum(float(number) * UNITS[unit] for number, unit in parts)
+        if "".join(map("".join, parts)) != value or seconds <= 0:
+            self.fail(f"{value!r} is no duration such as 40s or 1m30s", param, ctx)
+        return timedelta(seconds=seconds)
+
+
+DURATION = Duration()
