@@ -73,6 +73,8 @@ class Flags:
     kubelet_client_certificate: str = ""
     kubelet_client_key: str = ""
     kubelet_certificate_authority: str = ""
+    default_not_ready_toleration_seconds: int = 300
+    default_unreachable_toleration_seconds: int = 300
     log_level: str = "info"
 
 
@@ -108,6 +110,16 @@ DEFAULTS = Flags()
 @click.option("--kubelet-client-key", default="", help="Its key.")
 @click.option(
     "--kubelet-certificate-authority", default="", help="Authority that signed the kubelets' certificates."
+)
+@click.option(
+    "--default-not-ready-toleration-seconds",
+    default=DEFAULTS.default_not_ready_toleration_seconds,
+    help="How long a pod stays on a node that is not ready, unless it says otherwise.",
+)
+@click.option(
+    "--default-unreachable-toleration-seconds",
+    default=DEFAULTS.default_unreachable_toleration_seconds,
+    help="The same for a node that is not reachable.",
 )
 @click.option("--log-level", default="info", type=click.Choice(["debug", "info", "warning", "error"]))
 def main(**options: object) -> None:
@@ -167,7 +179,9 @@ def wire(
         ServiceAccount(cache, chance),
         TaintNodesByCondition(),
         Priority(cache),
-        DefaultTolerationSeconds(),
+        DefaultTolerationSeconds(
+            flags.default_not_ready_toleration_seconds, flags.default_unreachable_toleration_seconds
+        ),
         ServiceAddresses(cache, flags.service_cluster_ip_range, chance, clock),
         RoleEscalation(cache, authorizer),
     ]
