@@ -32,15 +32,15 @@ async def measure(cluster: StoreCluster, clients: int, puts: int) -> None:
             single = sorted([await timed(client, b"single/%d" % n) for n in range(200)])
             print(f"one client at the {name}: p50 {single[100]:.1f} ms, p99 {single[197]:.1f} ms")
     connections = [
-        Client([endpoint], cluster.ca, cluster.cert, cluster.key, timeout=60) for endpoint in cluster.endpoints
+        Client([endpoint], cluster.ca, cluster.cert, cluster.key, timeout=60)
+        for endpoint in cluster.endpoints
     ]
     times: list[float] = []
     used_before = [cpu_seconds(cluster.pid(n)) for n in range(3)] + [time.process_time()]
     begin = time.perf_counter()
 
     async def worker(at: int) -> None:
-        for n in range(puts // clients):
-            times.append(await timed(connections[at % 3], b"k/%d/%d" % (at, n)))
+        times.extend([await timed(connections[at % 3], b"k/%d/%d" % (at, n)) for n in range(puts // clients)])
 
     await asyncio.gather(*map(worker, range(clients)))
     seconds = time.perf_counter() - begin

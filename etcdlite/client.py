@@ -40,7 +40,7 @@ CHANNEL_OPTIONS = [
 REQUIRE_LEADER = (("hasleader", "true"),)
 NO_LEADER = "etcdserver: no leader"
 NEVER_CONNECTED = "failed to connect to all addresses"
-END_OF_STREAM: Any = grpc.aio.EOF  # type: ignore[attr-defined]  # the stubs of grpc do not know it
+END_OF_STREAM: Any = grpc.aio.EOF
 TRANSIENT = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED}
 
 

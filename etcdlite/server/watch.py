@@ -104,7 +104,7 @@ class WatchStream:
 
     async def read(self) -> None:
         """Take requests until the client closes its side; it may still listen."""
-        while (request := await self._context.read()) is not grpc.aio.EOF:  # type: ignore[attr-defined]
+        while (request := await self._context.read()) is not grpc.aio.EOF:
             match request.WhichOneof("request_union"):
                 case "create_request":
                     self._create(request.create_request)
