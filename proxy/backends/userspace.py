@@ -80,14 +80,15 @@ class TcpListener:
         while rest := [each for each in self.balancer.candidates(address, loop.time()) if each not in tried]:
             tried.append(rest[0])
             side = await self._reach(rest[0])
-            if side is not None and client.is_lost:
+            if side is None or side.is_lost:
+                continue
+            if client.is_lost:
                 side.transport.abort()
-                return
-            if side is not None:
+            else:
                 self.balancer.took(address, rest[0], loop.time())
                 self._metrics.connections.inc()
                 side.join(client)
-                return
+            return
         log.warning("no backend answers", service=self.balancer.rule.service, listener=self._listener)
         client.reset()
 
