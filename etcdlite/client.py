@@ -35,6 +35,10 @@ CHANNEL_OPTIONS = [
     ("grpc.min_reconnect_backoff_ms", 1_000),
     ("grpc.max_reconnect_backoff_ms", 1_000),
     ("grpc.use_local_subchannel_pool", 1),
+    # A small window, which does not grow by itself: a watcher that is behind is then sent many revisions in
+    # one message, instead of having thousands of messages of one revision each on the way to it.
+    ("grpc.http2.bdp_probe", 0),
+    ("grpc.http2.lookahead_bytes", 16 * 1024),
 ]
 # A member without a leader answers "no leader" at once to calls with this, instead of letting them wait.
 REQUIRE_LEADER = (("hasleader", "true"),)
