@@ -6,8 +6,9 @@
 Several servers: requests go to the one that answered last. Reads go on to the next server after any failure,
 writes only when the request surely never left; who wrote must look again, which controllers do anyway.
 
-Deadlines: every request has one. A watch has none but its timeoutSeconds: silence is its normal state, so a
-server that stops answering is noticed when the watch should have ended.
+Deadlines: every request has one. A watch has none but its timeoutSeconds: silence is its normal state, so
+the server is asked from time to time whether it lives (pulse.py). Without a pulse every request and watch
+there ends, and the client goes on at the next server.
 
 After: k8s staging/src/k8s.io/client-go/rest/request.go.
 """
@@ -15,6 +16,7 @@ After: k8s staging/src/k8s.io/client-go/rest/request.go.
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -31,6 +33,7 @@ from kube.api.resources import Resource
 from kube.api.watch import ERROR, WatchEvent
 from kube.base.logs import logger
 from kube.client.config import ClientConfig
+from kube.client.pulse import ANSWER_SECONDS, Pulse
 
 log = logger(__name__)
 
@@ -41,6 +44,8 @@ COLLECTION_SECONDS = 60.0
 # How much later than its timeoutSeconds a watch may end before its server counts as gone.
 WATCH_GRACE_SECONDS = 15.0
 WATCH_SECONDS = 450
+# The cheapest question: /livez would ask the store as well, which may be away while this server lives.
+PULSE_PATH = "/version"
 # As client-go: answers with a Retry-After header are tried again this often.
 RETRY_AFTER_TRIES = 10
 
@@ -89,8 +94,11 @@ class Client:
         limits = httpx.Limits(max_connections=0, keepalive_expiry=60.0)
         transport = AiohttpTransport(verify=config.ssl_context, limits=limits)
         self._http = httpx.AsyncClient(transport=transport, headers=headers, trust_env=False)
+        self._pulses = [Pulse(functools.partial(self._lives, server)) for server in self._servers]
 
     async def close(self) -> None:
+        for each in self._pulses:
+            await each.stop()
         await self._http.aclose()
 
     async def get(
@@ -222,8 +230,8 @@ class Client:
         }
         accept = ACCEPT_METADATA.format(list="") if metadata_only else ACCEPT
         silence_seconds = timeout_seconds + WATCH_GRACE_SECONDS
-        async with self._stream(resource.path(namespace), parameters, accept, silence_seconds) as response:
-            async for line in _lines(response):
+        async with self._stream(resource.path(namespace), parameters, accept, silence_seconds) as chunks:
+            async for line in _lines(chunks):
                 yield _watch_event(line, resource)
 
     async def request(
@@ -252,7 +260,7 @@ class Client:
         for _ in self._servers:
             server = self._current
             try:
-                async with asyncio.timeout(seconds):
+                async with self._pulses[server].awaited(seconds):
                     response = await self._http.send(build(self._servers[server]))
             except WIRE_ERRORS as error:
                 failure = error
@@ -295,28 +303,39 @@ class Client:
     @asynccontextmanager
     async def _stream(
         self, path: str, params: Parameters, accept: str, silence_seconds: float
-    ) -> AsyncIterator[httpx.Response]:
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
         """Open a stream on the current server; it may stay silent for `silence_seconds`."""
         server = self._current
+        pulse = self._pulses[server]
         request = self._http.build_request(
             "GET",
             self._servers[server] + path,
             params=_query(params),
             headers={"Accept": accept},
-            timeout=httpx.Timeout(None, connect=CONNECT_SECONDS, read=silence_seconds),
+            timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),
         )
         try:
-            async with asyncio.timeout(REQUEST_SECONDS):
+            async with pulse.awaited(REQUEST_SECONDS):
                 response = await self._http.send(request, stream=True)
             try:
                 if response.status_code >= 400:
                     raise _status_error(response.status_code, await response.aread())
-                yield response
+                yield _chunks(response, pulse, silence_seconds)
             finally:
                 await response.aclose()
         except WIRE_ERRORS as error:
             self._turn_from(server, error)
             raise ConnectionFailed(f"GET {path}: {error!r}") from error
+
+    async def _lives(self, server: str) -> bool:
+        """True when a server answers, whatever it answers."""
+        timeout = httpx.Timeout(ANSWER_SECONDS)
+        try:
+            await self._http.get(f"{server}{PULSE_PATH}", timeout=timeout)
+        except WIRE_ERRORS as error:
+            log.info("an API server has no pulse", server=server, error=error)
+            return False
+        return True
 
     def _note(self, *, reachable: bool) -> None:
         """Log the beginning and the end of an outage, not each request in it."""
@@ -393,10 +412,21 @@ def _status_error(code: int, content: bytes) -> StatusError:
     return StatusError(code, REASONS.get(code, "InternalError" if code >= 500 else "Unknown"), message)
 
 
-async def _lines(response: httpx.Response) -> AsyncIterator[bytes]:
+async def _chunks(response: httpx.Response, pulse: Pulse, silence_seconds: float) -> AsyncIterator[bytes]:
+    """What arrives, as long as the server lives."""
+    arriving = aiter(response.aiter_raw())
+    while True:
+        async with pulse.awaited(silence_seconds):
+            chunk = await anext(arriving, None)
+        if chunk is None:
+            return
+        yield chunk
+
+
+async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """The lines of a stream as they arrive; a line cut off at the end is a broken stream."""
     rest = b""
-    async for chunk in response.aiter_raw():
+    async for chunk in chunks:
         *lines, rest = (rest + chunk).split(b"\n") if rest else chunk.split(b"\n")
         for line in lines:
             if line:
