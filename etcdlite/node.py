@@ -268,11 +268,14 @@ class Node:
         return progress.match_index if progress else 0
 
     async def _tick_loop(self) -> None:
-        """Ticks as time passes; after a pause (of the process, say) not all that were missed."""
+        """Ticks as time passes; those missed (a paused process, a busy machine) are not made up for.
+
+        Time nobody was heard in because nobody listened is no reason to campaign.
+        """
         loop = asyncio.get_running_loop()
         due = self.now()
         while True:
-            due = max(due + TICK_SECONDS, self.now() - self.limits.election_seconds)
+            due = max(due + TICK_SECONDS, self.now())
             future: asyncio.Future[None] = loop.create_future()
             loop.call_at(due, resolve, future)
             await future

@@ -19,6 +19,7 @@ from __future__ import annotations
 import sys
 import zlib
 from collections.abc import Iterator
+from itertools import islice
 from typing import Protocol
 
 from etcdlite.errors import Refusal
@@ -124,12 +125,20 @@ class Store:
 
     def hash_kv(self, at_revision: int) -> int:
         """A checksum of all history that a reader may see up to the revision: equal on equal members."""
+        start: bytes | None = b""
+        checksum = 0
+        while start is not None:
+            checksum, start = self.hash_step(at_revision, start, checksum)
+        return checksum
+
+    def hash_step(self, at_revision: int, start: bytes, checksum: int) -> tuple[int, bytes | None]:
+        """A part of the checksum: what it is after some rows from `start`, and where the next part starts."""
         while self.is_compacting:  # rows that are about to go must not count
             self.compact_step()
-        checksum = 0
-        for at, row in self.backend.scan(KEY, b"", revision.pack(at_revision + 1)):
+        rows = list(islice(self.backend.scan(KEY, start, revision.pack(at_revision + 1)), SLICE_KEY_COUNT))
+        for at, row in rows:
             checksum = zlib.crc32(row, zlib.crc32(at, checksum))
-        return checksum
+        return checksum, rows[-1][0] + b"\0" if len(rows) == SLICE_KEY_COUNT else None
 
     # ---- writing
 

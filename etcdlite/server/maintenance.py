@@ -9,18 +9,21 @@ After: etcd server/etcdserver/api/v3rpc/maintenance.go.
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 from typing import Any
 
 from etcdlite import codec
 from etcdlite.commands import AlarmAction, AlarmMember
-from etcdlite.errors import Refusal, StoreError
+from etcdlite.errors import Refusal
 from etcdlite.node import Node
 from etcdlite.pb import rpc_pb2, rpc_pb2_grpc
-from etcdlite.server.answers import answer, header
+from etcdlite.server.answers import accept, answer, header
 
 VERSION = "3.6.5"
 """The release whose behaviour this store has; clients decide by it what they may trust."""
+
+HASH_SLICE_ROWS = 1000
 
 
 class MaintenanceServicer(rpc_pb2_grpc.MaintenanceServicer):  # type: ignore[misc]  # the stubs are untyped
@@ -73,8 +76,10 @@ class MaintenanceServicer(rpc_pb2_grpc.MaintenanceServicer):  # type: ignore[mis
         snapshot = self.node.backend.snapshot()
         try:
             checksum = 0
-            for bucket, key, value in snapshot.rows():
+            for count, (bucket, key, value) in enumerate(snapshot.rows()):
                 checksum = zlib.crc32(value, zlib.crc32(key, zlib.crc32(bucket.encode(), checksum)))
+                if count % HASH_SLICE_ROWS == 0:
+                    await asyncio.sleep(0)
         finally:
             snapshot.close()
         return rpc_pb2.HashResponse(header=header(self.node), hash=checksum)
@@ -82,15 +87,17 @@ class MaintenanceServicer(rpc_pb2_grpc.MaintenanceServicer):  # type: ignore[mis
     @answer
     async def HashKV(self, request: Any) -> Any:  # noqa: N802
         store = self.node.store
-        refusal = store.refuse_revision(request.revision)
-        if refusal is not None:
-            raise StoreError(refusal)
         revision = request.revision or store.revision
+        start: bytes | None = b""
+        checksum, compacted = 0, -1
+        while start is not None:
+            if compacted != store.compacted:  # history went away meanwhile: begin again
+                checksum, start, compacted = 0, b"", store.compacted
+            accept(store.refuse_revision(request.revision))
+            checksum, start = store.hash_step(revision, start, checksum)
+            await asyncio.sleep(0)  # others' requests go in between
         return rpc_pb2.HashKVResponse(
-            header=header(self.node),
-            hash=store.hash_kv(revision),
-            compact_revision=store.compacted or -1,
-            hash_revision=revision,
+            header=header(self.node), hash=checksum, compact_revision=compacted or -1, hash_revision=revision
         )
 
     @answer
