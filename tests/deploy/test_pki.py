@@ -39,6 +39,7 @@ def contents(layout: Layout) -> dict[str, bytes]:
         ("admin", "ca", "O=system:masters,CN=kubernetes-admin"),
         ("controller-manager", "ca", "CN=system:kube-controller-manager"),
         ("scheduler", "ca", "CN=system:kube-scheduler"),
+        ("proxy", "ca", "CN=system:kube-proxy"),
         ("kubelet-node1", "ca", "O=system:nodes,CN=system:node:node1"),
         ("apiserver-kubelet-client", "ca", "O=system:masters,CN=kube-apiserver-kubelet-client"),
         ("apiserver-etcd-client", "etcd-ca", "CN=kube-apiserver-etcd-client"),
