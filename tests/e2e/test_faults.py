@@ -49,10 +49,10 @@ def test_writes_resume_after_the_leader_of_the_store_is_killed(own_cluster: Clus
     until("all three are healthy", lambda: is_healthy(own_cluster))
     # The member that was away has everything, too.
     endpoint = f"https://127.0.0.1:{own_cluster.layout.etcd_client_port(int(old[-1]))}"
-    keys = own_cluster.etcdctl(
-        "--endpoints", endpoint, "get", "--prefix", "--keys-only", "/registry/configmaps/default/"
-    ).split()
-    assert {f"/registry/configmaps/default/{name}" for name in acknowledged} <= set(keys)
+    prefix = "/registry/configmaps/default/"
+    listing = ("etcdctl", "get", "--prefix", "--keys-only", "--consistency=l", prefix)
+    keys = own_cluster.run(*listing, ETCDCTL_ENDPOINTS=endpoint).stdout.split()
+    assert {prefix + name for name in acknowledged} <= set(keys)
 
 
 def is_healthy(cluster: Cluster) -> bool:

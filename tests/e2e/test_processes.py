@@ -25,6 +25,7 @@ EVERYONE = (
     "controller-manager-0",
     "scheduler-0",
     *(f"kubelet-node{number}" for number in (1, 2, 3)),
+    "proxy-0",
 )
 
 
