@@ -42,7 +42,7 @@ from kube.base.run import StartupError, run
 from kube.base.tasks import Tasks
 from kube.client.config import ClientConfig
 from kube.client.informer import InformerFactory
-from kube.client.leader_election import LeaderElector
+from kube.client.leader_election import LeaderElector, Timing, timing_flags
 from kube.client.rest import Client
 from kube.controller.controller import Controller
 
@@ -108,8 +108,7 @@ async def serve(
     root_ca: str | None,
     workers: int,
     patience: Patience,
-    *,
-    leader_elect: bool,
+    election: Timing | None,
 ) -> None:
     """Run the manager until cancelled."""
     client = Client(config, NAME)
@@ -117,11 +116,11 @@ async def serve(
     health = HealthServer(*health_address, health_context, {"informer-sync": manager.unsynced})
     try:
         await health.start()
-        log.info("started", address=f"{health_address[0]}:{health.port}", leader_elect=leader_elect)
-        if leader_elect:
+        log.info("started", address=f"{health_address[0]}:{health.port}", leader_elect=bool(election))
+        if election:
             identity = f"{socket.gethostname()}_{os.getpid()}"
             while True:
-                await LeaderElector(client, NAME, identity).run(manager.lead)
+                await LeaderElector(client, NAME, identity, election).run(manager.lead)
         else:
             await manager.lead()
     finally:
@@ -145,6 +144,9 @@ async def start(
     client_ca_file: str,
     root_ca_file: str | None,
     leader_elect: bool,
+    leader_elect_lease_duration: timedelta,
+    leader_elect_renew_deadline: timedelta,
+    leader_elect_retry_period: timedelta,
     concurrent_syncs: int,
     node_monitor_grace_period: timedelta,
     node_startup_grace_period: timedelta,
@@ -156,7 +158,9 @@ async def start(
     root_ca = _read(root_ca_file, "--root-ca-file") if root_ca_file else None
     address = (bind_address, secure_port)
     patience = Patience(node_monitor_grace_period, node_startup_grace_period, node_monitor_period)
-    await serve(config, address, context, root_ca, concurrent_syncs, patience, leader_elect=leader_elect)
+    timing = Timing(leader_elect_lease_duration, leader_elect_renew_deadline, leader_elect_retry_period)
+    election = timing if leader_elect else None
+    await serve(config, address, context, root_ca, concurrent_syncs, patience, election)
 
 
 @click.command()
@@ -168,6 +172,7 @@ async def start(
 @click.option("--client-ca-file", required=True, help="Authority of those who may ask for health.")
 @click.option("--root-ca-file", help="Authority to publish in every namespace as kube-root-ca.crt.")
 @click.option("--leader-elect/--no-leader-elect", default=False, help="Work only while holding the Lease.")
+@timing_flags
 @click.option("--concurrent-syncs", default=5, show_default=True, help="Workers of each controller.")
 @click.option(
     "--node-monitor-grace-period",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import random
+from datetime import timedelta
 from functools import partial
 
 import click
@@ -18,7 +19,7 @@ from kube.base.tasks import Tasks
 from kube.client.config import ClientConfig
 from kube.client.events import EventRecorder
 from kube.client.informer import InformerFactory
-from kube.client.leader_election import LeaderElector
+from kube.client.leader_election import LeaderElector, Timing, timing_flags
 from kube.client.rest import Client
 from scheduler.framework.framework import Framework
 from scheduler.metrics import Metrics
@@ -38,6 +39,7 @@ from scheduler.scheduler import NAME, Scheduler
 @click.option("--tls-private-key-file", required=True, help="Its key.")
 @click.option("--client-ca-file", required=True, help="The authority of clients' certificates.")
 @click.option("--leader-elect/--no-leader-elect", default=True, help="Wait until no other scheduler leads.")
+@timing_flags
 @click.option("--log-level", default="info", show_default=True)
 def main(
     kubeconfig: str,
@@ -47,23 +49,32 @@ def main(
     tls_private_key_file: str,
     client_ca_file: str,
     leader_elect: bool,
+    leader_elect_lease_duration: timedelta,
+    leader_elect_renew_deadline: timedelta,
+    leader_elect_retry_period: timedelta,
     log_level: str,
 ) -> None:
     """Choose a node for every pod that has none."""
     logs.configure("scheduler", log_level)
+    durations = (leader_elect_lease_duration, leader_elect_renew_deadline, leader_elect_retry_period)
     run(
         _run,
         kubeconfig,
         bind_address,
         secure_port,
         (tls_cert_file, tls_private_key_file, client_ca_file),
-        leader_elect,
+        durations if leader_elect else None,
     )
 
 
 async def _run(
-    kubeconfig: str, bind_address: str, secure_port: int, tls_files: tuple[str, str, str], leader_elect: bool
+    kubeconfig: str,
+    bind_address: str,
+    secure_port: int,
+    tls_files: tuple[str, str, str],
+    election: tuple[timedelta, timedelta, timedelta] | None,
 ) -> None:
+    timing = Timing(*election) if election else None
     server_tls = tls.server_context(*tls_files)
     client = Client(ClientConfig.load(kubeconfig), user_agent="scheduler")
     recorder = EventRecorder(client, NAME)
@@ -83,9 +94,10 @@ async def _run(
             tasks.start("events", recorder.run)
             informers.start(tasks)
             await informers.wait_synced()
-            if leader_elect:
+            if timing:
                 identity = f"{platform.node()}_{os.getpid()}"
-                await LeaderElector(client, "kube-scheduler", identity).run(partial(scheduler.run, tasks))
+                elector = LeaderElector(client, "kube-scheduler", identity, timing)
+                await elector.run(partial(scheduler.run, tasks))
             else:
                 await scheduler.run(tasks)
         finally:

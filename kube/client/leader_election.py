@@ -4,8 +4,8 @@
     leader:   renew every `retry` seconds; if that fails for `renew_deadline`, stop, before others start
 
 Clocks of different machines never need to agree: a follower measures on its own clock how long the Lease has
-looked the same, whatever its timestamps say. `lease_seconds` must exceed `renew_deadline`, so two never lead
-at once. Who ends cleanly lets go of the Lease, and another leads at once.
+looked the same, whatever its timestamps say. A Lease lasts longer than its leader tries to renew it, so two
+never lead at once. Who ends cleanly lets go of the Lease, and another leads at once.
 
 After: k8s staging/src/k8s.io/client-go/tools/leaderelection/leaderelection.go.
 """
@@ -14,19 +14,58 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
+
+import click
 
 from kube.api import errors, meta
 from kube.api.errors import StatusError
 from kube.api.meta import Object
 from kube.api.resources import LEASES
 from kube.base.clock import Clock, SystemClock
+from kube.base.flags import DURATION
 from kube.base.logs import logger
+from kube.base.run import StartupError
 from kube.client.rest import Client, ConnectionFailed
 
 log = logger(__name__)
 
 NAMESPACE = "kube-system"
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long a Lease lasts, how long its leader tries to renew it, and how often it is looked at."""
+
+    lease_duration: timedelta = timedelta(seconds=15)
+    renew_deadline: timedelta = timedelta(seconds=10)
+    retry_period: timedelta = timedelta(seconds=2)
+
+    def __post_init__(self) -> None:
+        if not self.lease_duration > self.renew_deadline > self.retry_period:
+            raise StartupError(
+                "--leader-elect-lease-duration must be longer than --leader-elect-renew-deadline, and that"
+                " longer than --leader-elect-retry-period"
+            )
+        if self.lease_duration < timedelta(seconds=1):
+            raise StartupError("--leader-elect-lease-duration must be at least 1s: a Lease counts seconds")
+
+
+def timing_flags(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a click command the three flags."""
+    usual = Timing()
+    flags = (
+        ("--leader-elect-lease-duration", usual.lease_duration, "How long others leave the Lease alone."),
+        ("--leader-elect-renew-deadline", usual.renew_deadline, "How long a leader tries to renew it."),
+        ("--leader-elect-retry-period", usual.retry_period, "How often it is looked at."),
+    )
+
+    for name, duration, text in reversed(flags):
+        default = f"{duration.total_seconds():g}s"
+        command = click.option(name, type=DURATION, default=default, show_default=True, help=text)(command)
+    return command
 
 
 class LeaderElector:
@@ -37,14 +76,14 @@ class LeaderElector:
         client: Client,
         name: str,
         identity: str,
-        lease_seconds: float = 15.0,
-        renew_deadline: float = 10.0,
-        retry: float = 2.0,
+        timing: Timing | None = None,
         clock: Clock | None = None,
     ) -> None:
-        assert lease_seconds > renew_deadline > retry > 0, "others would lead while we still try to renew"
+        timing = timing or Timing()
         self._client, self._name, self._identity = client, name, identity
-        self._lease_seconds, self._renew_deadline, self._retry = lease_seconds, renew_deadline, retry
+        self._lease_seconds = timing.lease_duration.total_seconds()
+        self._renew_deadline = timing.renew_deadline.total_seconds()
+        self._retry = timing.retry_period.total_seconds()
         self._clock = clock or SystemClock()
         # The Lease as last seen, and the loop time at which it began to look so.
         self._observed: Object | None = None
