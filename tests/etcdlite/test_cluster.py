@@ -130,7 +130,7 @@ async def test_a_follower_too_far_behind_gets_a_snapshot(tmp_path):
             cluster.kill(absent)
             others = [number for number in range(3) if number != absent]
             async with client_of(cluster, *others) as two:
-                for batch in range(10):
+                for batch in range(6):
                     await asyncio.gather(*(two.put(b"k/%d/%d" % (batch, n), bytes(5000)) for n in range(50)))
                 for number in others:
                     await asyncio.to_thread(
@@ -316,6 +316,28 @@ def test_etcdctl_compacts(shared):
     assert f"compacted revision {revision}" in shared.etcdctl("compaction", str(revision), "--physical")
     with pytest.raises(AssertionError, match="has been compacted"):
         shared.etcdctl("get", "/c", f"--rev={revision - 1}")
+
+
+def test_our_own_ctl(shared):
+    def ctl(*arguments: str) -> str:
+        endpoints = ",".join(shared.endpoints)
+        flags = [
+            f"--endpoints={endpoints}",
+            f"--cacert={shared.ca}",
+            f"--cert={shared.cert}",
+            f"--key={shared.key}",
+        ]
+        run = subprocess.run(
+            [sys.executable, "-P", "-m", "etcdlite.ctl", *flags, *arguments],
+            capture_output=True, text=True, cwd=ROOT, check=True,
+        )  # fmt: skip
+        return run.stdout
+
+    assert ctl("put", "/ctl/1", "x") == "OK\n"
+    assert ctl("get", "/ctl/", "--prefix") == "/ctl/1\nx\n"
+    assert ctl("status").count("leader") == 1
+    assert ctl("members").count("m0") == 1
+    assert ctl("del", "/ctl/", "--prefix") == "1\n"
 
 
 def test_health_and_metrics_over_https(shared):
