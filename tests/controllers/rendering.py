@@ -90,4 +90,5 @@ def _flat(value: Any, path: str = "") -> dict[str, Any]:
 def _condition(condition: Mapping[str, Any]) -> str:
     times = [condition.get(part, "") for part in ("lastUpdateTime", "lastTransitionTime")]
     short = " ".join(each[11:19] for each in times if each)
-    return f"{condition['status']} {condition['reason']} ({condition['message']}) at {short}"
+    why = f" {condition['reason']} ({condition['message']})" if "reason" in condition else ""
+    return f"{condition['status']}{why} at {short}"

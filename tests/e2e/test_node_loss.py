@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,9 +72,10 @@ def test_pods_of_a_silent_node_are_replaced_and_the_node_returns(impatient: Clus
 
 
 def test_pods_that_bear_the_silence_stay_and_are_ready_again(impatient: Cluster) -> None:
-    manifest = """{apiVersion: v1, kind: Pod, metadata: {name: patient}, spec: {nodeName: node1,
-      tolerations: [{operator: Exists}], containers: [{name: c, image: 'nginx:1.27.0'}]}}"""
-    impatient.kubectl("create", "-f", "-", stdin=manifest)
+    containers = [{"name": "c", "image": "nginx:1.27.0"}]
+    spec = {"nodeName": "node1", "tolerations": [{"operator": "Exists"}], "containers": containers}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "patient"}, "spec": spec}
+    impatient.kubectl("create", "-f", "-", stdin=json.dumps(pod))
     [before] = until("the pod is ready", lambda: ready_on(impatient, {"node1"}, 1))
     with silenced(impatient, "node1"):
         until("it is not ready", lambda: not ready_on(impatient, {"node1"}, 1))

@@ -53,6 +53,22 @@ async def test_a_readiness_gate_is_somebody_elses_to_open(node: TestNode) -> Non
     assert found["example.com/gate"] == "True"
 
 
+async def test_what_others_say_in_its_place_is_put_right(node: TestNode) -> None:
+    await node.create("p")
+    before = await node.wait("p", "Running")
+    given_up = {"status": {"conditions": [{"type": "Ready", "status": "False"}]}}
+    path = "/api/v1/namespaces/default/pods/p/status"
+    answer = await node.api.ok("PATCH", path, given_up, "application/strategic-merge-patch+json")
+    assert conditions(answer)["Ready"] == "False"
+
+    async def ready() -> Any:
+        found = await node.get("p")
+        return conditions(found)["Ready"] == "True" and found
+
+    found = await until_async("the pod is ready again", ready)
+    assert found["status"]["containerStatuses"] == before["status"]["containerStatuses"]
+
+
 async def test_a_deleted_pod_ends_and_goes(node: TestNode) -> None:
     pod = await node.create("p", imagePullPolicy="Never")
     await node.wait("p", "Running")
