@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from time import gmtime
 from typing import Any
 
 FORMAT = "ts=%(asctime)s.%(msecs)03dZ level=%(levelname)s logger=%(name)s %(message)s"
@@ -14,8 +15,10 @@ FORMAT = "ts=%(asctime)s.%(msecs)03dZ level=%(levelname)s logger=%(name)s %(mess
 
 def configure(level: str) -> None:
     """Write log lines of this level and above to stderr."""
-    logging.Formatter.converter = __import__("time").gmtime
-    logging.basicConfig(stream=sys.stderr, level=level.upper(), format=FORMAT, datefmt="%Y-%m-%dT%H:%M:%S")
+    logging.Formatter.converter = gmtime
+    logging.basicConfig(
+        stream=sys.stderr, level=level.upper(), format=FORMAT, datefmt="%Y-%m-%dT%H:%M:%S", force=True
+    )
 
 
 class Logger:
