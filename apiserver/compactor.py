@@ -24,7 +24,7 @@ async def run(storage: EtcdStorage) -> None:
     version, revision = 0, 0
     while True:
         try:
-            mine, version, seen = await storage.claim_compaction((version, revision))
+            mine, version, seen = await storage.claim_compaction(version)
             if mine and revision:
                 await storage.compact(revision)
                 log.info("store compacted", revision=revision)

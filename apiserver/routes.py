@@ -69,6 +69,8 @@ async def dispatch(server: Server, request: ApiRequest) -> Response:
     resource = request.resource
     if resource is None:
         raise errors.no_such_resource()
+    if request.method == "HEAD":
+        raise errors.method_not_allowed()
     handle = (
         _subresource(resource, info.subresource, info.verb)
         if info.subresource

@@ -104,13 +104,12 @@ class EtcdStorage:
     async def compact(self, revision: int) -> None:
         await _translated(self._client.compact(revision))
 
-    async def claim_compaction(self, seen: tuple[int, int]) -> tuple[bool, int, int]:
+    async def claim_compaction(self, version: int) -> tuple[bool, int, int]:
         """Take the turn to compact: of several API servers the one whose guarded write succeeds.
 
-        `seen` is (version of the guard key, revision remembered then); the answer is (is it our turn,
-        version, the revision of the store at the last claim).
+        `version` is the guard key's as last seen (0: never). The answer: is it our turn, the key's version
+        now, and the revision of the store at the last claim.
         """
-        version, _ = seen
         revision = await self.current_revision()
         compare = pb.Compare(
             key=COMPACT_KEY, target=pb.Compare.VERSION, result=pb.Compare.EQUAL, version=version

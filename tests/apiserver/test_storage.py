@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -15,12 +16,10 @@ from tests.support.store_cluster import StoreCluster
 from tests.support.wait import until_async
 
 
-@pytest.fixture(params=["memory", pytest.param("member", marks=[pytest.mark.e2e, pytest.mark.slow])])
-async def storage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Storage]:
-    if request.param == "memory":
-        yield MemoryStorage()
-        return
-    with StoreCluster(tmp_path, size=1) as cluster:
+@asynccontextmanager
+async def member(folder: Path) -> AsyncIterator[EtcdStorage]:
+    """A client of one real member that answers."""
+    with StoreCluster(folder, size=1) as cluster:
         cluster.start()
         real = EtcdStorage(cluster.endpoints, cluster.ca, cluster.cert, cluster.key)
 
@@ -35,6 +34,15 @@ async def storage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
             yield real
         finally:
             await real.close()
+
+
+@pytest.fixture(params=["memory", pytest.param("member", marks=[pytest.mark.e2e, pytest.mark.slow])])
+async def storage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Storage]:
+    if request.param == "memory":
+        yield MemoryStorage()
+        return
+    async with member(tmp_path) as real:
+        yield real
 
 
 async def test_a_key_is_created_once(storage: Storage) -> None:
@@ -105,3 +113,17 @@ async def test_a_watch_from_before_the_history_is_refused(storage: Storage) -> N
 async def test_a_key_may_have_a_lifetime(storage: Storage) -> None:
     revision = await storage.create("/registry/events/a", b"1", ttl_seconds=3600)
     assert await storage.update("/registry/events/a", b"2", revision, ttl_seconds=3600) > revision
+
+
+@pytest.mark.e2e
+@pytest.mark.slow
+async def test_of_several_servers_one_may_compact(tmp_path: Path) -> None:
+    async with member(tmp_path) as storage:
+        first = await storage.create("/registry/x/a", b"1")
+        assert await storage.claim_compaction(0) == (True, 1, first)
+        late = await storage.claim_compaction(0)
+        assert late == (False, 1, first)
+        await storage.update("/registry/x/a", b"2", first)
+        mine, version, _ = await storage.claim_compaction(late[1])
+        assert (mine, version) == (True, 2)
+        assert (await storage.claim_compaction(1))[0] is False
