@@ -205,6 +205,8 @@ async def _run(
             for task in running:
                 task.cancel()
     except* (OSError, lmdb.Error) as errors:
+        for server in servers:
+            await server.stop(None)
         raise StartupError(f"the disk failed: {_first(errors)}") from errors
     await node.close()
 

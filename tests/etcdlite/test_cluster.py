@@ -360,7 +360,15 @@ def test_strangers_are_refused(shared):
     assert run.returncode != 0
 
 
-class TestStartupFailures:
+def is_written(cluster: StoreCluster) -> bool:
+    """Whether the store took a big value."""
+    try:
+        return cluster.etcdctl("put", "k", stdin="x" * 200_000) == "OK\n"
+    except AssertionError:
+        return False
+
+
+class TestFailures:
     """One clear line, and exit code 1."""
 
     def failure(self, command: list[str]) -> str:
@@ -401,6 +409,20 @@ class TestStartupFailures:
         with StoreCluster(tmp_path, size=1) as cluster:
             line = self.failure([*cluster.command(0), "--key-file=/nowhere/key"])
             assert "/nowhere/key: No such file" in line
+
+    def test_a_disk_that_fills_up(self, tmp_path):
+        with StoreCluster(tmp_path, size=1) as cluster:
+            limited = ["/bin/sh", "-c", 'ulimit -f 2000; exec "$@"', "sh", *cluster.command(0)]
+            member = subprocess.Popen(limited, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+            try:
+                until("its end", lambda: not is_written(cluster) and member.poll() is not None)
+            finally:
+                member.kill()
+                _, stderr = member.communicate()
+            lines = [line for line in stderr.splitlines() if not line.startswith("ts=")]
+            assert len(lines) == 1, stderr
+            assert "the disk failed" in lines[0]
+            assert member.returncode == 1
 
     def test_flags_that_make_no_sense(self, tmp_path):
         member = [sys.executable, "-P", "-m", "etcdlite", "--data-dir", str(tmp_path)]
