@@ -116,7 +116,7 @@ def test_message(message):
 
 
 @given(UINT64, COMMANDS)
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 def test_command(request_id, command):
     assert codec.decode_command(codec.encode_command(request_id, command)) == (request_id, command)
 

@@ -141,7 +141,7 @@ def test_every_truncation_leaves_whole_entries(small):
         wal, contents = open_wal(folder)
         assert contents.entries == entries(2, 1 + survivors), size
         assert path.stat().st_size == ends[survivors]
-        wal.save(None, entries(2 + survivors, 2 + survivors, term=9))
+        wal.save(None, entries(2 + survivors, 2 + survivors, term=9), sync=False)
         wal.close()
         assert reopened(folder).entries[-1].term == 9
 
