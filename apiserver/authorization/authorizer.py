@@ -1,4 +1,4 @@
-"""Shell: keeps the RBAC policy in step with the watch cache and remembers its answers until it changes.
+"""Shell: keeps the RBAC policy in step with the watch cache.
 
 After: k8s staging/src/k8s.io/apiserver/pkg/authorization/authorizer/interfaces.go
 """
@@ -12,8 +12,6 @@ from apiserver.storage.watch_cache import WatchCache
 from kube.api.resources import CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, ROLE_BINDINGS, ROLES, Resource
 
 KINDS = (CLUSTER_ROLES, CLUSTER_ROLE_BINDINGS, ROLES, ROLE_BINDINGS)
-# Answers remembered; all are forgotten when it is full.
-DECISIONS_MAX = 10_000
 
 
 class Authorizer:
@@ -23,29 +21,19 @@ class Authorizer:
         self._cache = cache
         self._policy = Policy()
         self._seen: tuple[object, ...] = ()
-        self._decisions: dict[tuple[object, ...], bool] = {}
 
     def allows(self, user: User, info: RequestInfo) -> bool:
         """True when the user may."""
-        if user.is_master:
-            return True
-        policy = self.policy()
-        question = (user.name, user.groups, info)
-        if question not in self._decisions:
-            if len(self._decisions) >= DECISIONS_MAX:
-                self._decisions.clear()
-            self._decisions[question] = policy.allows(user, info)
-        return self._decisions[question]
+        return user.is_master or self.policy().allows(user, info)
 
     def policy(self) -> Policy:
         """The policy as the cache has it now."""
         logs = [self._cache.log(kind) for kind in KINDS]
-        now = tuple((id(log), log.end_position) for log in logs)
+        now = tuple((log, log.end_position) for log in logs)
         if now != self._seen:
             cluster_roles, cluster_bindings, roles, bindings = (self._objects(kind) for kind in KINDS)
             self._policy = Policy.build(cluster_roles, cluster_bindings, roles, bindings)
             self._seen = now
-            self._decisions.clear()
         return self._policy
 
     def _objects(self, kind: Resource) -> list[dict[str, object]]:

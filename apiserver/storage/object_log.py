@@ -78,7 +78,7 @@ def at_revision(entry: Entry, revision: int) -> bytes:
     return orjson.dumps(o)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class ObjectLog:
     """The cache of one kind.
 
