@@ -71,7 +71,7 @@ class MetricsServer:
             case "/health":
                 problem = await self._problem()
                 body = {"health": "false" if problem else "true", "reason": problem}
-                return UNHEALTHY if problem else OK, "application/json", json.dumps(body)
+                return UNHEALTHY if problem else OK, "application/json", _json(body)
             case "/livez" | "/healthz":
                 return OK, "text/plain", "ok\n"
             case "/readyz":
@@ -79,7 +79,7 @@ class MetricsServer:
                 return (UNHEALTHY if problem else OK), "text/plain", f"{problem or 'ok'}\n"
             case "/version":
                 body = {"etcdserver": VERSION, "etcdcluster": VERSION}
-                return OK, "application/json", json.dumps(body)
+                return OK, "application/json", _json(body)
             case "/metrics":
                 return OK, "text/plain; version=0.0.4", "".join(self._metrics())
         return NOT_FOUND, "text/plain", "404 page not found\n"
@@ -124,3 +124,7 @@ class MetricsServer:
 def _path(head: bytes) -> str:
     words = head.split(b"\r\n", 1)[0].split(b" ")
     return words[1].split(b"?", 1)[0].decode("latin-1") if len(words) == 3 else ""
+
+
+def _json(body: dict[str, str]) -> str:
+    return json.dumps(body, separators=(",", ":"))
