@@ -6,6 +6,9 @@ pods image=v1 replicas=3 ready=3 available=3
                              what the ReplicaSet of that image reports
 plan now=10                  plan at that second, and carry it out
 show                         the ReplicaSets
+roll                         plan until nothing changes, with pods that are ready at once: how many there were
+                             at the most and available at the least
+events                       the Events told so far, as `kubectl describe` lists them
 """
 
 from __future__ import annotations
@@ -19,9 +22,11 @@ import pytest
 from controllers.deployment.plan import Seen, plan
 from controllers.deployment.replica_sets import REVISION, name_of_new
 from kube.api import meta
-from kube.api.actions import Create, Delete, Patch, Update, UpdateStatus
+from kube.api.actions import Create, Delete, EmitEvent, Patch, Update, UpdateStatus
 from kube.api.meta import Object
 from kube.api.resources import DEPLOYMENTS
+from kube.client.event_correlator import EventCorrelator
+from kube.client.events import make_event
 from tests import datadriven
 from tests.controllers.rendering import render
 
@@ -39,6 +44,8 @@ class World:
         self.pods: dict[str, list[Object]] = {}
         self.failure: str | None = None
         self.name_taken = False
+        self.correlator = EventCorrelator()
+        self.listed: dict[str, Object] = {}
 
     def handle(self, case: datadriven.Case) -> str:
         return str(getattr(self, f"do_{case.command}")(case.options))
@@ -48,6 +55,8 @@ class World:
             spec = {"selector": {"matchLabels": {"app": "web"}}, "strategy": {"type": "RollingUpdate"}}
             identity = {"name": "web", "namespace": "default", "uid": "d", "generation": 0}
             self.deployment = {
+                "apiVersion": "apps/v1",
+                "kind": "Deployment",
                 "metadata": identity | {"creationTimestamp": "2030-01-01T00:00:00Z"},
                 "spec": spec,
             }
@@ -136,6 +145,49 @@ class World:
             self._carry_out(action)
         return render(actions, known)
 
+    def do_roll(self, _: dict[str, str]) -> str:
+        """Let the pods of each step be ready before the next one; a second passes between them."""
+        most, least, steps = 0, self._available(), 0
+        while self._step():
+            steps += 1
+            assert steps < 1000, "the rollout does not come to an end"
+            most = max(most, sum(each["spec"]["replicas"] for each in self.replica_sets.values()))
+            least = min(least, self._available())
+        return f"at most {most} pods, at least {least} available"
+
+    def _step(self) -> bool:
+        """One plan, then what the other controllers and the kubelets make of it; False if nothing changed."""
+        before = meta.deep_copy({"deployment": self.deployment, **self.replica_sets})
+        self.now += timedelta(seconds=1)
+        seen = Seen(self.deployment, list(self.replica_sets.values()), self.pods)
+        for action in plan(seen, self.now):
+            self._carry_out(action)
+        # Those that go are gone at once, those that come are available only after the next look.
+        for uid, each in self.replica_sets.items():
+            size, old = each["spec"]["replicas"], meta.get(each, "status", "replicas", default=0)
+            ready = min(size, old)
+            numbers = {"replicas": size, "readyReplicas": ready, "availableReplicas": ready}
+            self.replica_sets[uid] = {**each, "status": {**numbers, "observedGeneration": 1}}
+        after: Object = {"deployment": self.deployment, **self.replica_sets}
+        return before != after
+
+    def _available(self) -> int:
+        every = self.replica_sets.values()
+        return sum(int(meta.get(each, "status", "availableReplicas", default=0)) for each in every)
+
+    def do_events(self, _: dict[str, str]) -> str:
+        lines = []
+        for each in self.listed.values():
+            count = f" (x{each['count']})" if each["count"] > 1 else ""
+            lines.append(f"{each['type']} {each['reason']}{count} {each['message']}")
+        return "\n".join(lines)
+
+    def _tell(self, type: str, reason: str, message: str) -> None:
+        event = make_event(self.deployment, type, reason, message, "deployment-controller", "", self.now)
+        correlated = self.correlator.correlate(event, self.now)
+        if correlated is not None:
+            self.listed[meta.name(correlated.event)] = correlated.event
+
     def do_show(self, _: dict[str, str]) -> str:
         lines = []
         for each in self.replica_sets.values():
@@ -159,6 +211,11 @@ class World:
         match action:
             case Create():
                 self._add(meta.deep_copy(action.object))
+                if action.announcement is not None:
+                    told = action.announcement.success_message.format(name=meta.name(action.object))
+                    self._tell("Normal", action.announcement.success_reason, told)
+            case EmitEvent():
+                self._tell(action.type, action.reason, action.message)
             case Update():
                 self.replica_sets[meta.uid(action.object)] = action.object
             case UpdateStatus():
