@@ -1,24 +1,58 @@
-"""Shell: kl's table of commands, and the one border where errors become lines for a person."""
+"""Shell: kl's table of commands, and the one border where errors become lines for a person.
+
+A command's module is imported when the command is used: the help needs none of them.
+"""
 
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from typing import Any
 
 import click
 
-from cli.commands import cluster, create, delete, describe, get, scale
 from cli.errors import CliError
-from kube.api.errors import StatusError
-from kube.base.run import StartupError
 
-COMMANDS = (get.command, describe.command, create.command, delete.command, scale.command, cluster.command)
+COMMANDS = {
+    "apply": "Make objects be as a file describes them",
+    "cluster": "Start, stop and look at a cluster on this machine",
+    "create": "Make the objects that a file describes",
+    "delete": "Delete objects and wait until they are gone",
+    "describe": "Tell all about objects, with their events",
+    "edit": "Change an object in an editor",
+    "events": "List what happened",
+    "expose": "Make a Service for a workload, a pod or another Service",
+    "get": "Show objects",
+    "label": "Set and remove labels",
+    "logs": "Print what a container wrote",
+    "rollout": "Follow, undo, pause, resume or restart a rollout",
+    "scale": "Change the number of replicas",
+    "set": "Change one property of objects: set image",
+    "wait": "Wait for a condition of objects",
+}
 
 
-class FriendlyGroup(click.Group):
-    """Ends a command that cannot be carried out with one line on stderr and exit code 1."""
+class LazyGroup(click.Group):
+    """Imports a command when it is used; one that fails ends with a line on stderr and exit code 1."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        found: click.Command = import_module(f"cli.commands.{name}").command
+        return found
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(COMMANDS.items()))
 
     def invoke(self, context: click.Context) -> Any:
+        # Here, because the help has no need of them.
+        from kube.api.errors import StatusError
+        from kube.base.run import StartupError
+
         try:
             return super().invoke(context)
         except StatusError as error:
@@ -29,13 +63,9 @@ class FriendlyGroup(click.Group):
         sys.exit(1)
 
 
-@click.group(cls=FriendlyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--kubeconfig", help="The kubeconfig to use.  [default: $KUBECONFIG, or .kubelite/admin.kubeconfig]"
 )
 def main(kubeconfig: str | None) -> None:
     """Drive a Kubernetes cluster, as kubectl does."""
-
-
-for each in COMMANDS:
-    main.add_command(each)

@@ -21,7 +21,14 @@ GAP = "   "
 
 
 def table_text(table: Object, *, wide: bool = False, with_namespace: bool = False, prefix: str = "") -> str:
-    """The lines of one Table; `prefix` (`deployment.apps/`) is put before names when kinds are mixed."""
+    """The lines of one Table."""
+    return aligned(table_rows(table, wide=wide, with_namespace=with_namespace, prefix=prefix))
+
+
+def table_rows(
+    table: Object, *, wide: bool = False, with_namespace: bool = False, prefix: str = ""
+) -> list[list[str]]:
+    """Header and rows of one Table; `prefix` (`deployment.apps/`) goes before names when kinds are mixed."""
     columns = table["columnDefinitions"]
     shown = [i for i, column in enumerate(columns) if wide or not column.get("priority")]
     header = [columns[i]["name"].upper() for i in shown]
@@ -32,14 +39,19 @@ def table_text(table: Object, *, wide: bool = False, with_namespace: bool = Fals
         header.insert(0, "NAMESPACE")
         for row, source in zip(rows, table["rows"], strict=True):
             row.insert(0, meta.namespace(source["object"]))
-    return aligned([header, *rows])
+    return [header, *rows]
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:
     """Rows of cells as lines, each column as wide as its widest cell."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    widths = widths_of(rows)
     lines = (GAP.join(map(str.ljust, row, widths)) for row in rows)
     return "\n".join(line.rstrip() for line in lines)
+
+
+def widths_of(rows: Sequence[Sequence[str]]) -> list[int]:
+    """How wide each column of the rows is."""
+    return [max(map(len, column)) for column in zip(*rows, strict=True)]
 
 
 def _cell(value: Any) -> str:
@@ -59,8 +71,15 @@ def as_yaml(o: Object) -> str:
 
 
 def as_json(o: Object) -> str:
-    """The object as kubectl writes it."""
-    return json.dumps(o, indent=4, ensure_ascii=False)
+    """The object as kubectl writes it: keys in alphabetical order, and nothing HTML would take for a tag."""
+    text = json.dumps(o, indent=4, ensure_ascii=False, sort_keys=True)
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def without_managed_fields(o: Object) -> Object:
+    """The object without what only servers read, as `get` shows it."""
+    metadata = {key: value for key, value in o.get("metadata", {}).items() if key != "managedFields"}
+    return {**o, "metadata": metadata}
 
 
 def qualified_name(resource: Resource, name: str) -> str:
@@ -70,11 +89,13 @@ def qualified_name(resource: Resource, name: str) -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """PyYAML with Kubernetes' small differences: double quotes, and text of several lines as a block."""
+    """PyYAML with Kubernetes' small differences: double quotes for what would not be read as text, blocks."""
 
     def choose_scalar_style(self) -> str:
         style: str = super().choose_scalar_style()
-        return '"' if style == "'" else style
+        assert isinstance(self.event, yaml.ScalarEvent), "only scalars have a style"
+        is_text = self.event.implicit[0] and self.event.value
+        return '"' if style == "'" and not is_text else style
 
 
 def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:

@@ -31,6 +31,16 @@ def parse(words: Sequence[str]) -> list[Target]:
     return [Target(resource, name) for resource in resources for name in names]
 
 
+def named(words: Sequence[str]) -> list[tuple[Resource, str]]:
+    """The targets of words that must each name one object."""
+    found = []
+    for target in parse(words):
+        if target.name is None:
+            raise CliError(f"name the object: {target.resource.plural}/NAME")
+        found.append((target.resource, target.name))
+    return found
+
+
 def _slashed(word: str) -> Target:
     resource, slash, name = word.partition("/")
     if not slash or not name or "/" in name:

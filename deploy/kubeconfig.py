@@ -57,6 +57,7 @@ def env_text(topology: Topology, layout: Layout, programs: Path) -> str:
     """Shell lines that point kubectl, etcdctl and kl at this cluster."""
     values = {
         "KUBECONFIG": layout.admin_kubeconfig,
+        "KUBELITE_DATA_DIR": layout.data_dir,
         "ETCDCTL_API": 3,
         "ETCDCTL_ENDPOINTS": ",".join(etcd_client_urls(topology, layout)),
         "ETCDCTL_CACERT": layout.cert("etcd-ca"),

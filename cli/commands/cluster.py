@@ -1,10 +1,12 @@
 """Shell: `kl cluster up|down|status`: hands over to the launcher, which is a program of its own.
 
-The options are the launcher's: `kl cluster up --help` shows them.
+The options are the launcher's: `kl cluster up --help` shows them. The cluster is the one whose env file was
+sourced, unless --data-dir names another.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -40,5 +42,8 @@ def status(options: tuple[str, ...]) -> None:
 
 
 def _launcher(verb: str, options: tuple[str, ...]) -> None:
+    sourced = os.environ.get("KUBELITE_DATA_DIR")
+    if sourced and not any(option.split("=")[0] == "--data-dir" for option in options):
+        options = ("--data-dir", sourced, *options)
     arguments = [sys.executable, "-P", "-m", "deploy", verb, *options]
     sys.exit(subprocess.run(arguments, check=False).returncode)

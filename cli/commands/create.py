@@ -6,8 +6,8 @@ import click
 
 from cli import manifests
 from cli.output import qualified_name
-from cli.session import Session, namespace_option, run
-from kube.api.meta import name, namespace
+from cli.session import namespace_option, session
+from kube.api import meta
 
 
 @click.command("create")
@@ -17,15 +17,7 @@ from kube.api.meta import name, namespace
 def command(context: click.Context, sources: tuple[str, ...], namespace: str | None) -> None:
     """Make the objects that a file describes."""
     objects = manifests.read(sources)
-
-    async def carry_out(session: Session) -> None:
-        for resource, o in objects:
-            made = await session.client.create(resource, o, _namespace(session, o))
-            click.echo(f"{qualified_name(resource, name(made))} created")
-
-    run(context, carry_out, namespace)
-
-
-def _namespace(session: Session, o: dict[str, object]) -> str | None:
-    """The object's own namespace goes before the command's."""
-    return namespace(o) or session.namespace
+    at = session(context, namespace)
+    for resource, o in objects:
+        made = at.api.create(resource, at.namespace_for(resource, o), o)
+        click.echo(f"{qualified_name(resource, meta.name(made))} created")

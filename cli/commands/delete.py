@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
+import time
 
 import click
 
 from cli import manifests, targets
 from cli.errors import CliError
 from cli.output import qualified_name
-from cli.session import Session, namespace_option, run
+from cli.session import Session, namespace_option, session
 from cli.targets import Target
 from kube.api.errors import StatusError, is_not_found
 from kube.api.meta import Object, name, namespace, uid
@@ -49,44 +49,36 @@ def command(
         raise CliError("name the objects, or choose them with -l or --all")
     documents = manifests.read(sources) if sources else []
 
-    async def carry_out(session: Session) -> None:
-        doomed = [_from_document(session, Target(resource, name(o)), o) for resource, o in documents]
-        for target in wanted:
-            doomed += await _expand(session, target, labels)
-        gone = [await _delete(session, each, grace_period, ignore_not_found) for each in doomed]
-        if wait:
-            await asyncio.gather(
-                *(_wait_gone(session, each, old) for each, old in zip(doomed, gone, strict=True))
-            )
-
-    run(context, carry_out, namespace)
-
-
-def _from_document(session: Session, target: Target, o: Object) -> Doomed:
-    return target, namespace(o) or session.namespace_of(target.resource)
+    at = session(context, namespace)
+    doomed = [(Target(resource, name(o)), at.namespace_for(resource, o)) for resource, o in documents]
+    for target in wanted:
+        doomed += _expand(at, target, labels)
+    if not doomed:
+        click.echo("No resources found", err=True)
+    options: Object = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}
+    if grace_period is not None:
+        options["gracePeriodSeconds"] = grace_period
+    gone = [(each, _delete(at, each, options, ignore_not_found)) for each in doomed]
+    if wait:
+        for each, old in gone:
+            _wait_gone(at, each, old)
 
 
-async def _expand(session: Session, target: Target, labels: str) -> list[Doomed]:
-    place = session.namespace_of(target.resource)
+def _expand(at: Session, target: Target, labels: str) -> list[Doomed]:
+    place = at.namespace_of(target.resource)
     if target.name is not None:
         return [(target, place)]
-    items = (await session.client.list(target.resource, place, labels))["items"]
+    items = (at.api.list(target.resource, place, labels))["items"]
     return [(Target(target.resource, name(o)), namespace(o) or None) for o in items]
 
 
-async def _delete(session: Session, doomed: Doomed, grace_period: int | None, ignore: bool) -> str | None:
+def _delete(at: Session, doomed: Doomed, options: Object, ignore: bool) -> str | None:
     """Delete one object; the answer is its uid, to know it from one made anew under its name."""
     target, place = doomed
     assert target.name is not None, "a deletion names its object"
     try:
-        old = await session.client.get(target.resource, place, target.name)
-        await session.client.delete(
-            target.resource,
-            place,
-            target.name,
-            grace_period_seconds=grace_period,
-            propagation_policy="Background",
-        )
+        old = at.api.get(target.resource, place, target.name)
+        at.api.delete(target.resource, place, target.name, options)
     except StatusError as error:
         if ignore and is_not_found(error):
             return None
@@ -95,14 +87,14 @@ async def _delete(session: Session, doomed: Doomed, grace_period: int | None, ig
     return uid(old)
 
 
-async def _wait_gone(session: Session, doomed: Doomed, old: str | None) -> None:
+def _wait_gone(at: Session, doomed: Doomed, old: str | None) -> None:
     target, place = doomed
     while old is not None:
         try:
-            if uid(await session.client.get(target.resource, place, target.name or "")) != old:
+            if uid(at.api.get(target.resource, place, target.name or "")) != old:
                 return
         except StatusError as error:
             if is_not_found(error):
                 return
             raise
-        await asyncio.sleep(POLL_SECONDS)
+        time.sleep(POLL_SECONDS)  # noqa: TID251 -- a command has nothing else to do

@@ -7,7 +7,7 @@ import click
 from cli import targets
 from cli.describers.table import Related, describe, describer
 from cli.describers.view import View
-from cli.session import Session, namespace_option, run
+from cli.session import Session, namespace_option, session
 from cli.targets import Target
 from kube.api import meta
 from kube.api.meta import Object
@@ -32,42 +32,39 @@ def command(
     wanted = targets.parse(words)
     clock = SystemClock()
 
-    async def carry_out(session: Session) -> None:
-        texts = []
-        for target in wanted:
-            for o in await _objects(session, target, labels):
-                others = {
-                    related.resource.plural: await _related(session, related, o)
-                    for related in describer(target.resource).related
-                }
-                view = View(o, clock.now(), await _events(session, o), others)
-                texts.append(describe(target.resource, view))
-        click.echo("\n\n\n".join(texts) if texts else "No resources found.")
-
-    run(context, carry_out, namespace, all_namespaces=all_namespaces)
+    at = session(context, namespace, all_namespaces=all_namespaces)
+    texts = []
+    for target in wanted:
+        for o in _objects(at, target, labels):
+            others = {
+                related.resource.plural: _related(at, related, o)
+                for related in describer(target.resource).related
+            }
+            texts.append(describe(target.resource, View(o, clock.now(), _events(at, o), others)))
+    click.echo("\n\n\n".join(texts) if texts else "No resources found.")
 
 
-async def _objects(session: Session, target: Target, labels: str) -> list[Object]:
-    place = session.namespace_of(target.resource)
+def _objects(at: Session, target: Target, labels: str) -> list[Object]:
+    place = at.namespace_of(target.resource)
     if target.name is not None:
-        return [await session.client.get(target.resource, place, target.name)]
-    items: list[Object] = (await session.client.list(target.resource, place, labels))["items"]
+        return [at.api.get(target.resource, place, target.name)]
+    items: list[Object] = (at.api.list(target.resource, place, labels))["items"]
     return items
 
 
-async def _related(session: Session, related: Related, o: Object) -> list[Object]:
+def _related(at: Session, related: Related, o: Object) -> list[Object]:
     place = related.namespace(o)
-    answer = await session.client.list(related.resource, place, related.labels(o), related.fields(o))
+    answer = at.api.list(related.resource, place, related.labels(o), related.fields(o))
     items: list[Object] = answer["items"]
     return items
 
 
-async def _events(session: Session, o: Object) -> list[Object]:
+def _events(at: Session, o: Object) -> list[Object]:
     """What has been told about this very object, not about one of the same name before it."""
     # A node's events name it by its name and nothing else, and lie in the default namespace.
     terms = {"involvedObject.name": meta.name(o), "involvedObject.kind": o["kind"]}
     if place := meta.namespace(o):
         terms |= {"involvedObject.namespace": place, "involvedObject.uid": meta.uid(o)}
     fields = ",".join(f"{key}={value}" for key, value in terms.items())
-    items: list[Object] = (await session.client.list(EVENTS, place or "default", "", fields))["items"]
+    items: list[Object] = (at.api.list(EVENTS, place or "default", "", fields))["items"]
     return items

@@ -7,7 +7,7 @@ import click
 from cli import targets
 from cli.errors import CliError
 from cli.output import qualified_name
-from cli.session import Session, namespace_option, run
+from cli.session import namespace_option, session
 
 
 @click.command("scale")
@@ -17,19 +17,12 @@ from cli.session import Session, namespace_option, run
 @click.pass_context
 def command(context: click.Context, words: tuple[str, ...], replicas: int, namespace: str | None) -> None:
     """Change the number of replicas: `kl scale deploy/nginx --replicas=3`."""
-    wanted = targets.parse(words)
-    for target in wanted:
-        if target.name is None:
-            raise CliError(f"name the object to scale: {target.resource.plural}/NAME")
-        if target.resource.subresource("scale") is None:
-            raise CliError(f"{target.resource.plural} cannot be scaled")
-
-    async def carry_out(session: Session) -> None:
-        for target in wanted:
-            assert target.name is not None, "checked above"
-            place = session.namespace_of(target.resource)
-            patch = {"spec": {"replicas": replicas}}
-            await session.client.patch(target.resource, place, target.name, patch, subresource="scale")
-            click.echo(f"{qualified_name(target.resource, target.name)} scaled")
-
-    run(context, carry_out, namespace)
+    wanted = targets.named(words)
+    for resource, _ in wanted:
+        if resource.subresource("scale") is None:
+            raise CliError(f"{resource.plural} cannot be scaled")
+    at = session(context, namespace)
+    for resource, name in wanted:
+        patch = {"spec": {"replicas": replicas}}
+        at.api.patch(resource, at.namespace_of(resource), name, patch, subresource="scale")
+        click.echo(f"{qualified_name(resource, name)} scaled")

@@ -19,8 +19,8 @@ def write(out: Writer, events: Sequence[Object], now: datetime) -> None:
     out.line("Events:")
     out.line("Type\tReason\tAge\tFrom\tMessage", 1)
     out.line("----\t------\t----\t----\t-------", 1)
-    for event in sorted(events, key=_last):
-        cells = (event.get("type", ""), event.get("reason", ""), _interval(event, now), _source(event))
+    for event in sorted(events, key=last_time):
+        cells = (event.get("type", ""), event.get("reason", ""), interval(event, now), _source(event))
         out.line("\t".join((*cells, (event.get("message") or "").strip())), 1)
 
 
@@ -28,15 +28,16 @@ def _first(event: Object) -> str:
     return event.get("firstTimestamp") or event.get("eventTime") or ""
 
 
-def _last(event: Object) -> str:
+def last_time(event: Object) -> str:
+    """When it happened last, as a timestamp."""
     observed = meta.get(event, "series", "lastObservedTime")
     return observed or event.get("lastTimestamp") or event.get("eventTime") or ""
 
 
-def _interval(event: Object, now: datetime) -> str:
+def interval(event: Object, now: datetime) -> str:
     """`5s`, or `5s (x2 over 3m)` for one that came again."""
     count = meta.get(event, "series", "count") or event.get("count") or 1
-    last = age(_last(event), now)
+    last = age(last_time(event), now)
     return f"{last} (x{count} over {age(_first(event), now)})" if count > 1 else last
 
 

@@ -37,6 +37,10 @@ class Writer:
         for pair in pairs[1:]:
             self.line(f"\t{pair}", level)
 
+    def raw(self) -> str:
+        """The lines with their tabs, which is how kubectl shows the template of a revision."""
+        return "\n".join(self._lines)
+
     def text(self) -> str:
         return "\n".join(elastic([line.split("\t") for line in self._lines]))
 
