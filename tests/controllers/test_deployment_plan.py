@@ -169,7 +169,7 @@ class World:
             numbers = {"replicas": size, "readyReplicas": ready, "availableReplicas": ready}
             self.replica_sets[uid] = {**each, "status": {**numbers, "observedGeneration": 1}}
         after: Object = {"deployment": self.deployment, **self.replica_sets}
-        return before != after
+        return bool(before != after)
 
     def _available(self) -> int:
         every = self.replica_sets.values()
