@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 # A dead server is left after the two together; client-go has 30 s and 15 s, for networks that lose packets.
-QUIET_SECONDS = 2.0
+QUIET_SECONDS = 1.5
 ANSWER_SECONDS = 2.0
 
 
