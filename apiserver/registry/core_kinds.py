@@ -77,22 +77,9 @@ def secret_changes(new: Object, old: Object) -> Errors:
     return immutable(new, old, "type") + immutable_data(new, old)
 
 
-def protect_claim(o: Object) -> None:
-    """In use, a claim cannot go."""
-    _add_finalizer(o, "kubernetes.io/pvc-protection")
+def begin_pending(o: Object) -> None:
+    """Neither a claim nor a volume is bound when it is made."""
     o["status"] = {"phase": "Pending"}
-
-
-def protect_volume(o: Object) -> None:
-    """Bound, a volume cannot go."""
-    _add_finalizer(o, "kubernetes.io/pv-protection")
-    o["status"] = {"phase": "Pending"}
-
-
-def _add_finalizer(o: Object, finalizer: str) -> None:
-    finalizers = o["metadata"].setdefault("finalizers", [])
-    if finalizer not in finalizers:
-        finalizers.append(finalizer)
 
 
 def validate_claim(o: Object) -> Errors:
@@ -142,6 +129,6 @@ SECRET = Strategy(
     validate_update=secret_changes,
 )
 CLAIM = Strategy(
-    returns_deleted=True, prepare_create=protect_claim, validate=validate_claim, validate_update=claim_changes
+    returns_deleted=True, prepare_create=begin_pending, validate=validate_claim, validate_update=claim_changes
 )
-VOLUME = Strategy(returns_deleted=True, prepare_create=protect_volume, validate=validate_volume)
+VOLUME = Strategy(returns_deleted=True, prepare_create=begin_pending, validate=validate_volume)
