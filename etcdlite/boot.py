@@ -25,13 +25,15 @@ from etcdlite import members as membership
 from etcdlite import wal as wal_files
 from etcdlite.apply import APPLIED, POSITION, Applier, position
 from etcdlite.errors import StartupError
+from etcdlite.journal import Journal
 from etcdlite.lease.lessor import Lessor
+from etcdlite.limits import Limits
 from etcdlite.log import logger
 from etcdlite.members import Members
 from etcdlite.mvcc.backend import META
 from etcdlite.mvcc.backend_lmdb import LmdbBackend
 from etcdlite.mvcc.store import Store
-from etcdlite.node import TICK_SECONDS, Limits, Node
+from etcdlite.node import TICK_SECONDS, Node
 from etcdlite.raft.messages import HardState, Snapshot, SnapshotMetadata
 from etcdlite.raft.raw_node import Config, RawNode
 from etcdlite.raft.storage import LogDoesNotFit, MemoryStorage, recover
@@ -109,8 +111,7 @@ async def open_node(
         member_id=identity.member_id,
         cluster_id=identity.cluster_id,
         raft=raft,
-        storage=storage,
-        wal=wal,
+        journal=Journal(wal, storage, settings.limits),
         backend=backend,
         store=store,
         lessor=lessor,

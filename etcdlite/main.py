@@ -26,7 +26,8 @@ import uvloop
 from etcdlite import log as logs
 from etcdlite.boot import Settings, lock_folder, open_node
 from etcdlite.errors import StartupError
-from etcdlite.node import Limits, Node
+from etcdlite.limits import Limits
+from etcdlite.node import Node
 from etcdlite.pb import health_pb2_grpc, peer_pb2_grpc, rpc_pb2_grpc
 from etcdlite.server.cluster import ClusterServicer
 from etcdlite.server.health import HealthServicer

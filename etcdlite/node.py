@@ -18,8 +18,6 @@ After: etcd server/etcdserver/server.go and raft.go.
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +25,10 @@ from etcdlite import codec, snapshots
 from etcdlite.apply import Applier
 from etcdlite.commands import AlarmAction, AlarmMember, AlarmRequest, AlarmType, Command, Result
 from etcdlite.errors import Refusal, StoreError
+from etcdlite.journal import Journal
 from etcdlite.lease.lessor import Lessor
 from etcdlite.leasing import Leasing
+from etcdlite.limits import Limits
 from etcdlite.log import logger
 from etcdlite.members import Members
 from etcdlite.mvcc.backend_lmdb import LmdbBackend
@@ -47,36 +47,17 @@ from etcdlite.raft.messages import (
     SnapshotMetadata,
 )
 from etcdlite.raft.raw_node import RawNode, Ready
-from etcdlite.raft.storage import MemoryStorage
 from etcdlite.transport import Transport
 from etcdlite.txn import grows
 from etcdlite.waits import Waits, resolve
-from etcdlite.wal import Wal
 
 TICK_SECONDS = 0.025
-REQUEST_SECONDS = 5.0
 IDLE_SECONDS = 0.5
 COMPACTION_PAUSE_SECONDS = 0.01
 TRANSFER_SECONDS = 2.0
 UNAPPLIED_MAX = 5000
 
 log = logger("node")
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What the flags say about size and time."""
-
-    election_seconds: float = 1.0
-    snapshot_count: int = 10_000
-    catch_up_entries: int = 5_000
-    quota_bytes: int = 2 << 30
-    request_bytes: int = 1_572_864
-
-    @property
-    def request_seconds(self) -> float:
-        """How long a request may wait: its own time and that of an election."""
-        return REQUEST_SECONDS + 2 * self.election_seconds
 
 
 class Node:
@@ -88,8 +69,7 @@ class Node:
         member_id: int,
         cluster_id: int,
         raft: RawNode,
-        storage: MemoryStorage,
-        wal: Wal,
+        journal: Journal,
         backend: LmdbBackend,
         store: Store,
         lessor: Lessor,
@@ -112,10 +92,7 @@ class Node:
         self.role = Role.FOLLOWER
         self.raft_term = raft.status().term
         self.leader_changes = 0
-        self.sync_count = 0
-        self._storage = storage
-        self._wal = wal
-        self._wal_worker = ThreadPoolExecutor(1, thread_name_prefix="wal")
+        self.journal = journal
         self._wake = asyncio.Event()
         self.proposals = Proposals(raft, self._wake, first_request_id)
         self.waits = Waits(raft, self._wake, self.proposals.next_id)
@@ -259,8 +236,7 @@ class Node:
     async def close(self) -> None:
         """Let go of log and backend; `run` must have ended."""
         await self.transport.close()
-        self._wal_worker.shutdown()
-        self._wal.close()
+        self.journal.close()
         self.backend.close()
 
     def _match_of(self, member_id: int) -> int:
@@ -291,7 +267,8 @@ class Node:
                 ready = self.raft.ready()
                 await self._handle(ready)
                 self.raft.advance(ready)
-                self._maybe_compact_log()
+                if self.journal.is_long(self.applied):
+                    self.journal.cut(self.applier.durable, self.members.conf_state)
                 self.proposals.give()
             self._drop_incoming()
 
@@ -305,7 +282,7 @@ class Node:
             rest = [m for m in rest if m.type is not MessageType.APP]
         if ready.snapshot is not None:
             await self._install(ready.snapshot.metadata)
-        await self._save(ready)
+        await self.journal.save(ready)
         if hard_state is not None:
             self.raft_term = hard_state.term
         if ready.soft_state is not None:
@@ -314,23 +291,6 @@ class Node:
         self._apply_all(ready.committed_entries)
         for read_state in ready.read_states:
             self.waits.read_is(read_state)
-
-    async def _save(self, ready: Ready) -> None:
-        metadata = ready.snapshot.metadata if ready.snapshot else None
-        if ready.hard_state is None and not ready.entries and metadata is None:
-            return
-        if ready.must_sync or metadata is not None:
-            self.sync_count += 1
-            await asyncio.get_running_loop().run_in_executor(
-                self._wal_worker, self._wal.save, ready.hard_state, ready.entries, metadata
-            )
-        else:
-            self._wal.save(ready.hard_state, ready.entries, sync=False)
-        if ready.snapshot is not None:
-            self._storage.apply_snapshot(ready.snapshot)
-        if ready.hard_state is not None:
-            self._storage.set_hard_state(ready.hard_state)
-        self._storage.append(ready.entries)
 
     def _role_changed(self, leader: int, role: Role) -> None:
         now = self.now()
@@ -401,29 +361,13 @@ class Node:
         self.waits.applied_is(self.applied)
         self._connect()
 
-    def _maybe_compact_log(self) -> None:
-        """Forget old entries: never one the backend does not have on disk."""
-        snapshot = self._storage.snapshot().metadata
-        if self.applied - snapshot.index < self.limits.snapshot_count:
-            return
-        index, term = self.applier.durable
-        if index <= snapshot.index:
-            return
-        conf_state = self.members.conf_state
-        self._storage.create_snapshot(index, conf_state)
-        self._wal.save(None, (), SnapshotMetadata(index, term, conf_state), sync=False)
-        keep_from = max(index - self.limits.catch_up_entries, 0)
-        self._storage.compact(keep_from)
-        self._wal.release(keep_from)
-        log.info("compacted the log", snapshot=index, kept_from=keep_from)
-
     # ---- refusing
 
     def _refuse(self, command: Command) -> Refusal | None:
         """What can be refused without asking the cluster."""
         if self._stopping:
             return Refusal.STOPPED
-        if self._storage.last_index() - self.applied > UNAPPLIED_MAX:
+        if self.journal.storage.last_index() - self.applied > UNAPPLIED_MAX:
             return Refusal.TOO_MANY_REQUESTS
         if grows(command) and self.backend.size_bytes > self.limits.quota_bytes:
             self._space_exceeded.set()

@@ -110,7 +110,7 @@ class MetricsServer:
             ("etcd_mvcc_db_total_size_in_use_in_bytes", "gauge", node.backend.size_in_use_bytes),
             ("etcd_debugging_mvcc_current_revision", "gauge", node.store.revision),
             ("etcd_debugging_mvcc_compact_revision", "gauge", node.store.compacted),
-            ("etcd_disk_wal_fsync_total", "counter", node.sync_count),
+            ("etcd_disk_wal_fsync_total", "counter", node.journal.sync_count),
             (
                 "process_resident_memory_max_bytes",
                 "gauge",

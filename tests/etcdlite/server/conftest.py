@@ -12,7 +12,8 @@ import grpc.aio
 import pytest
 
 from etcdlite.boot import Settings, open_node
-from etcdlite.node import Limits, Node
+from etcdlite.limits import Limits
+from etcdlite.node import Node
 from etcdlite.pb import rpc_pb2_grpc
 from etcdlite.server.kv import KvServicer
 from etcdlite.server.lease import LeaseServicer

@@ -1,0 +1,69 @@
+"""Shell: what this member must remember for Raft: the WAL on disk, and in memory the part still asked for.
+
+Both grow with every Ready and are cut together, never beyond what the backend has on disk. One worker thread
+waits for the disk, so that the event loop does not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
+from etcdlite.limits import Limits
+from etcdlite.log import logger
+from etcdlite.raft.messages import ConfState, SnapshotMetadata
+from etcdlite.raft.raw_node import Ready
+from etcdlite.raft.storage import MemoryStorage
+from etcdlite.wal import Wal
+
+log = logger("journal")
+
+
+class Journal:
+    """WAL and storage of one member; `sync_count` counts the waits for the disk."""
+
+    def __init__(self, wal: Wal, storage: MemoryStorage, limits: Limits) -> None:
+        self.storage = storage
+        self.sync_count = 0
+        self._wal = wal
+        self._limits = limits
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="wal")
+
+    async def save(self, ready: Ready) -> None:
+        """Save what a Ready holds, then show it to Raft."""
+        metadata = ready.snapshot.metadata if ready.snapshot else None
+        if ready.hard_state is None and not ready.entries and metadata is None:
+            return
+        if ready.must_sync or metadata is not None:
+            self.sync_count += 1
+            await asyncio.get_running_loop().run_in_executor(
+                self._worker, self._wal.save, ready.hard_state, ready.entries, metadata
+            )
+        else:
+            self._wal.save(ready.hard_state, ready.entries, sync=False)
+        if ready.snapshot is not None:
+            self.storage.apply_snapshot(ready.snapshot)
+        if ready.hard_state is not None:
+            self.storage.set_hard_state(ready.hard_state)
+        self.storage.append(ready.entries)
+
+    def is_long(self, applied: int) -> bool:
+        """Whether it is time to cut."""
+        return applied - self.storage.snapshot().metadata.index >= self._limits.snapshot_count
+
+    def cut(self, durable: tuple[int, int], conf_state: ConfState) -> None:
+        """Forget all but a tail of what the backend has on disk, which ends at `durable` (index, term)."""
+        index, term = durable
+        if index <= self.storage.snapshot().metadata.index:
+            return
+        self.storage.create_snapshot(index, conf_state)
+        self._wal.save(None, (), SnapshotMetadata(index, term, conf_state), sync=False)
+        keep_from = max(index - self._limits.catch_up_entries, 0)
+        self.storage.compact(keep_from)
+        self._wal.release(keep_from)
+        log.info("compacted the log", snapshot=index, kept_from=keep_from)
+
+    def close(self) -> None:
+        """Let go of the file; what was saved stays saved."""
+        self._worker.shutdown()
+        self._wal.close()

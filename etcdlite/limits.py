@@ -1,0 +1,23 @@
+"""Core: what a member's flags say about size and time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+REQUEST_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The log is cut every `snapshot_count` entries; `catch_up_entries` of them stay for slow members."""
+
+    election_seconds: float = 1.0
+    snapshot_count: int = 10_000
+    catch_up_entries: int = 5_000
+    quota_bytes: int = 2 << 30
+    request_bytes: int = 1_572_864
+
+    @property
+    def request_seconds(self) -> float:
+        """How long a request may wait: its own time and that of an election."""
+        return REQUEST_SECONDS + 2 * self.election_seconds
