@@ -35,7 +35,7 @@ class Writer:
         pairs = [f"{key}{separator}{value}" for key, value in sorted(values.items())] or [NONE]
         self.line(f"{name}:\t{pairs[0]}", level)
         for pair in pairs[1:]:
-            self.line(f"\t{pair}", level)
+            self.line(f"\t{pair}")
 
     def raw(self) -> str:
         """The lines with their tabs, which is how kubectl shows the template of a revision."""
