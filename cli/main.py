@@ -51,7 +51,7 @@ class LazyGroup(click.Group):
     def invoke(self, context: click.Context) -> Any:
         # Here, because the help has no need of them.
         from kube.api.errors import StatusError
-        from kube.base.run import StartupError
+        from kube.base.startup import StartupError
 
         try:
             return super().invoke(context)

@@ -16,9 +16,9 @@ from typing import Any
 
 import uvloop
 
+from kube.base.startup import StartupError
 
-class StartupError(Exception):
-    """The process cannot start: the message names the flag, file or port and the way out."""
+__all__ = ["StartupError", "run"]
 
 
 def run(

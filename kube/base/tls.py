@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ssl
 
-from kube.base.run import StartupError
+from kube.base.startup import StartupError
 
 
 def server_context(

@@ -19,7 +19,7 @@ from typing import Any
 import yaml
 
 from kube.base import tls
-from kube.base.run import StartupError
+from kube.base.startup import StartupError
 
 
 @dataclass(frozen=True, slots=True)
