@@ -18,9 +18,6 @@ from kube.api.gvk import format_api_version
 from kube.api.meta import Object
 from kube.api.resources import Resource, Subresource
 
-AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
-AGGREGATED_BETA = "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList"
-
 Groups = dict[str, dict[str, list[Resource]]]
 
 

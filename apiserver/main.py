@@ -67,7 +67,6 @@ class Flags:
     tls_private_key_file: str = ""
     client_ca_file: str = ""
     service_cluster_ip_range: str = "127.96.0.0/16"
-    service_account_key_file: str = ""
     service_account_signing_key_file: str = ""
     service_account_issuer: str = "https://kubernetes.default.svc.cluster.local"
     kubelet_client_certificate: str = ""
@@ -96,9 +95,6 @@ DEFAULTS = Flags()
     "--service-cluster-ip-range",
     default=DEFAULTS.service_cluster_ip_range,
     help="Where Services get their addresses.",
-)
-@click.option(
-    "--service-account-key-file", default="", help="Public key for tokens (read from the signing key)."
 )
 @click.option("--service-account-signing-key-file", required=True, help="Private key that signs tokens.")
 @click.option(

@@ -96,7 +96,6 @@ def _apiserver(topology: Topology, layout: Layout, index: int) -> Process:
         "tls-private-key-file": layout.key("apiserver"),
         "client-ca-file": layout.cert("ca"),
         "service-cluster-ip-range": layout.service_cidr,
-        "service-account-key-file": layout.pki / "sa.pub",
         "service-account-signing-key-file": layout.key("sa"),
         "service-account-issuer": "https://kubernetes.default.svc.cluster.local",
         "kubelet-client-certificate": layout.cert("apiserver-kubelet-client"),

@@ -122,6 +122,8 @@ async def openapi_index(_: Server, __: ApiRequest) -> Response:
 async def openapi_document(_: Server, request: ApiRequest) -> Response:
     """The schema of one group version; under the right hash it may be kept for ever."""
     path = request.info.path.strip("/").removeprefix("openapi/v3/")
+    if path == "version":
+        return respond(openapi.version_document())
     found = openapi.group_paths(RESOURCES).get(path)
     if found is None:
         return Response("404 page not found\n", 404, media_type="text/plain")

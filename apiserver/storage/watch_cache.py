@@ -83,10 +83,6 @@ class WatchCache:
         entry: Entry | None = self.log(resource).objects.get(key)
         return entry
 
-    @property
-    def is_filled(self) -> bool:
-        return self.revision > 0
-
     async def consistent(self) -> None:
         """Wait until the cache has every write acknowledged before this call; raises Unavailable."""
         revision = await self._current.get()

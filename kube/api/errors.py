@@ -87,10 +87,6 @@ class FieldError:
         return cls(field, "FieldValueInvalid", f"Invalid value: {quote(value)}: {detail}")
 
     @classmethod
-    def type_invalid(cls, field: str, value: Any, detail: str) -> FieldError:
-        return cls(field, "FieldValueTypeInvalid", f"Invalid value: {quote(value)}: {detail}")
-
-    @classmethod
     def required(cls, field: str, detail: str = "") -> FieldError:
         return cls(field, "FieldValueRequired", "Required value" + (f": {detail}" if detail else ""))
 
@@ -220,7 +216,7 @@ def invalid(kind: GroupVersionKind, name: str, errors: Sequence[FieldError]) -> 
 
 
 def unprocessable(
-    message: str = "the server rejected our request due to an error in our request",
+    message: str = REJECTED,
 ) -> StatusError:
     """Refuses a patch whose operations do not fit the object."""
     return StatusError(422, "Invalid", message)

@@ -9,6 +9,7 @@ import pytest
 from apiserver import discovery, openapi
 from kube.api.resources import DEPLOYMENTS, PODS, RESOURCES, Resource
 from kube.api.schema import Schemas
+from tests.support.api_server import serving
 
 WIDGETS = Resource("example.com", "v1", "widgets", "Widget", True, verbs=("get", "list", "patch"))
 
@@ -109,3 +110,12 @@ def test_pod_schema_keeps_merge_keys() -> None:
     assert containers["type"] == "array"
     assert containers["x-kubernetes-patch-merge-key"] == "name"
     assert openapi.document(RESOURCES, "nosuch", "v1", Schemas.load()) is None
+
+
+async def test_every_document_of_the_index_is_served() -> None:
+    async with serving() as api:
+        index = await api("GET", "/openapi/v3")
+        for path in ("version", "apis/apps/v1"):
+            document = await api("GET", index.json["paths"][path]["serverRelativeURL"])
+            assert document.code == 200
+            assert document.json["paths"]
