@@ -60,6 +60,7 @@ class Settings:
     cluster_token: str
     is_new_cluster: bool = True
     heartbeat_seconds: float = 0.1
+    allows_faults: bool = False
     limits: Limits = field(default_factory=Limits)
 
 

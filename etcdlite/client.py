@@ -21,8 +21,8 @@ from typing import Any, Self
 import grpc
 import grpc.aio
 
+from etcdlite.pb import faults_pb2, faults_pb2_grpc, rpc_pb2_grpc
 from etcdlite.pb import rpc_pb2 as rpc_pb2  # users write requests with its messages
-from etcdlite.pb import rpc_pb2_grpc
 
 READ_ATTEMPT_SECONDS = 3.0
 ROUND_PAUSE_SECONDS = 0.05
@@ -109,6 +109,7 @@ class _Endpoint:
         self.lease = rpc_pb2_grpc.LeaseStub(self.channel)
         self.cluster = rpc_pb2_grpc.ClusterStub(self.channel)
         self.maintenance = rpc_pb2_grpc.MaintenanceStub(self.channel)
+        self.faults = faults_pb2_grpc.FaultsStub(self.channel)
 
 
 class Client:
@@ -205,13 +206,28 @@ class Client:
 
     async def status(self, endpoint: str, *, timeout: float | None = None) -> rpc_pb2.StatusResponse:
         """How one member is."""
-        return await self._ask(endpoint, "Status", rpc_pb2.StatusRequest(), timeout)
+        return await self._ask(endpoint, "maintenance", "Status", rpc_pb2.StatusRequest(), timeout)
 
     async def hash_kv(
         self, endpoint: str, revision: int = 0, *, timeout: float | None = None
     ) -> rpc_pb2.HashKVResponse:
         """One member's hash over the keys up to a revision."""
-        return await self._ask(endpoint, "HashKV", rpc_pb2.HashKVRequest(revision=revision), timeout)
+        request = rpc_pb2.HashKVRequest(revision=revision)
+        return await self._ask(endpoint, "maintenance", "HashKV", request, timeout)
+
+    async def cut_links(self, endpoint: str, members: Sequence[int], *, timeout: float | None = None) -> None:
+        """Have an etcdlite member (no etcd knows this) pass nothing to or from others any more."""
+        await self._ask(endpoint, "faults", "Cut", faults_pb2.LinksRequest(members=members), timeout)
+
+    async def heal_links(
+        self, endpoint: str, members: Sequence[int] = (), *, timeout: float | None = None
+    ) -> None:
+        """Have a member hear these others again; all of them, if none is named."""
+        await self._ask(endpoint, "faults", "Heal", faults_pb2.LinksRequest(members=members), timeout)
+
+    async def list_cut_links(self, endpoint: str, *, timeout: float | None = None) -> list[int]:
+        """The ids of the members that a member does not hear because its links were cut."""
+        return list((await self._ask(endpoint, "faults", "List", faults_pb2.LinksRequest(), timeout)).cut)
 
     def watch(
         self, key: bytes, range_end: bytes = b"", *, start_revision: int = 0, **options: Any
@@ -249,8 +265,10 @@ class Client:
             self._connected[number] = _Endpoint(self.endpoints[number], self._credentials)
         return self._connected[number]
 
-    async def _ask(self, endpoint: str, method: str, request: Any, timeout: float | None) -> Any:
-        stub = self._endpoint(self.endpoints.index(endpoint)).maintenance
+    async def _ask(
+        self, endpoint: str, service: str, method: str, request: Any, timeout: float | None
+    ) -> Any:
+        stub = getattr(self._endpoint(self.endpoints.index(endpoint)), service)
         try:
             return await getattr(stub, method)(request, timeout=timeout or self.timeout)
         except grpc.aio.AioRpcError as error:

@@ -28,8 +28,9 @@ from etcdlite.boot import Settings, lock_folder, open_node
 from etcdlite.errors import StartupError
 from etcdlite.limits import Limits
 from etcdlite.node import Node
-from etcdlite.pb import health_pb2_grpc, peer_pb2_grpc, rpc_pb2_grpc
+from etcdlite.pb import faults_pb2_grpc, health_pb2_grpc, peer_pb2_grpc, rpc_pb2_grpc
 from etcdlite.server.cluster import ClusterServicer
+from etcdlite.server.faults import FaultsServicer
 from etcdlite.server.health import HealthServicer
 from etcdlite.server.kv import KvServicer
 from etcdlite.server.lease import LeaseServicer
@@ -88,6 +89,7 @@ class Addresses:
 @click.option("--peer-key-file", default="")
 @click.option("--peer-trusted-ca-file", default="")
 @click.option("--peer-client-cert-auth", is_flag=True)
+@click.option("--enable-fault-injection", is_flag=True, help="Let clients cut links between members.")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info")
 def main(**flags: Any) -> None:
     """Run one member of an etcdlite cluster."""
@@ -113,6 +115,7 @@ def _settings(flags: dict[str, Any]) -> Settings:
         cluster_token=flags["initial_cluster_token"],
         is_new_cluster=flags["initial_cluster_state"] == "new",
         heartbeat_seconds=flags["heartbeat_interval"] / 1000,
+        allows_faults=flags["enable_fault_injection"],
         limits=Limits(
             election_seconds=flags["election_timeout"] / 1000,
             snapshot_count=flags["snapshot_count"],
@@ -171,6 +174,8 @@ async def _serve(settings: Settings, addresses: Addresses, client_tls: Tls, peer
     rpc_pb2_grpc.add_ClusterServicer_to_server(ClusterServicer(node), client_server)
     rpc_pb2_grpc.add_MaintenanceServicer_to_server(MaintenanceServicer(node), client_server)
     health_pb2_grpc.add_HealthServicer_to_server(HealthServicer(node), client_server)
+    if settings.allows_faults:
+        faults_pb2_grpc.add_FaultsServicer_to_server(FaultsServicer(node), client_server)
     for url in addresses.peer:
         bind("--listen-peer-urls", peer_server, url, peer_tls)
     for url in addresses.client:

@@ -7,7 +7,8 @@ it come from the leader, the leader is probably gone.
 
     node -> send -> queue per peer -> stream ~~> PeerService -> Receiver (the node)
 
-Invariants: a call from another cluster, or meant for another member, is refused.
+Invariants: a call from another cluster, or meant for another member, is refused; over a link that was cut on
+purpose (links.py) nothing passes and nothing is told.
 Absent: retries of single messages; Raft's own time-outs do that.
 """
 
@@ -25,6 +26,7 @@ import grpc.aio
 
 from etcdlite import codec
 from etcdlite.coalesce import coalesce
+from etcdlite.links import Links
 from etcdlite.log import logger
 from etcdlite.pb import peer_pb2, peer_pb2_grpc
 from etcdlite.raft.messages import Message, MessageType
@@ -101,6 +103,7 @@ class Transport:
     ) -> None:
         self.identity = identity
         self.snapshots = snapshots
+        self.links = Links()
         self._credentials = credentials
         self._peers: dict[int, Peer] = {}
         self._sending: set[asyncio.Task[None]] = set()
@@ -123,7 +126,9 @@ class Transport:
             peer = self._peers.get(message.to)
             if peer is None:
                 continue
-            if message.type is MessageType.SNAP:
+            if not self.links.passes(message.to):
+                self._lose(message)
+            elif message.type is MessageType.SNAP:
                 task = asyncio.ensure_future(self._send_snapshot(peer, message))
                 self._sending.add(task)
                 task.add_done_callback(self._sending.discard)
@@ -133,13 +138,13 @@ class Transport:
     def is_connected(self, member_id: int) -> bool:
         """Whether the stream to a member stands."""
         return member_id == self.identity.member_id or (
-            member_id in self._peers and self._peers[member_id].is_connected
+            member_id in self._peers and self._peers[member_id].is_connected and self.links.passes(member_id)
         )
 
     async def ask_lease(self, member_id: int, method: str, lease_id: int) -> Any:
         """Ask the leader about a lease; None if it does not answer, or no longer leads."""
         peer = self._peers.get(member_id)
-        if peer is None:
+        if peer is None or not self.links.passes(member_id):
             return None
         request = peer_pb2.LeaseQuestion(id=lease_id)
         metadata = self.identity.metadata(member_id)
@@ -156,6 +161,11 @@ class Transport:
             peer.stop()
         await asyncio.gather(*(peer.task for peer in self._peers.values()), return_exceptions=True)
         self._peers.clear()
+
+    def _lose(self, message: Message) -> None:
+        """What a cut link swallows; only a snapshot is waited for, and would have failed in the end."""
+        if message.type is MessageType.SNAP:
+            self.receiver.snapshot_sent(message.to, False)
 
     async def _send_snapshot(self, peer: Peer, message: Message) -> None:
         is_ok = False
@@ -275,6 +285,7 @@ class PeerService(peer_pb2_grpc.PeerServicer):  # type: ignore[misc]  # the stub
         self, transport: Transport, receiver: Receiver, leases: LeaseAnswers, roster: Roster
     ) -> None:
         self._identity = transport.identity
+        self._links = transport.links
         self._snapshots = transport.snapshots
         self._receiver = receiver
         self._leases = leases
@@ -288,17 +299,18 @@ class PeerService(peer_pb2_grpc.PeerServicer):  # type: ignore[misc]  # the stub
         try:
             async for batch in requests:
                 await self._refuse_removed(sender, context)
-                for pb in batch.messages:
+                for pb in batch.messages if self._links.passes(sender) else ():
                     self._receiver.receive(codec.message_from_pb(pb))
         finally:
             if self._streams.get(sender) is stream:
                 del self._streams[sender]
-                self._receiver.peer_stream_closed(sender)
+                if self._links.passes(sender):
+                    self._receiver.peer_stream_closed(sender)
         return peer_pb2.MessagesClosed()
 
     async def InstallSnapshot(self, requests: AsyncIterator[Any], context: Any) -> Any:  # noqa: N802
         """Collect the rows in a file, then hand over message and file."""
-        await self._check(context)
+        await self._refuse_cut(await self._check(context), context)
         received = await self._snapshots.incoming(requests)
         if received is None:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the snapshot is not whole")
@@ -313,7 +325,7 @@ class PeerService(peer_pb2_grpc.PeerServicer):  # type: ignore[misc]  # the stub
 
     async def LeaseRenew(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Renew a lease, if this member leads."""
-        await self._check(context)
+        await self._refuse_cut(await self._check(context), context)
         ttl = self._leases.renew_here(request.id)
         if ttl is None:
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "not leader")
@@ -321,7 +333,7 @@ class PeerService(peer_pb2_grpc.PeerServicer):  # type: ignore[misc]  # the stub
 
     async def LeaseRemaining(self, request: Any, context: Any) -> Any:  # noqa: N802
         """How long a lease has, if this member leads; -1: there is none."""
-        await self._check(context)
+        await self._refuse_cut(await self._check(context), context)
         remaining = self._leases.remaining_here(request.id)
         if remaining is None:
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "not leader")
@@ -341,3 +353,7 @@ class PeerService(peer_pb2_grpc.PeerServicer):  # type: ignore[misc]  # the stub
     async def _refuse_removed(self, sender: int, context: Any) -> None:
         if sender in self._roster.removed:
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, REMOVED)
+
+    async def _refuse_cut(self, sender: int, context: Any) -> None:
+        if not self._links.passes(sender):
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "the link is cut")

@@ -200,3 +200,39 @@ async def test_a_newcomer_asks_who_is_there(pair):
     assert {member.ID for member in answer.members} == {ME, OTHER}
     await me.server.stop(0)
     assert await asyncio.wait_for(ask_members(me.url, None), 30) is None
+
+
+async def test_a_cut_link_is_silent_in_both_directions(pair):
+    me, other = pair
+    me.transport.send([append(2)])
+    await until_async("the first message", lambda: len(other.received) == 1)
+    me.transport.links.cut([OTHER])
+    me.transport.send([append(3)])
+    other.transport.set_members({ME: me.url, OTHER: other.url})
+    other.transport.send([Message(MessageType.HEARTBEAT_RESP, to=ME, from_=OTHER)])
+    assert not me.transport.is_connected(OTHER)
+    assert await other.transport.ask_lease(ME, "LeaseRenew", 5) is None
+    me.transport.links.heal([])
+    me.transport.send([append(4)])
+    other.transport.send([Message(MessageType.HEARTBEAT, to=ME, from_=OTHER)])
+    await until_async("what is sent after the healing", lambda: len(other.received) == 2 and me.received)
+    assert [message.index for message in other.received] == [1, 3]
+    assert [message.type for message in me.received] == [MessageType.HEARTBEAT]
+
+
+async def test_the_end_of_a_stream_is_not_told_over_a_cut_link(pair):
+    me, other = pair
+    me.transport.send([append(2)])
+    await until_async("the message", lambda: other.received)
+    other.transport.links.cut([ME])
+    await me.transport.close()
+    await until_async("the end", lambda: not other.transport.is_connected(ME))
+    assert other.closed == []
+
+
+async def test_a_snapshot_over_a_cut_link_has_failed(pair, tmp_path):
+    me, _ = pair
+    me.transport.links.cut([OTHER])
+    mark = SnapshotMetadata(7, 3, me.members.conf_state)
+    me.transport.send([Message(MessageType.SNAP, to=OTHER, from_=ME, snapshot=Snapshot(mark))])
+    assert me.sent == [(OTHER, False)]
