@@ -1,6 +1,10 @@
-"""Shell: the socket on which a supervisor is asked for its status or told to stop.
+"""Shell: the socket on which a supervisor is asked for its status or told what to do.
 
-One JSON line each way and the connection ends. The socket lies in `run/`, which only its owner may enter.
+    -> kill etcd-0 etcd-1
+    <- {"done": {"etcd-0": 4711, "etcd-1": 4712}}      or {"error": "no process etcd-7; ..."}
+
+One line of words, one of JSON, and the connection ends. The socket lies in `run/`, which only its owner may
+enter.
 """
 
 from __future__ import annotations
@@ -9,7 +13,7 @@ import asyncio
 import json
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -17,7 +21,7 @@ from typing import Any
 NAME = "supervisor.sock"
 ANSWER_SECONDS = 5.0
 
-Answer = Callable[[str], dict[str, Any]]
+Answer = Callable[[list[str]], Awaitable[dict[str, Any]]]
 
 
 def listen(run: Path) -> socket.socket:
@@ -34,9 +38,9 @@ async def serve(listener: socket.socket, answer: Answer) -> asyncio.Server:
     """Answer each command with what `answer` says."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        command = (await reader.readline()).decode().strip()
-        writer.write(json.dumps(answer(command)).encode() + b"\n")
+        words = (await reader.readline()).decode().split()
         with suppress(ConnectionError):
+            writer.write(json.dumps(await answer(words)).encode() + b"\n")
             await writer.drain()
             writer.close()
             await writer.wait_closed()
@@ -44,7 +48,7 @@ async def serve(listener: socket.socket, answer: Answer) -> asyncio.Server:
     return await asyncio.start_unix_server(handle, sock=listener)
 
 
-async def ask(run: Path, command: str) -> dict[str, Any] | None:
+async def ask(run: Path, *words: str, seconds: float = ANSWER_SECONDS) -> dict[str, Any] | None:
     """The supervisor's answer; None when there is none, TimeoutError when it has no time."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -56,8 +60,8 @@ async def ask(run: Path, command: str) -> dict[str, Any] | None:
     connection.setblocking(False)
     reader, writer = await asyncio.open_unix_connection(sock=connection)
     try:
-        async with asyncio.timeout(ANSWER_SECONDS):
-            writer.write(command.encode() + b"\n")
+        async with asyncio.timeout(seconds):
+            writer.write(" ".join(words).encode() + b"\n")
             line = await reader.readline()
     except ConnectionError:
         return None

@@ -34,6 +34,8 @@ async def end(identities: Sequence[Identity], grace_seconds: float = GRACE_SECON
     """SIGTERM, and SIGKILL to those that are still there after the grace; the latter are returned."""
     for identity in identities:
         identity.send(signal.SIGTERM)
+        # One that was paused would never hear of it.
+        identity.send(signal.SIGCONT)
     try:
         async with asyncio.timeout(grace_seconds):
             await _wait_all(identities)

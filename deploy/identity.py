@@ -21,6 +21,10 @@ class Identity:
     def is_alive(self) -> bool:
         return _started(self.pid) == self.started
 
+    def is_paused(self) -> bool:
+        """Whether a SIGSTOP holds it."""
+        return _stat(self.pid) == ("T", self.started)
+
     def send(self, number: signal.Signals) -> None:
         """Signal the process, if it is still this one."""
         if self.is_alive():
@@ -47,11 +51,16 @@ def memory_bytes(pid: int) -> int | None:
 
 def _started(pid: int) -> int | None:
     """When the process started; None when it has ended."""
+    stat = _stat(pid)
+    return None if stat is None or stat[0] in "ZX" else stat[1]
+
+
+def _stat(pid: int) -> tuple[str, int] | None:
+    """State letter and start time of a process, zombies included."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return None
     # The second field is the name in parentheses, which may hold anything: count from its end.
     fields = stat[stat.rindex(")") + 2 :].split()
-    state, started = fields[0], fields[19]
-    return None if state in "ZX" else int(started)
+    return fields[0], int(fields[19])

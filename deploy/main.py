@@ -18,9 +18,9 @@ from pathlib import Path
 import click
 
 from deploy import claims, launch, state, stop
-from deploy.control import ask
+from deploy import logs as log_files
 from deploy.errors import LaunchError
-from deploy.layout import PORT_BASE_DEFAULT, Layout, run_dir
+from deploy.layout import PORT_BASE_DEFAULT, Layout
 from deploy.usable import wait_usable
 from kube.base.clock import SystemClock
 from kube.base.run import StartupError, run
@@ -65,7 +65,7 @@ def mendable(function: Callable[..., None]) -> Callable[..., None]:
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Start, stop and look at a kubelite cluster on this machine."""
+    """Start, stop, look at and break a kubelite cluster on this machine."""
 
 
 @main.command()
@@ -141,13 +141,68 @@ def down(data_dir: Path, wipe: bool) -> None:
 def status(data_dir: Path) -> None:
     """Show the processes and the store's members."""
     # Here, so that `up` does not wait for gRPC's import.
+    from deploy import breaking
     from deploy.status import report
 
     data_dir = data_dir.absolute()
-    record = state.load_record(data_dir)
-    answer = None
-    with contextlib.suppress(FileNotFoundError, TimeoutError):
-        answer = asyncio.run(ask(run_dir(data_dir), "status"))
-    if record is None or answer is None:
-        raise LaunchError(f"no supervisor answers for {data_dir}: start the cluster with deploy/up")
+    answer = asyncio.run(breaking.ask(data_dir, "status"))
+    record = breaking.record_of(data_dir)
     click.echo(asyncio.run(report(record.topology, record.layout(data_dir), answer, SystemClock().now())))
+
+
+@main.command()
+@data_dir_option
+@click.option("-f", "--follow", is_flag=True, help="Go on with what comes, until Ctrl-C.")
+@click.option("--tail", type=click.IntRange(0), default=10, show_default=True, help="Last lines of each log.")
+@click.argument("names", nargs=-1)
+@mendable
+def logs(data_dir: Path, follow: bool, tail: int, names: tuple[str, ...]) -> None:
+    """Print the logs of processes, or of all, in the order of time."""
+    found = log_files.find(Layout(data_dir.absolute(), 0, 0), names)
+    for line in log_files.merged(found, tail):
+        click.echo(line)
+    if follow:
+        with contextlib.suppress(KeyboardInterrupt, BrokenPipeError):
+            asyncio.run(log_files.follow(found, click.echo))
+
+
+def _order(verb: str, help: str) -> None:
+    """Add a verb that concerns single processes."""
+
+    @main.command(verb, help=help)
+    @data_dir_option
+    @click.argument("names", nargs=-1, required=True)
+    @mendable
+    def command(data_dir: Path, names: tuple[str, ...]) -> None:
+        from deploy import breaking
+
+        asyncio.run(breaking.order(data_dir.absolute(), verb, names, click.echo))
+
+
+_order("kill", "End processes by SIGKILL; they stay dead until `start`. `leader` is the store's leader.")
+_order("start", "Start what was killed, or what waits to be started again.")
+_order("restart", "End processes politely and start them at once.")
+_order("pause", "Stop processes where they stand (SIGSTOP); their connections stay open, and silent.")
+_order("resume", "Let paused processes go on (SIGCONT).")
+
+
+@main.command()
+@data_dir_option
+@click.argument("one", metavar="A[,A..]")
+@click.argument("other", metavar="B[,B..]")
+@mendable
+def partition(data_dir: Path, one: str, other: str) -> None:
+    """Cut the links between members of the store; nothing passes until `heal`."""
+    from deploy import breaking
+
+    asyncio.run(breaking.partition(data_dir.absolute(), one.split(","), other.split(","), click.echo))
+
+
+@main.command()
+@data_dir_option
+@mendable
+def heal(data_dir: Path) -> None:
+    """Mend every link that `partition` has cut."""
+    from deploy import breaking
+
+    asyncio.run(breaking.heal(data_dir.absolute(), click.echo))

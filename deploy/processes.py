@@ -76,7 +76,7 @@ def _etcd(topology: Topology, layout: Layout, index: int) -> Process:
         "peer-key-file": key,
         "peer-trusted-ca-file": ca,
     }
-    switches = ["--client-cert-auth", "--peer-client-cert-auth"]
+    switches = ["--client-cert-auth", "--peer-client-cert-auth", "--enable-fault-injection"]
     listens = ((LOCAL, client), (LOCAL, peer), (LOCAL, metrics))
     args = (*_args(flags, topology, "etcd"), *switches)
     return Process(name, "etcdlite", args, listens, local_url(metrics), STAGE_STORE)

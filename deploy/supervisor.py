@@ -2,7 +2,8 @@
 
     start (or adopt) -> running -> ended -> wait 1, 2, 4 .. 30 s -> start
 
-Each process has one task that walks this circle. A process whose supervisor was killed is found in
+Each process has one task that walks this circle; what is asked for single processes (orders.py) changes what
+it does next. A process whose supervisor was killed is found in
 `run/state.json` by pid and start time, and adopted: its end is seen like any other's, its exit code is not.
 
 Stopping ends the processes stage by stage, those that need others first, then the nursery; `run/` goes last.
@@ -13,53 +14,21 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import signal
 import socket
-from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
-from deploy import claims, control, state
+from deploy import claims, control, orders, state
+from deploy.component import Component
 from deploy.ending import end, wait_ended
-from deploy.identity import Identity, identity_of
+from deploy.identity import identity_of
 from deploy.layout import Layout
 from deploy.nursery_client import ExitCode, NurseryClient, NurseryLost
 from deploy.processes import Process
-from kube.api.meta import format_time
-from kube.base.backoff import Backoff
 from kube.base.clock import Clock
 from kube.base.logs import logger
 
 log = logger(__name__)
-
-RESTART_SECONDS_MIN = 1.0
-RESTART_SECONDS_MAX = 30.0
-# A process that ran this long before it ended is started again after the shortest wait.
-HEALTHY_SECONDS = 60.0
-
-
-@dataclass(slots=True)
-class Component:
-    """One process over all its lives: who runs now (`identity`), how the one before ended (`last_code`)."""
-
-    process: Process
-    identity: Identity | None = None
-    state: str = "Waiting"
-    restarts: int = 0
-    last_code: int | None = None
-    started_at: datetime | None = None
-    backoff: Backoff = field(default_factory=lambda: Backoff(RESTART_SECONDS_MIN, RESTART_SECONDS_MAX))
-
-    def status(self) -> dict[str, Any]:
-        return {
-            "name": self.process.name,
-            "module": self.process.module,
-            "state": self.state,
-            "pid": self.identity.pid if self.identity else None,
-            "restarts": self.restarts,
-            "lastExitCode": self.last_code,
-            "startedAt": format_time(self.started_at) if self.started_at else None,
-            "healthURL": self.process.health_url,
-        }
 
 
 class Supervisor:
@@ -107,10 +76,10 @@ class Supervisor:
         """Take over what a former supervisor left running."""
         running = state.load_running(self._layout.data_dir)
         for component in self._components:
-            identity = running.get(component.process.name)
+            identity = running.get(component.name)
             if identity is not None and identity.is_alive():
                 component.identity = identity
-                log.info("adopted", process=component.process.name, pid=identity.pid)
+                log.info("adopted", process=component.name, pid=identity.pid)
 
     async def _keep(self, component: Component) -> None:
         """One process's circle of lives."""
@@ -118,12 +87,10 @@ class Supervisor:
         while True:
             began = loop.time()
             code = await self._live(component)
-            component.identity, component.state, component.last_code = None, "Restarting", code
-            if loop.time() - began > HEALTHY_SECONDS:
-                component.backoff.reset()
-            delay = component.backoff.next()
-            log.warning("ended", process=component.process.name, code=code, restart_in=f"{delay:g}s")
-            await asyncio.sleep(delay)
+            delay = component.ended(code, loop.time() - began)
+            restart = "when asked for" if delay is None else f"in {delay:g}s"
+            log.warning("ended", process=component.name, code=code, restart=restart)
+            await component.may_start(delay)
             component.restarts += 1
 
     async def _live(self, component: Component) -> int | None:
@@ -134,16 +101,18 @@ class Supervisor:
                 component.identity, code = await self._nursery.start(component.process)
             except NurseryLost:
                 return None
-        component.started_at = self._clock.now()
-        component.state = "Running"
-        log.info("running", process=component.process.name, pid=component.identity.pid)
+        identity = component.identity
+        component.runs(identity, self._clock.now())
+        log.info("running", process=component.name, pid=identity.pid)
         self._write_down()
-        await wait_ended(component.identity)
+        if component.is_held:
+            identity.send(signal.SIGKILL)
+        await wait_ended(identity)
         return await code if code is not None else None
 
     def _write_down(self) -> None:
         """Save who runs, and claim the cluster's number if those who held it have ended."""
-        running = {component.process.name: component.identity for component in self._components}
+        running = {component.name: component.identity for component in self._components}
         running["nursery"] = self._nursery.identity
         running["supervisor"] = identity_of(os.getpid())
         known = {name: identity for name, identity in running.items() if identity is not None}
@@ -160,24 +129,31 @@ class Supervisor:
             stubborn = await end([c.identity for c in running if c.identity is not None])
             for component in running:
                 killed = component.identity in stubborn
-                log.info("stopped", process=component.process.name, killed=killed)
+                log.info("stopped", process=component.name, killed=killed)
         await self._nursery.stop()
 
-    def _answer(self, command: str) -> dict[str, Any]:
-        match command:
-            case "status":
-                return {
-                    "dataDir": str(self._layout.data_dir),
-                    "number": self._layout.number,
-                    "portBase": self._layout.port_base,
-                    "pid": os.getpid(),
-                    "processes": [component.status() for component in self._components],
-                }
-            case "stop":
+    async def _answer(self, words: list[str]) -> dict[str, Any]:
+        match words:
+            case ["status"]:
+                return self._status()
+            case ["stop"]:
                 self.stop()
                 return {}
+            case [verb, *names] if verb in orders.ORDERS:
+                return await orders.carry_out(verb, names, self._components)
             case _:
-                return {"error": f"no such command: {command}"}
+                return {"error": f"no such command: {' '.join(words)}"}
+
+    def _status(self) -> dict[str, Any]:
+        nursery = self._nursery.identity
+        return {
+            "dataDir": str(self._layout.data_dir),
+            "number": self._layout.number,
+            "portBase": self._layout.port_base,
+            "pid": os.getpid(),
+            "nurseryPid": nursery.pid if nursery else None,
+            "processes": [component.status() for component in self._components],
+        }
 
 
 async def _first_of(*tasks: asyncio.Task[Any]) -> None:

@@ -198,11 +198,10 @@ class Client:
         request = rpc_pb2.LeaseTimeToLiveRequest(ID=lease_id, keys=keys)
         return await self._call("lease", "LeaseTimeToLive", request, read=True)
 
-    async def member_list(self) -> rpc_pb2.MemberListResponse:
-        """Who belongs to the cluster."""
-        return await self._call(
-            "cluster", "MemberList", rpc_pb2.MemberListRequest(linearizable=True), read=True
-        )
+    async def member_list(self, *, linearizable: bool = True) -> rpc_pb2.MemberListResponse:
+        """Who belongs to the cluster; not linearizable: as far as the member asked has heard."""
+        request = rpc_pb2.MemberListRequest(linearizable=linearizable)
+        return await self._call("cluster", "MemberList", request, read=True)
 
     async def status(self, endpoint: str, *, timeout: float | None = None) -> rpc_pb2.StatusResponse:
         """How one member is."""

@@ -1,6 +1,7 @@
-"""Shell: one line a fact on stderr: `time level component message key=value`.
+"""Shell: one line a fact on stderr: `time level component logger message key=value`.
 
-The store has its own few lines of this, for it shares nothing with the rest of the house.
+The store has its own few lines of this, for it shares nothing with the rest of the house; they look like the
+others' lines all the same, so that logs of all processes can be read as one.
 """
 
 from __future__ import annotations
@@ -10,15 +11,26 @@ import sys
 from time import gmtime
 from typing import Any
 
-FORMAT = "ts=%(asctime)s.%(msecs)03dZ level=%(levelname)s logger=%(name)s %(message)s"
+FORMAT = "time=%(asctime)s.%(msecs)03dZ level=%(level)s component=%(component)s logger=%(name)s %(message)s"
 
 
-def configure(level: str) -> None:
+class _Formatter(logging.Formatter):
+    converter = gmtime
+
+    def __init__(self, component: str) -> None:
+        super().__init__(FORMAT, "%Y-%m-%dT%H:%M:%S")
+        self._component = component
+
+    def format(self, record: logging.LogRecord) -> str:
+        record.level, record.component = record.levelname.lower(), self._component
+        return super().format(record)
+
+
+def configure(component: str, level: str) -> None:
     """Write log lines of this level and above to stderr."""
-    logging.Formatter.converter = gmtime
-    logging.basicConfig(
-        stream=sys.stderr, level=level.upper(), format=FORMAT, datefmt="%Y-%m-%dT%H:%M:%S", force=True
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Formatter(component))
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
 
 
 class Logger:

@@ -93,7 +93,7 @@ class Addresses:
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info")
 def main(**flags: Any) -> None:
     """Run one member of an etcdlite cluster."""
-    logs.configure(flags["log_level"])
+    logs.configure(flags["name"], flags["log_level"])
     try:
         uvloop.run(_serve(_settings(flags), _addresses(flags), _tls(flags, ""), _tls(flags, "peer_")))
     except StartupError as error:

@@ -1,4 +1,4 @@
-"""Shell: `kl cluster up|down|status`: hands over to the launcher, which is a program of its own.
+"""Shell: `kl cluster VERB`: hands over to the launcher, which is a program of its own.
 
 The options are the launcher's: `kl cluster up --help` shows them. The cluster is the one whose env file was
 sourced, unless --data-dir names another.
@@ -7,43 +7,47 @@ sourced, unless --data-dir names another.
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 
 import click
 
-FORWARD = {"ignore_unknown_options": True, "help_option_names": []}
+VERBS = {
+    "up": "Start the cluster and return when it is usable",
+    "down": "Stop everything; `--wipe` removes the data",
+    "status": "Show the processes and the store's members",
+    "logs": "Print the logs of processes, or of all; `-f` follows them",
+    "kill": "End processes by SIGKILL; they stay dead until `start`",
+    "start": "Start what was killed",
+    "restart": "End processes politely and start them at once",
+    "pause": "Stop processes where they stand (SIGSTOP)",
+    "resume": "Let paused processes go on (SIGCONT)",
+    "partition": "Cut the links between members of the store",
+    "heal": "Mend every link that was cut",
+}
 
 
 @click.group("cluster")
 def command() -> None:
-    """Start, stop and look at a cluster on this machine."""
+    """Start, stop, look at and break a cluster on this machine."""
 
 
-@command.command("up", context_settings=FORWARD)
-@click.argument("options", nargs=-1, type=click.UNPROCESSED)
-def up(options: tuple[str, ...]) -> None:
-    """Start the cluster and return when it is usable."""
-    _launcher("up", options)
+def _add(verb: str, help: str) -> None:
+    # Everything behind the verb is the launcher's, its --help included.
+    settings = {"ignore_unknown_options": True, "help_option_names": []}
+
+    @command.command(verb, help=help, context_settings=settings)
+    @click.argument("words", nargs=-1, type=click.UNPROCESSED)
+    def hand_over(words: tuple[str, ...]) -> None:
+        _launcher(verb, words)
 
 
-@command.command("down", context_settings=FORWARD)
-@click.argument("options", nargs=-1, type=click.UNPROCESSED)
-def down(options: tuple[str, ...]) -> None:
-    """Stop everything; `--wipe` removes the data."""
-    _launcher("down", options)
+for _verb, _help in VERBS.items():
+    _add(_verb, _help)
 
 
-@command.command("status", context_settings=FORWARD)
-@click.argument("options", nargs=-1, type=click.UNPROCESSED)
-def status(options: tuple[str, ...]) -> None:
-    """Show the processes and the store's members."""
-    _launcher("status", options)
-
-
-def _launcher(verb: str, options: tuple[str, ...]) -> None:
+def _launcher(verb: str, words: tuple[str, ...]) -> None:
+    """Become the launcher: signals and the exit code are its own."""
     sourced = os.environ.get("KUBELITE_DATA_DIR")
-    if sourced and not any(option.split("=")[0] == "--data-dir" for option in options):
-        options = ("--data-dir", sourced, *options)
-    arguments = [sys.executable, "-P", "-m", "deploy", verb, *options]
-    sys.exit(subprocess.run(arguments, check=False).returncode)
+    if sourced and not any(word.split("=")[0] == "--data-dir" for word in words):
+        words = ("--data-dir", sourced, *words)
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "deploy", verb, *words])

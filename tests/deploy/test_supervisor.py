@@ -124,6 +124,81 @@ async def test_a_lost_nursery_takes_nobody_with_it(layout: Layout) -> None:
         await until_async("a new nursery starts a again", is_other(layout, "a", survivor))
 
 
+async def order(layout: Layout, *words: str) -> dict[str, object]:
+    answer = await control.ask(layout.run, *words, seconds=30)
+    assert answer is not None
+    return answer
+
+
+async def test_what_is_killed_stays_dead_until_it_is_started(layout: Layout) -> None:
+    async with supervising(layout, component("a"), component("b")):
+        old = alive(layout)
+        assert await order(layout, "kill", "a") == {"done": {"a": old["a"].pid}, "refused": []}
+        assert not old["a"].is_alive()
+        status = await status_of(layout, "a")
+        assert (status["state"], status["pid"], status["lastExitCode"]) == ("Killed", None, -9)
+        assert await order(layout, "kill", "a") == {"done": {"a": 0}, "refused": []}
+        # What ends by itself meanwhile is started again; the killed one is not.
+        os.kill(old["b"].pid, signal.SIGKILL)
+        await until_async("b lives again", is_other(layout, "b", old["b"]))
+        assert (await status_of(layout, "a"))["state"] == "Killed"
+        answer = await order(layout, "start", "a", "b")
+        assert answer == {
+            "done": {"a": alive(layout)["a"].pid},
+            "refused": [f"b is running already (pid {alive(layout)['b'].pid})"],
+        }
+
+
+async def test_what_waits_to_be_restarted_can_be_killed_or_started(layout: Layout) -> None:
+    async with supervising(layout, component("a", "--fail=again")):
+        await until_async("it has failed", lambda: has_failed(layout, "a"))
+        await until_async("it waits", lambda: is_in(layout, "a", "Restarting"))
+        await order(layout, "kill", "a")
+        restarts = (await status_of(layout, "a"))["restarts"]
+        started = (await order(layout, "start", "a"))["done"]
+        assert list(started) == ["a"]
+        assert (await status_of(layout, "a"))["restarts"] == restarts + 1
+
+
+async def is_in(layout: Layout, name: str, state: str) -> bool:
+    return (await status_of(layout, name))["state"] == state
+
+
+async def test_a_restart_is_polite_and_does_not_wait(layout: Layout) -> None:
+    async with supervising(layout, component("a")):
+        old = alive(layout)["a"]
+        await until_async("it heeds signals", lambda: "ready" in layout.log("a").read_text())
+        answer = await order(layout, "restart", "a")
+        assert answer == {"done": {"a": alive(layout)["a"].pid}, "refused": []}
+        assert alive(layout)["a"] != old
+        assert (await status_of(layout, "a"))["lastExitCode"] == 0
+
+
+async def test_what_is_paused_stands_still_and_can_be_ended(layout: Layout) -> None:
+    async with supervising(layout, component("a"), component("b")):
+        old = alive(layout)
+        await until_async(
+            "both heed signals", lambda: all("ready" in layout.log(n).read_text() for n in "ab")
+        )
+        await order(layout, "pause", "a", "b")
+        assert await is_in(layout, "a", "Paused")
+        await order(layout, "resume", "a")
+        assert await is_in(layout, "a", "Running")
+        answer = await order(layout, "resume", "a")
+        assert answer == {"done": {}, "refused": ["a is not paused"]}
+        # A paused process is woken for its end, which is polite then.
+        await order(layout, "restart", "b")
+        assert alive(layout)["b"] != old["b"]
+        assert (await status_of(layout, "b"))["lastExitCode"] == 0
+
+
+async def test_orders_for_strangers_are_refused(layout: Layout) -> None:
+    async with supervising(layout, component("a")):
+        assert await order(layout, "kill", "c", "a") == {"error": "no process c; this cluster has a"}
+        assert await order(layout, "dance") == {"error": "no such command: dance"}
+        assert list(alive(layout)) == ["a"]
+
+
 async def test_a_new_supervisor_adopts_what_runs(layout: Layout) -> None:
     orphan = await asyncio.create_subprocess_exec("sleep", "1000")
     identity = identity_of(orphan.pid)

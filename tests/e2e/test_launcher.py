@@ -38,9 +38,8 @@ def test_status_shows_processes_and_members(cluster: Cluster) -> None:
     said = cluster.kl("cluster", "status", "--data-dir", str(cluster.data_dir))
     running = cluster.running()
     for name in running.keys() - {"supervisor", "nursery"}:
-        assert any(
-            line.split()[:3] == [name, "Running", str(running[name].pid)] for line in said.splitlines()
-        )
+        row = next(line.split() for line in said.splitlines() if line.startswith(f"{name} "))
+        assert row[2:4] == ["Running", str(running[name].pid)]
     members = [line.split()[1] for line in said.splitlines() if "https://127.0.0.1:" in line]
     assert sorted(members) == ["follower", "follower", "leader"]
 

@@ -1,0 +1,121 @@
+"""`kl cluster`: what is killed stays dead, what is paused stands still, who is cut off does not lead."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.cluster import Cluster
+from tests.support.wait import until
+
+pytestmark = pytest.mark.e2e
+
+
+def status(cluster: Cluster) -> dict[str, list[str]]:
+    """The words of each row of `kl cluster status`, by name; members' rows begin with `member `."""
+    processes, members = cluster.kl("cluster", "status").split("\n\n")[1:]
+    rows = {line.split()[0]: line.split() for line in processes.splitlines()[1:]}
+    return rows | {f"member {line.split()[0]}": line.split() for line in members.splitlines()[1:]}
+
+
+def can_write(cluster: Cluster) -> bool:
+    written = cluster.run("kubectl", "create", "configmap", "probe", "--dry-run=server", check=False)
+    return written.returncode == 0
+
+
+def test_the_killed_leader_of_the_store_stays_dead_until_it_is_started(own_cluster: Cluster) -> None:
+    leader = own_cluster.leader()
+    pid = own_cluster.pid(leader)
+    said = own_cluster.kl("cluster", "kill", "leader")
+    assert said == f"{leader} has been killed (pid {pid}) and stays dead until: kl cluster start {leader}\n"
+    own_cluster.kubectl("create", "configmap", "written-without-it")
+    rows = status(own_cluster)
+    assert rows[leader][2:4] == ["Killed", "-"]
+    assert rows[f"member {leader}"][1] == "unreachable"
+    said = own_cluster.kl("cluster", "start", leader)
+    assert said == f"{leader} has been started (pid {own_cluster.pid(leader)})\n"
+    until("it has caught up", lambda: status(own_cluster)[f"member {leader}"][5:6] == ["0"])
+
+
+def test_a_member_cut_off_does_not_lead_and_the_rest_goes_on(own_cluster: Cluster) -> None:
+    leader = own_cluster.leader()
+    others = sorted({"etcd-0", "etcd-1", "etcd-2"} - {leader})
+    said = own_cluster.kl("cluster", "partition", leader, ",".join(others))
+    sides = f"{leader} on one side and {others[0]} and {others[1]} on the other"
+    assert said == f"The links between {sides} are cut until: kl cluster heal\n"
+    until("another leads", lambda: own_leader(own_cluster) in others)
+    own_cluster.kubectl("create", "configmap", "written-meanwhile")
+    rows = status(own_cluster)
+    assert rows[f"member {leader}"][6] == ",".join(others)
+    assert all(rows[f"member {other}"][6] == leader for other in others)
+    assert own_cluster.kl("cluster", "heal") == "All members hear one another again.\n"
+    until("it has caught up", lambda: has_caught_up(own_cluster, leader))
+    assert "written-meanwhile" in own_cluster.kubectl("get", "configmaps", "-o", "name")
+
+
+def own_leader(cluster: Cluster) -> str | None:
+    rows = status(cluster)
+    leaders = [
+        name.removeprefix("member ") for name, row in rows.items() if row[1] == "leader" and "member" in name
+    ]
+    return leaders[0] if len(leaders) == 1 else None
+
+
+def has_caught_up(cluster: Cluster, member: str) -> bool:
+    row = status(cluster)[f"member {member}"]
+    return row[1] == "follower" and row[5] == "0"
+
+
+def test_paused_processes_are_shown_resumed_and_ended(own_cluster: Cluster) -> None:
+    own_cluster.kl("cluster", "pause", "scheduler-0", "kubelet-node1")
+    rows = status(own_cluster)
+    assert (rows["scheduler-0"][2], rows["kubelet-node1"][2]) == ("Paused", "Paused")
+    pid = own_cluster.pid("scheduler-0")
+    assert own_cluster.kl("cluster", "resume", "scheduler-0") == f"scheduler-0 goes on (pid {pid})\n"
+    assert status(own_cluster)["scheduler-0"][2] == "Running"
+    own_cluster.kl("cluster", "restart", "kubelet-node1")
+    assert status(own_cluster)["kubelet-node1"][2] == "Running"
+    # `down` does not wait for what cannot hear it.
+    own_cluster.kl("cluster", "pause", "scheduler-0")
+    assert own_cluster.down() == "Everything has been stopped.\n"
+    assert own_cluster.leftovers() == []
+
+
+def test_mistakes_are_one_line_that_names_what_there_is(cluster: Cluster) -> None:
+    mistakes = {
+        ("kill", "etcd-7"): "error: no process etcd-7; this cluster has etcd-0, etcd-1, etcd-2, apiserver-0",
+        ("resume", "etcd-0"): "error: etcd-0 is not paused",
+        ("partition", "etcd-0", "apiserver-0"): "error: apiserver-0: only links between members of the store",
+        ("partition", "etcd-0", "etcd-0"): "error: etcd-0: stands on both sides",
+        ("logs", "etcd-7"): "error: no log of etcd-7 in ",
+        (
+            "kill",
+            "etcd-0",
+            "--data-dir",
+            "/nowhere",
+        ): "error: no supervisor answers for /nowhere: start the cluster",
+    }
+    for words, expected in mistakes.items():
+        done = cluster.run(sys.executable, "-P", "-m", "cli", "cluster", *words, check=False)
+        assert done.returncode == 1
+        (line,) = done.stderr.splitlines()
+        assert line.startswith(expected)
+
+
+def test_logs_of_all_are_followed(cluster: Cluster) -> None:
+    lines = cluster.kl("cluster", "logs", "--tail", "1").splitlines()
+    assert {line.split()[0] for line in lines} >= {"etcd-0", "apiserver-0", "supervisor"}
+    log = cluster.data_dir / "logs" / "probe.log"
+    log.write_text("time=2030-01-01 msg=first\n")
+    command = [sys.executable, "-P", "-m", "cli", "cluster", "logs", "-f", "--tail", "1", "probe"]
+    following = subprocess.Popen(command, env=cluster.env, stdout=subprocess.PIPE, text=True)
+    with following, log.open("a", buffering=1) as more:
+        assert following.stdout is not None
+        assert following.stdout.readline() == "probe  time=2030-01-01 msg=first\n"
+        more.write("time=2030-01-02 msg=second\n")
+        assert following.stdout.readline() == "probe  time=2030-01-02 msg=second\n"
+        following.send_signal(signal.SIGINT)
+        assert following.wait(60) == 0
