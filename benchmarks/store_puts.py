@@ -1,85 +1,105 @@
-"""How many acknowledged (fsynced) puts a second three local members take, and how long one takes alone.
+"""How many acknowledged (fsynced) puts a second three members take, and how long one takes alone.
 
     .venv/bin/python -P benchmarks/store_puts.py [clients] [puts]
 
-Everything runs on this machine, over TLS, clients and members sharing its processors.
+Ours, then Debian's etcd. Everything runs on this machine, over TLS, clients and members sharing its cores.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
-import statistics
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import uvloop
 
-from etcdlite.client import Client
+from benchmarks.noise import Noise, cpu_seconds_of
+from benchmarks.stores import STORES, client_of, find_leader, folder_for, timed_put
 from tests.support.store_cluster import StoreCluster
 
 VALUE = bytes(1000)
+SINGLE_COUNT = 500
 
 
-async def measure(cluster: StoreCluster, clients: int, puts: int) -> None:
-    number = await leader(cluster)
-    for name, endpoint in (("leader", number), ("follower", (number + 1) % 3)):
-        async with Client([cluster.endpoints[endpoint]], cluster.ca, cluster.cert, cluster.key) as client:
-            single = sorted([await timed(client, b"single/%d" % n) for n in range(200)])
-            print(f"one client at the {name}: p50 {single[100]:.1f} ms, p99 {single[197]:.1f} ms")
-    connections = [
-        Client([endpoint], cluster.ca, cluster.cert, cluster.key, timeout=60)
-        for endpoint in cluster.endpoints
+@dataclass
+class Result:
+    """Milliseconds of one put alone, at the leader and at a follower; puts a second of many clients."""
+
+    at_leader_ms: float
+    at_follower_ms: float
+    rate: float
+
+
+async def measure(name: str, cluster: StoreCluster, clients: int, puts: int) -> Result:
+    async with client_of(cluster) as client:
+        leader = await find_leader(client, cluster)
+    at_leader, at_follower = [
+        await one_alone(f"{name}, one client at {where}", cluster, number)
+        for where, number in (("the leader", leader), ("a follower", (leader + 1) % cluster.size))
     ]
+    return Result(at_leader, at_follower, await many(name, cluster, clients, puts))
+
+
+async def one_alone(what: str, cluster: StoreCluster, number: int) -> float:
+    async with client_of(cluster, first=number) as client:
+        times = sorted([await timed_put(client, b"single/%d" % at, VALUE) for at in range(SINGLE_COUNT)])
+    print(f"{what}: {percentiles(times)}")
+    return times[len(times) // 2]
+
+
+async def many(name: str, cluster: StoreCluster, clients: int, puts: int) -> float:
+    connections = [client_of(cluster, first=at, timeout=60) for at in range(cluster.size)]
     times: list[float] = []
-    used_before = [cpu_seconds(cluster.pid(n)) for n in range(3)] + [time.process_time()]
+
+    async def work(at: int) -> None:
+        client = connections[at % cluster.size]
+        times.extend([await timed_put(client, b"k/%d/%d" % (at, n), VALUE) for n in range(puts // clients)])
+
+    pids = [cluster.pid(number) for number in range(cluster.size)]
+    members_before, clients_before = cpu_seconds_of(pids), time.process_time()
     begin = time.perf_counter()
-
-    async def worker(at: int) -> None:
-        times.extend([await timed(connections[at % 3], b"k/%d/%d" % (at, n)) for n in range(puts // clients)])
-
-    await asyncio.gather(*map(worker, range(clients)))
+    await asyncio.gather(*map(work, range(clients)))
     seconds = time.perf_counter() - begin
     times.sort()
+    members = (cpu_seconds_of(pids) - members_before) * 1000 / len(times)
+    own = (time.process_time() - clients_before) * 1000 / len(times)
     print(
-        f"{clients} clients: {len(times) / seconds:.0f} puts/s, p50 {statistics.median(times):.1f} ms, "
-        f"p99 {times[len(times) * 99 // 100]:.1f} ms"
+        f"{name}, {clients} clients: {len(times) / seconds:.0f} puts/s, {percentiles(times)}; "
+        f"processor a put: members {members:.2f} ms, clients {own:.2f} ms"
     )
-    used_after = [cpu_seconds(cluster.pid(n)) for n in range(3)] + [time.process_time()]
-    costs = [(after - before) * 1000 / len(times) for before, after in zip(used_before, used_after)]
-    names = [f"member {n}{' (leads)' if n == number else ''}" for n in range(3)] + ["clients"]
-    print("processor ms a put:", ", ".join(f"{name} {cost:.2f}" for name, cost in zip(names, costs)))
     for connection in connections:
         await connection.close()
+    return len(times) / seconds
 
 
-def cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+def percentiles(times: list[float]) -> str:
+    """Of sorted times."""
+    return f"p50 {times[len(times) // 2]:.1f} ms, p99 {times[len(times) * 99 // 100]:.1f} ms"
 
 
-async def leader(cluster: StoreCluster) -> int:
-    while True:
-        for number, endpoint in enumerate(cluster.endpoints):
-            async with Client([endpoint], cluster.ca, cluster.cert, cluster.key, timeout=30) as client:
-                await client.range_(b"k")
-                status = await client.status(endpoint)
-            if status.leader == status.header.member_id:
-                return number
-
-
-async def timed(client: Client, key: bytes) -> float:
-    begin = time.perf_counter()
-    await client.put(key, VALUE)
-    return (time.perf_counter() - begin) * 1000
+def main() -> None:
+    clients, puts = (int(argument) for argument in (sys.argv[1:] or ("64", "5000")))
+    noise = Noise()
+    results = {}
+    for name, kind in STORES.items():
+        with tempfile.TemporaryDirectory() as base, kind(folder_for(Path(base), name)) as cluster:
+            cluster.start()
+            results[name] = uvloop.run(measure(name, cluster, clients, puts))
+        noise.sample()
+    if len(results) == 2:
+        ours, theirs = results.values()
+        print(
+            f"ratio to etcd: a put takes {ours.at_leader_ms / theirs.at_leader_ms:.1f} times as long at the "
+            f"leader, {ours.at_follower_ms / theirs.at_follower_ms:.1f} times at a follower; "
+            f"{clients} clients get {ours.rate / theirs.rate:.2f} of the puts"
+        )
+    print(noise)
 
 
 if __name__ == "__main__":
-    clients, puts = (int(argument) for argument in (sys.argv[1:] or ("64", "5000")))
-    with tempfile.TemporaryDirectory() as folder, StoreCluster(Path(folder)) as cluster:
-        cluster.start()
-        uvloop.run(measure(cluster, clients, puts))
+    main()
