@@ -14,7 +14,7 @@ After: k8s pkg/kubelet/pod_workers.go, pkg/kubelet/status/status_manager.go.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -28,6 +28,7 @@ from kube.base.logs import logger
 from kube.client.events import NORMAL, WARNING, EventRecorder
 from kube.client.rest import Client, ConnectionFailed
 from kubelet.pod import status as pod_status
+from kubelet.pod.environment import environment
 from kubelet.pod.plan import (
     Action,
     BackOff,
@@ -169,7 +170,7 @@ class PodWorker:
     async def _start(self, action: StartContainer) -> None:
         spec, runtime = action.spec, self._node.runtime
         await self._pull(spec)
-        container_id = await runtime.create_container(self._uid, _container_config(spec, action.attempt))
+        container_id = await runtime.create_container(self._uid, self._container_config(spec, action.attempt))
         self._event(NORMAL, "Created", "Container created", spec["name"])
         await runtime.start_container(container_id)
         self._event(NORMAL, "Started", "Container started", spec["name"])
@@ -188,6 +189,20 @@ class PodWorker:
             f'Successfully pulled image "{image}" in {took} ({took} including waiting). Image size: 0 bytes.'
         )
         self._event(NORMAL, "Pulled", done, spec["name"])
+
+    def _container_config(self, container: Object, attempt: int) -> ContainerConfig:
+        sandbox = self._node.runtime.sandbox_of(self._uid)
+        assert sandbox is not None, "a container is made in its pod's sandbox"
+        ports = [each for each in container.get("ports") or () if each.get("protocol") != "UDP"]
+        return ContainerConfig(
+            name=container["name"],
+            attempt=attempt,
+            image=container["image"],
+            command=container.get("command") or (),
+            args=container.get("args") or (),
+            ports=[port["containerPort"] for port in ports],
+            environment=environment(self._pod, container, self._node.ip, sandbox.ip),
+        )
 
     async def _stop(self, action: StopContainer) -> None:
         self._event(NORMAL, "Killing", action.message, action.name)
@@ -253,16 +268,3 @@ class PodWorker:
         is_init = any(spec["name"] == container for spec in init_containers(self._pod))
         part = f"spec.{'initContainers' if is_init else 'containers'}{{{container}}}" if container else ""
         self._node.recorder.event(self._pod, kind, reason, message, part)
-
-
-def _container_config(spec: Mapping[str, object], attempt: int) -> ContainerConfig:
-    container: Object = dict(spec)
-    ports = [port["containerPort"] for port in container.get("ports") or () if port.get("protocol") != "UDP"]
-    return ContainerConfig(
-        name=container["name"],
-        attempt=attempt,
-        image=container["image"],
-        command=container.get("command") or (),
-        args=container.get("args") or (),
-        ports=ports,
-    )

@@ -1,9 +1,9 @@
 """Shell: the kubelet's HTTPS port: /healthz /livez /readyz /metrics as every process has them, /pods,
-/containerLogs.
+/containerLogs, /exec, /attach, /portForward.
 
 Only clients with a certificate of the cluster's authority are let in; the API server is the usual one.
 
-Absent: /exec, /attach, and who of those let in may do what.
+Absent: /run, and who of those let in may do what.
 After: k8s pkg/kubelet/server/server.go.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -28,7 +28,10 @@ from kube.client.store import Store
 from kubelet.container_logs import LogOptions, select
 from kubelet.pod.plan import PodState, init_containers
 from kubelet.runtime.interface import Container, Runtime
+from kubelet.streaming import remote_command
+from kubelet.streaming.channels import Options
 from kubelet.streaming.port_forward import PortForward
+from kubelet.streaming.remote_command import RemoteCommand
 from kubelet.streaming.spdy import SpdyError
 
 log = logger(__name__)
@@ -61,6 +64,9 @@ class KubeletServer(HealthServer):
         application.router.add_get("/pods", self._list_pods)
         application.router.add_get("/containerLogs/{namespace}/{pod}/{container}", self._container_logs)
         application.router.add_get("/portForward/{namespace}/{pod}", self._port_forward)
+        for place in ("{namespace}/{pod}/{container}", "{namespace}/{pod}/{uid}/{container}"):
+            application.router.add_get(f"/exec/{place}", self._exec)
+            application.router.add_get(f"/attach/{place}", self._attach)
         return application
 
     async def _list_pods(self, _: web.Request) -> web.Response:
@@ -77,8 +83,33 @@ class KubeletServer(HealthServer):
         container = self._container(pod, name, options.previous)
         response = web.StreamResponse(headers={"Content-Type": "text/plain"})
         await response.prepare(request)
-        await self._send_log(response, meta.uid(pod), container, options)
+        await self._send_log(response, container, options)
         return response
+
+    async def _exec(self, request: web.Request) -> web.StreamResponse:
+        """Run a command in a container with the client's streams."""
+        container, options = self._running(request), _stream_options(request)
+        command = request.query.getall("command", [])
+        if not command:
+            raise web.HTTPBadRequest(text="you must specify at least one command for the container")
+
+        async def run(streams: RemoteCommand) -> int:
+            return await self._runtime.exec(container.id, command, streams, is_terminal=options.is_terminal)
+
+        return await remote_command.serve(request, options, run)
+
+    async def _attach(self, request: web.Request) -> web.StreamResponse:
+        """Show what a container writes from now on; it reads nothing."""
+        container, options = self._running(request), _stream_options(request)
+
+        async def run(streams: RemoteCommand) -> int:
+            start = self._runtime.log_path(container.id).stat().st_size
+            async for lines in self._follow(container, start):
+                text = select(lines, LogOptions())
+                await streams.write(text.replace(b"\n", b"\r\n") if options.is_terminal else text)
+            return 0
+
+        return await remote_command.serve(request, options, run)
 
     async def _port_forward(self, request: web.Request) -> web.WebSocketResponse:
         """SPDY frames as WebSocket messages, until the client leaves."""
@@ -122,24 +153,45 @@ class KubeletServer(HealthServer):
             raise web.HTTPBadRequest(text=missing if previous else waiting)
         return found
 
+    def _running(self, request: web.Request) -> Container:
+        """The running container meant; 404 with the kubelet's words where there is none."""
+        pod, name = self._pod(request), request.match_info["container"]
+        uid = request.match_info.get("uid", meta.uid(pod))
+        found = PodState(None, self._runtime.containers_of(uid)).latest(name)
+        if found is None or not found.is_running:
+            raise web.HTTPNotFound(text=f'container not found ("{name}")')
+        return found
+
     async def _send_log(
-        self, response: web.StreamResponse, pod_uid: str, container: Container, options: LogOptions
+        self, response: web.StreamResponse, container: Container, options: LogOptions
     ) -> None:
         """Send what there is; with `follow` also what comes, until the container ends."""
-        path = self._runtime.log_path(container.id)
-        lines, position = _read_lines(path, 0)
+        lines, position = _read_lines(self._runtime.log_path(container.id), 0)
         await response.write(select(lines, options))
-        while options.follow:
-            is_running = any(
-                each.id == container.id and each.is_running for each in self._runtime.containers_of(pod_uid)
-            )
+        if options.follow:
+            async for more in self._follow(container, position):
+                await response.write(select(more, LogOptions(timestamps=options.timestamps)))
+
+    async def _follow(self, container: Container, position: int) -> AsyncIterator[list[str]]:
+        """The lines after a position as they come, until the container ends."""
+        path = self._runtime.log_path(container.id)
+        while True:
+            containers = self._runtime.containers_of(container.pod_uid)
+            is_running = any(each.id == container.id and each.is_running for each in containers)
             lines, position = _read_lines(path, position)
             if lines:
-                await response.write(select(lines, LogOptions(timestamps=options.timestamps)))
+                yield lines
             elif not is_running:
                 return
             else:
                 await asyncio.sleep(FOLLOW_SECONDS)
+
+
+def _stream_options(request: web.Request) -> Options:
+    try:
+        return Options.parse(request.query)
+    except ValueError as error:
+        raise web.HTTPBadRequest(text=str(error)) from error
 
 
 def _read_lines(path: Path, position: int) -> tuple[list[str], int]:

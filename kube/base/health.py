@@ -32,7 +32,10 @@ class HealthServer:
     ) -> None:
         self._host, self._port, self._ssl_context = host, port, ssl_context
         self._checks, self._registry = checks, registry
-        self._runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=1.0)
+        # A client that leaves ends what is still being done for it, such as a followed log.
+        self._runner = web.AppRunner(
+            self._application(), access_log=None, shutdown_timeout=1.0, handler_cancellation=True
+        )
 
     async def start(self) -> None:
         """Listen; everything in `checks` is asked anew for each request."""

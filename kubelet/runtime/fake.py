@@ -4,13 +4,13 @@ A "running" container is a record on disk and, where its stage has a page, a lis
 that comes back finds its containers as they were: same ids, start times and addresses; what should have
 ended meanwhile ends at once.
 
-Absent: images, file systems, processes.
+Absent: images, file systems, processes; what `exec` starts is pretended too (programs/).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -20,6 +20,7 @@ from pathlib import Path
 from kube.base.clock import Clock
 from kubelet.container_logs import format_line
 from kubelet.runtime import addresses
+from kubelet.runtime.fake_exec import Session, process_in, unless
 from kubelet.runtime.fake_http import PageServer
 from kubelet.runtime.fake_records import PodRecord, Records
 from kubelet.runtime.interface import (
@@ -29,20 +30,25 @@ from kubelet.runtime.interface import (
     RuntimeFailure,
     Sandbox,
     SandboxConfig,
+    Streams,
 )
+from kubelet.runtime.programs import table
 from kubelet.runtime.stages import Stage, Stages
 
 SANDBOX_SECONDS = 0.2
 # Of each container the last attempt and the one before it are kept, as kubectl describe shows them.
 ATTEMPTS_KEPT = 2
+# The exit code of what SIGKILL ended.
+KILLED = 137
 
 
 @dataclass(slots=True)
 class _Life:
-    """What a running container holds besides its record."""
+    """What a running container holds besides its record. `ended`: commands in it end with it."""
 
     servers: list[PageServer] = field(default_factory=list)
     exit_timer: asyncio.TimerHandle | None = None
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class FakeRuntime:
@@ -67,6 +73,7 @@ class FakeRuntime:
         self._pod_of: dict[str, str] = {}
         self._lives: dict[str, _Life] = {}
         self._last_address: str | None = None
+        self._is_stopping = False
         self._listener: Callable[[str], None] = lambda _: None
 
     def log_path(self, container_id: str) -> Path:
@@ -90,6 +97,7 @@ class FakeRuntime:
                     await self._bring_to_life(container)
 
     async def stop(self) -> None:
+        self._is_stopping = True
         for container_id in list(self._lives):
             self._end_life(container_id)
 
@@ -174,7 +182,28 @@ class FakeRuntime:
         stage = self._stage(self._container(container_id))
         obeys = stage.stop_seconds <= grace_seconds
         await asyncio.sleep(min(stage.stop_seconds, grace_seconds))
-        self._exit(container_id, 0 if obeys else 137)
+        self._exit(container_id, 0 if obeys else KILLED)
+
+    async def exec(
+        self, container_id: str, command: Sequence[str], streams: Streams, *, is_terminal: bool
+    ) -> int:
+        life = self._lives.get(container_id)
+        if life is None:
+            raise RuntimeFailure(f"failed to exec in container: container {container_id} is not running")
+        container = self._container(container_id)
+        record, stage = self._pods[container.pod_uid], self._stage(container)
+        try:
+            process = process_in(record, container_id, stage, is_terminal=is_terminal)
+            running = table.start(process, command)
+        except table.CannotStart as error:
+            why = f'failed to start exec "{self._new_id()}": {error}'
+            raise RuntimeFailure(f"failed to exec in container: {why}") from error
+        end = partial(self._exit_by_itself, container_id, 0)
+        session = Session(streams, self._clock, end, is_terminal=is_terminal)
+        code = await unless(life.ended, session.run(running))
+        if code is None and self._is_stopping:
+            raise RuntimeFailure("the kubelet is ending")
+        return KILLED if code is None else code
 
     def print_line(self, container_id: str, text: str) -> None:
         """Write a line of the container's output."""
@@ -217,6 +246,7 @@ class FakeRuntime:
         life = self._lives.pop(container_id, None)
         if life is None:
             return
+        life.ended.set()
         if life.exit_timer:
             life.exit_timer.cancel()
         for server in life.servers:

@@ -38,7 +38,9 @@ class SandboxConfig:
 
 @dataclass(frozen=True, slots=True)
 class ContainerConfig:
-    """What a container is made of. `ports` are the TCP ports it says it listens on."""
+    """What a container is made of. `ports` are the TCP ports it says it listens on; `environment` is in the
+    order of the pod's spec.
+    """
 
     name: str
     attempt: int
@@ -46,6 +48,7 @@ class ContainerConfig:
     command: Sequence[str] = ()
     args: Sequence[str] = ()
     ports: Sequence[int] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,23 @@ class Container:
 
 class RuntimeFailure(Exception):
     """The runtime could not do it; the kubelet says so in an event and tries again."""
+
+
+class Streams(Protocol):
+    """A client's end of a command: what it types and what it is shown."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Columns and rows of the client's terminal, as last told."""
+        ...
+
+    async def read(self) -> bytes:
+        """What was typed next; nothing at its end."""
+        ...
+
+    async def write(self, data: bytes) -> None: ...
+
+    async def write_error(self, data: bytes) -> None: ...
 
 
 class Runtime(Protocol):
@@ -140,6 +160,14 @@ class Runtime(Protocol):
     async def create_container(self, pod_uid: str, config: ContainerConfig) -> str: ...
 
     async def start_container(self, container_id: str) -> None: ...
+
+    async def exec(
+        self, container_id: str, command: Sequence[str], streams: Streams, *, is_terminal: bool
+    ) -> int:
+        """Run a command in a running container until it or the container ends; its exit code. RuntimeFailure
+        where it cannot start. CRI's Exec, with the streams themselves in place of a URL for them.
+        """
+        ...
 
     async def stop_container(self, container_id: str, grace_seconds: float) -> None:
         """Ask it to end (SIGTERM), and make it end when the grace is over (SIGKILL)."""

@@ -18,8 +18,11 @@ ANNOTATION = "kubelite/stage"
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One row of the image table. `page` names an HTTP page served on the container's ports (else
-    default_ports).
+    """One row of the image table.
+
+    page: names an HTTP page served on the container's ports (else default_ports).
+    command_line: of the container's own process, where the pod says none; only `ps` shows it.
+    has_programs: whether there is more in the image than that process, for `kubectl exec`.
     """
 
     name: str
@@ -32,6 +35,8 @@ class Stage:
     page: str | None = None
     default_ports: Sequence[int] = ()
     log: Sequence[str] = ()
+    command_line: str = "sh"
+    has_programs: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""The programs that a fake container pretends to have."""

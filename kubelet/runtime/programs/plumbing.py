@@ -1,0 +1,76 @@
+"""Core: a program whose streams the shell has led elsewhere: to a pipe, a file, the other stream, nowhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+from kubelet.runtime.programs.process import Interrupted, Read, Request, Running, Write
+
+
+@dataclass(slots=True)
+class Source:
+    """What a program reads in place of its standard input."""
+
+    data: bytes
+
+    def take(self, *, line: bool) -> bytes:
+        size = self.data.find(b"\n") + 1 if line else 0
+        size = size or len(self.data)
+        taken, self.data = self.data[:size], self.data[size:]
+        return taken
+
+
+@dataclass(slots=True)
+class Sink:
+    """Collects what is written."""
+
+    data: bytearray = field(default_factory=bytearray)
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """The program's own standard output, or its error stream."""
+
+    is_error: bool
+
+
+Target = Sink | Stream | None
+OUTPUT, ERRORS = Stream(is_error=False), Stream(is_error=True)
+
+
+@dataclass(slots=True)
+class Streams:
+    """Where a program's streams lead; None as a target is nowhere."""
+
+    source: Source | None = None
+    output: Target = OUTPUT
+    errors: Target = ERRORS
+
+
+def plumbed(running: Running, streams: Streams) -> Running:
+    """The same program behind those streams."""
+    step: Callable[[], Request] = partial(next, running)
+    while True:
+        try:
+            request = step()
+        except StopIteration as end:
+            return int(end.value)
+        reply = None
+        match request:
+            case Read(line) if streams.source is not None:
+                reply = streams.source.take(line=line)
+            case Write(data, is_error):
+                target = streams.errors if is_error else streams.output
+                if isinstance(target, Sink):
+                    target.data += data
+                elif target is not None:
+                    yield Write(data, target.is_error)
+            case _:
+                try:
+                    reply = yield request
+                except Interrupted as interrupted:
+                    step = partial(running.throw, interrupted)
+                    continue
+        step = partial(running.send, reply)
