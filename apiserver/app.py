@@ -18,7 +18,7 @@ from apiserver.filters.errors import translate
 from apiserver.filters.impersonation import impersonate
 from apiserver.filters.metrics import measure
 from apiserver.filters.resolve import resolve
-from apiserver.handlers.connect import Upgrade
+from apiserver.handlers.relay import Upgrade
 from apiserver.request import ApiRequest, Handler
 from apiserver.routes import dispatch
 from apiserver.server import Server

@@ -66,7 +66,9 @@ class HttpServer:
             log_config=None,
         )
         self._config.load()
-        logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+        errors = logging.getLogger("uvicorn.error")
+        errors.setLevel(logging.ERROR)
+        errors.addFilter(_is_news)
         self._state = ServerState()
         self._listeners: list[asyncio.Server] = []
 
@@ -90,6 +92,11 @@ class HttpServer:
                 task.cancel()
         for connection in list(self._state.connections):
             connection.transport.close()
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """A refused handshake is answered and no error, whatever uvicorn says afterwards."""
+    return "without completing handshake" not in record.getMessage()
 
 
 def bind(host: str, port: int, flag: str, *, shared: bool = False) -> socket.socket:

@@ -51,7 +51,9 @@ SUBRESOURCES: dict[tuple[str, str], dict[str, Handle]] = {
     ("pods", "binding"): {"create": bind.bind},
     ("pods", "eviction"): {"create": evict.evict},
     ("pods", "log"): {"get": pod_log.log},
-    ("pods", "portforward"): {"get": connect.port_forward},
+    ("pods", "exec"): {"get": connect.execute, "create": connect.execute},
+    ("pods", "attach"): {"get": connect.attach, "create": connect.attach},
+    ("pods", "portforward"): {"get": connect.port_forward, "create": connect.port_forward},
     ("serviceaccounts", "token"): {"create": token.create_token},
     ("namespaces", "finalize"): {"update": finalize.finalize},
 }

@@ -103,8 +103,8 @@ class KubeletServer(HealthServer):
         container, options = self._running(request), _stream_options(request)
 
         async def run(streams: RemoteCommand) -> int:
-            start = self._runtime.log_path(container.id).stat().st_size
-            async for lines in self._follow(container, start):
+            path = self._runtime.log_path(container.id)
+            async for lines in self._follow(container, path.stat().st_size if path.exists() else 0):
                 text = select(lines, LogOptions())
                 await streams.write(text.replace(b"\n", b"\r\n") if options.is_terminal else text)
             return 0

@@ -56,20 +56,20 @@ class RemoteCommand:
         running = asyncio.ensure_future(_outcome(run(self)))
         try:
             await asyncio.wait({listening, running}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            listening.cancel()
-            if not running.done():
-                running.cancel()
-            _, status = await asyncio.gather(listening, running, return_exceptions=True)
-        if isinstance(status, dict):
-            await self._end(status)
-
-    async def _end(self, status: dict[str, object]) -> None:
-        try:
-            await self._socket.send_bytes(channels.message(channels.STATUS, json.dumps(status).encode()))
-            await self._socket.close()
+            if running.done():
+                listening.cancel()
+                await asyncio.gather(listening, return_exceptions=True)
+                await self._end(running.result())
         except ConnectionError:
             log.debug("a client left before it heard how its command ended")
+        finally:
+            for each in (listening, running):
+                each.cancel()
+            await asyncio.gather(listening, running, return_exceptions=True)
+
+    async def _end(self, status: dict[str, object]) -> None:
+        await self._socket.send_bytes(channels.message(channels.STATUS, json.dumps(status).encode()))
+        await self._socket.close()
 
     async def _listen(self) -> None:
         """Take what the client sends, until it leaves."""

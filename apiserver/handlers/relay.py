@@ -1,0 +1,113 @@
+"""Shell: a client's WebSocket joined with one to a kubelet, message by message.
+
+The handshake is a GET like any other: it passes all filters and is answered here, with an Upgrade in place
+of a body.
+
+After: k8s staging/src/k8s.io/apimachinery/pkg/util/proxy/upgradeaware.go,
+staging/src/k8s.io/apiserver/pkg/util/proxy (streamtranslator.go, websocket.go)
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+import aiohttp
+from starlette.responses import Response
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from apiserver.http_protocol import OFFERED_PROTOCOLS
+from apiserver.request import ApiRequest
+from apiserver.server import Server
+from kube.api import errors
+
+MESSAGE_BYTES_MAX = 1 << 22
+NORMAL_CLOSURE, INTERNAL_ERROR = 1000, 1011
+
+Query = Sequence[tuple[str, str]]
+
+
+class Upgrade(Response):
+    """The answer that makes a connection a WebSocket: `relay` then has it to itself."""
+
+    def __init__(self, relay: Callable[[WebSocket], Awaitable[None]]) -> None:
+        super().__init__(status_code=101)
+        self.relay = relay
+
+
+def chosen_protocol(request: ApiRequest, served: Sequence[str]) -> str:
+    """The first served protocol that the client offers; StatusError 400 where it offers none of them."""
+    offered = request.headers.get(OFFERED_PROTOCOLS.decode(), "").replace(" ", "").split(",")
+    found = next((protocol for protocol in served if protocol in offered), None)
+    if found is None:
+        names = " or ".join(served)
+        raise errors.bad_request(f"unable to upgrade: only WebSockets with protocol {names} are served")
+    return found
+
+
+class KubeletRefusal(Exception):
+    """The kubelet answered, but not with a WebSocket; the text is its own."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+async def to_kubelet(
+    server: Server, url: str, query: Query, protocol: str
+) -> aiohttp.ClientWebSocketResponse:
+    """A WebSocket to a kubelet; KubeletRefusal, or StatusError 500 where nobody answers."""
+    kubelets = server.kubelets
+    try:
+        try:
+            return await kubelets.ws_connect(
+                url, params=query, protocols=[protocol], max_msg_size=MESSAGE_BYTES_MAX
+            )
+        except aiohttp.WSServerHandshakeError as error:
+            # Only its code can be seen of this answer; asked without a WebSocket the kubelet says why.
+            async with kubelets.get(url, params=query) as answer:
+                raise KubeletRefusal(error.status, (await answer.text()).strip()) from error
+    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        raise errors.internal(f'Get "{url}": {error}') from error
+
+
+async def join(client: WebSocket, upstream: aiohttp.ClientWebSocketResponse, last_words: bytes = b"") -> None:
+    """Copy messages both ways until either side leaves; `last_words` for one whose kubelet breaks off."""
+    up = asyncio.ensure_future(_up(client, upstream))
+    down = asyncio.ensure_future(_down(client, upstream))
+    try:
+        await asyncio.wait({up, down}, return_when=asyncio.FIRST_COMPLETED)
+        if down.done() and not up.done():
+            await _end(client, upstream, last_words)
+    finally:
+        for each in (up, down):
+            each.cancel()
+        await asyncio.gather(up, down, return_exceptions=True)
+        await upstream.close()
+
+
+async def _up(client: WebSocket, upstream: aiohttp.ClientWebSocketResponse) -> None:
+    """A message may be text as well: the Python clients send it so."""
+    try:
+        while (message := await client.receive())["type"] != "websocket.disconnect":
+            await upstream.send_bytes(message.get("bytes") or (message.get("text") or "").encode())
+    except ConnectionError:
+        return
+
+
+async def _down(client: WebSocket, upstream: aiohttp.ClientWebSocketResponse) -> None:
+    async for message in upstream:
+        if message.type is aiohttp.WSMsgType.BINARY:
+            await client.send_bytes(message.data)
+
+
+async def _end(client: WebSocket, upstream: aiohttp.ClientWebSocketResponse, last_words: bytes) -> None:
+    """Close as the kubelet did; where it broke off, never as if all had gone well."""
+    is_whole = upstream.close_code == NORMAL_CLOSURE
+    try:
+        if not is_whole and last_words:
+            await client.send_bytes(last_words)
+        await client.close(NORMAL_CLOSURE if is_whole or last_words else INTERNAL_ERROR)
+    except (WebSocketDisconnect, RuntimeError):
+        # The client left at the same time.
+        return
