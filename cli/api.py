@@ -11,10 +11,10 @@ connection is asked; a write is never sent twice.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.client import HTTPException, HTTPResponse, HTTPSConnection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
 from cli.errors import CliError
@@ -22,6 +22,9 @@ from kube.api.errors import StatusError
 from kube.api.meta import Object
 from kube.api.resources import Resource
 from kube.client.config import ClientConfig
+
+if TYPE_CHECKING:
+    from cli.websocket import WebSocket
 
 CONNECT_SECONDS = 3.0
 REQUEST_SECONDS = 60.0
@@ -87,6 +90,24 @@ class Api:
         """The lines of an answer as they come, for as long as they come."""
         with self._open("GET", path, None, accept, JSON, parameters, endless=True) as response:
             yield from response
+
+    def websocket(self, path: str, query: Sequence[tuple[str, str]], protocols: Sequence[str]) -> WebSocket:
+        """A WebSocket to the first server that accepts a connection."""
+        # Here, because no other request needs them.
+        from cli.websocket import BrokenOff, Refused, WebSocket
+
+        connection, prefix = self._connect()
+        connection.sock.settimeout(REQUEST_SECONDS)
+        headers = {"Authorization": f"Bearer {self._config.token}"} if self._config.token else {}
+        url = f"wss://{connection.host}:{connection.port}{prefix}{path}?{urlencode(query)}"
+        try:
+            return WebSocket.open(connection.sock, url, protocols, headers)
+        except Refused as refused:
+            connection.close()
+            raise _refusal(refused.code, refused.content) from refused
+        except BrokenOff as error:
+            connection.close()
+            raise CliError(f"the answer to GET {path} broke off: {error}") from error
 
     @contextmanager
     def _open(

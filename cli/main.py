@@ -21,6 +21,7 @@ COMMANDS = {
     "describe": "Tell all about objects, with their events",
     "edit": "Change an object in an editor",
     "events": "List what happened",
+    "exec": "Run a command in a container",
     "expose": "Make a Service for a workload, a pod or another Service",
     "get": "Show objects",
     "label": "Set and remove labels",

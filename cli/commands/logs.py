@@ -6,16 +6,11 @@ import sys
 
 import click
 
-from cli import targets
-from cli.errors import CliError
+from cli import pods
 from cli.output import qualified_name
-from cli.session import Session, namespace_option, session
+from cli.session import namespace_option, session
 from kube.api import meta
-from kube.api.labels import Selector
-from kube.api.meta import Object
 from kube.api.resources import PODS
-
-DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
 
 
 @click.command("logs")
@@ -41,45 +36,16 @@ def command(
 ) -> None:
     """Print a container's log: `kl logs nginx`, `kl logs -f deploy/nginx -c web`."""
     at = session(context, namespace)
-    pod = _pod(at, word)
+    found = sorted(pods.pods_of(at, word), key=pods.by_age)
+    pod = found[0]
+    if len(found) > 1:
+        click.echo(f"Found {len(found)} pods, using {qualified_name(PODS, meta.name(pod))}", err=True)
     flags = {"follow": follow, "previous": previous, "timestamps": timestamps}
     parameters = {name: "true" for name, given in flags.items() if given}
     if tail >= 0:
         parameters["tailLines"] = str(tail)
-    parameters["container"] = container or container_word or _default_container(pod)
+    parameters["container"] = container or container_word or pods.chosen_container(pod)
     path = PODS.path(meta.namespace(pod), meta.name(pod), "log")
     for line in at.api.lines(path, "*/*", **parameters):
         sys.stdout.buffer.write(line)
         sys.stdout.buffer.flush()
-
-
-def _pod(at: Session, word: str) -> Object:
-    """The pod of that name, or one of those behind an object."""
-    resource, name = targets.named([word if "/" in word else f"pods/{word}"])[0]
-    o = at.api.get(resource, at.namespace_of(resource), name)
-    if resource is PODS:
-        return o
-    selector = meta.get(o, "spec", "selector")
-    if not selector:
-        raise CliError(f"cannot get the logs of {qualified_name(resource, name)}: it selects no pods")
-    has_terms = {"matchLabels", "matchExpressions"} & set(selector)
-    labels = Selector.from_label_selector(selector) if has_terms else Selector.from_set(selector)
-    pods = at.api.list(PODS, at.namespace, str(labels))["items"]
-    if not pods:
-        raise CliError(f"no pods behind {qualified_name(resource, name)}")
-    # As kubectl: a running one before one that waits, the oldest of them first.
-    pods.sort(key=lambda pod: (meta.get(pod, "status", "phase") != "Running", meta.creation_time(pod)))
-    if len(pods) > 1:
-        click.echo(f"Found {len(pods)} pods, using {qualified_name(PODS, meta.name(pods[0]))}", err=True)
-    found: Object = pods[0]
-    return found
-
-
-def _default_container(pod: Object) -> str:
-    names = [each["name"] for each in pod["spec"]["containers"]]
-    chosen = meta.annotations(pod).get(DEFAULT_CONTAINER)
-    if chosen in names:
-        return str(chosen)
-    if len(names) > 1:
-        click.echo(f'Defaulted container "{names[0]}" out of: {", ".join(names)}', err=True)
-    return str(names[0])
