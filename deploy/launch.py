@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import shutil
 import socket
@@ -21,7 +22,7 @@ from pathlib import Path
 import setproctitle
 import yaml
 
-from deploy import claims, control, kubeconfig, pki, state
+from deploy import claims, control, kubeconfig, nursery_client, pki, state
 from deploy.errors import LaunchError
 from deploy.layout import PORT_BASE_DEFAULT, PORT_SPAN, Layout, run_dir
 from deploy.processes import Process, processes
@@ -149,17 +150,22 @@ async def wait_or_stop(plan: Plan, say: Say) -> None:
 
 def fork_supervisor(plan: Plan, clock: Clock) -> None:
     """Leave the supervisor running in a session of its own, with the claims; no event loop may run yet."""
+    # What stands in memory now is shared by all that are forked, as long as no collection writes to it.
+    gc.collect()
+    gc.freeze()
+    forked = nursery_client.fork(plan.layout, (plan.lock, plan.listener.fileno()))
     if os.fork() == 0:
         try:
             os.setsid()
             _redirect(plan.layout.log("supervisor"))
             setproctitle.setproctitle(f"kubelite supervisor {plan.layout.data_dir}")
             logs.configure("supervisor")
-            run(Supervisor(plan.layout, plan.processes, plan.listener, plan.claim, clock).run)
+            run(Supervisor(plan.layout, plan.processes, plan.listener, plan.claim, clock, forked).run)
         finally:
             os._exit(0)
     os.close(plan.lock)
     plan.listener.close()
+    forked.socket.close()
     if plan.claim is not None:
         plan.claim.close()
 

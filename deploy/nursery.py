@@ -12,6 +12,10 @@ It speaks JSON lines over the socket it was started with (its standard input):
     <- {"ended": "etcd-0", "pid": 4711, "code": 0}          below zero: the signal that ended it
     -> {"endChildren": true}
 
+The first nursery of a cluster is forked by the launcher itself, whose modules are the components' modules for
+a good part: so the supervisor, the nursery and everything it forks share them, and it need not import them
+again. One that takes the place of a lost nursery is a program of its own.
+
 At the end of the socket the nursery ends. Its children go on (init takes them, a later supervisor adopts
 them), unless it was told to end them then.
 
@@ -32,6 +36,7 @@ import signal
 import socket
 import sys
 import traceback
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -157,20 +162,42 @@ def _redirect(log: Path) -> None:
     os.close(out)
 
 
+def fork(title: str, log: Path, foreign: Iterable[int]) -> tuple[int, socket.socket]:
+    """A nursery forked from this process, which may have neither threads nor a loop: its pid, and its socket.
+
+    It closes the descriptors in `foreign`, and keeps what else is open.
+    """
+    ours, theirs = socket.socketpair()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.setsid()
+            for descriptor in (ours.fileno(), *foreign):
+                os.close(descriptor)
+            _redirect(log)
+            _serve(title, theirs)
+        finally:
+            os._exit(0)
+    theirs.close()
+    return pid, ours
+
+
 def main() -> None:
     """Serve; started by the supervisor with the socket as standard input."""
-    setproctitle.setproctitle(sys.argv[1])
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     # The descriptor moves away from 0, which the children need for /dev/null.
     supervisor = socket.socket(fileno=os.dup(0))
-    _redirect_input()
-    Nursery(supervisor).serve()
-
-
-def _redirect_input() -> None:
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
+    _serve(sys.argv[1], supervisor)
+
+
+def _serve(title: str, supervisor: socket.socket) -> None:
+    setproctitle.setproctitle(title)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Read when a component imports numpy or the like: its threads would be copied by no fork.
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    Nursery(supervisor).serve()
 
 
 if __name__ == "__main__":

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import socket
 import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
+from deploy import nursery
+from deploy.ending import wait_ended
 from deploy.identity import Identity, identity_of
 from deploy.layout import Layout
 from deploy.processes import Process
@@ -25,11 +28,28 @@ class NurseryLost(Exception):
     """The nursery ended while it was being asked."""
 
 
-class NurseryClient:
-    """One nursery at a time; a lost one is replaced at the next start."""
+@dataclass(frozen=True, slots=True)
+class Forked:
+    """A nursery that stands already, and the socket to speak with it."""
 
-    def __init__(self, layout: Layout, claim: socket.socket | None, *, end_children: bool) -> None:
-        self._layout, self._claim, self._end_children = layout, claim, end_children
+    identity: Identity
+    socket: socket.socket
+
+
+def fork(layout: Layout, foreign: Iterable[int]) -> Forked:
+    """Fork the first nursery, without the descriptors in `foreign`; no event loop may run yet."""
+    pid, link = nursery.fork(_title("nursery", layout), layout.log("nursery"), foreign)
+    return Forked(identity_of(pid) or Identity(pid, 0), link)
+
+
+class NurseryClient:
+    """One nursery at a time, `forked` at first if given; a lost one is replaced at the next start."""
+
+    def __init__(
+        self, layout: Layout, claim: socket.socket | None, forked: Forked | None, *, end_children: bool
+    ) -> None:
+        self._layout, self._claim, self._forked = layout, claim, forked
+        self._end_children = end_children
         self._link: _Link | None = None
         self._starting = asyncio.Lock()
 
@@ -41,7 +61,8 @@ class NurseryClient:
         """Fork a component; the future is its exit code, or None if the nursery is lost before it knows."""
         async with self._starting:
             if self._link is None or self._link.is_lost:
-                self._link = await self._start_nursery()
+                self._link = await self._link_to(self._forked or await self._start_nursery())
+                self._forked = None
             return await self._link.start(_request(process, self._layout))
 
     async def stop(self) -> None:
@@ -50,7 +71,7 @@ class NurseryClient:
             self._link.say(END_CHILDREN)
             await self._link.close()
 
-    async def _start_nursery(self) -> _Link:
+    async def _start_nursery(self) -> Forked:
         ours, theirs = socket.socketpair()
         log = self._layout.log("nursery")
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -61,13 +82,15 @@ class NurseryClient:
                 stdin=theirs.fileno(),
                 stdout=out,
                 stderr=out,
-                env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
                 # The nursery and all its children hold the cluster's number.
                 pass_fds=[self._claim.fileno()] if self._claim else [],
                 start_new_session=True,
             )
-        reader, writer = await asyncio.open_unix_connection(sock=ours)
-        link = _Link(child, reader, writer)
+        return Forked(identity_of(child.pid) or Identity(child.pid, 0), ours)
+
+    async def _link_to(self, forked: Forked) -> _Link:
+        reader, writer = await asyncio.open_unix_connection(sock=forked.socket)
+        link = _Link(forked.identity, reader, writer)
         if self._end_children:
             link.say(END_CHILDREN)
         return link
@@ -77,10 +100,10 @@ class _Link:
     """The connection to one living nursery."""
 
     def __init__(
-        self, child: asyncio.subprocess.Process, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self, identity: Identity, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        self.identity = identity_of(child.pid)
-        self._child, self._reader, self._writer = child, reader, writer
+        self.identity = identity
+        self._reader, self._writer = reader, writer
         self._started: asyncio.Future[tuple[int, ExitCode]] | None = None
         self._codes: dict[int, ExitCode] = {}
         self._reading = asyncio.create_task(self._read())
@@ -103,7 +126,7 @@ class _Link:
 
     async def close(self) -> None:
         self._writer.close()
-        await self._child.wait()
+        await wait_ended(self.identity)
         with contextlib.suppress(ConnectionError):
             await self._writer.wait_closed()
         await self._reading
@@ -124,7 +147,7 @@ class _Link:
         if self._started is not None and not self._started.done():
             self._started.set_exception(NurseryLost("the nursery ended"))
         self._writer.close()
-        await self._child.wait()
+        await wait_ended(self.identity)
 
     async def _read_line(self) -> bytes:
         try:

@@ -23,7 +23,7 @@ from deploy.component import Component
 from deploy.ending import end, wait_ended
 from deploy.identity import identity_of
 from deploy.layout import Layout
-from deploy.nursery_client import ExitCode, NurseryClient, NurseryLost
+from deploy.nursery_client import ExitCode, Forked, NurseryClient, NurseryLost
 from deploy.processes import Process
 from kube.base.clock import Clock
 from kube.base.logs import logger
@@ -41,12 +41,13 @@ class Supervisor:
         listener: socket.socket,
         claim: socket.socket | None,
         clock: Clock,
+        forked: Forked | None = None,
         *,
         end_children: bool = False,
     ) -> None:
         self._layout, self._listener, self._claim, self._clock = layout, listener, claim, clock
         self._components = [Component(process) for process in processes]
-        self._nursery = NurseryClient(layout, claim, end_children=end_children)
+        self._nursery = NurseryClient(layout, claim, forked, end_children=end_children)
         self._stop = asyncio.Event()
 
     def stop(self) -> None:
