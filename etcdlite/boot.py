@@ -14,12 +14,11 @@ from __future__ import annotations
 
 import fcntl
 import os
+import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-
-import grpc
 
 from etcdlite import members as membership
 from etcdlite import wal as wal_files
@@ -79,9 +78,7 @@ def lock_folder(folder: Path) -> int:
     return descriptor
 
 
-async def open_node(
-    settings: Settings, random: Random, peer_credentials: grpc.ChannelCredentials | None
-) -> Node:
+async def open_node(settings: Settings, random: Random, peer_tls: ssl.SSLContext | None) -> Node:
     """Open, found or join."""
     path = settings.data_dir / "db"
     if not wal_files.exists(settings.data_dir / "wal"):
@@ -92,11 +89,11 @@ async def open_node(
     elif settings.is_new_cluster:
         identity, wal, storage = await _found(settings, backend)
     else:
-        identity, wal, storage = await _join(settings, backend, peer_credentials)
+        identity, wal, storage = await _join(settings, backend, peer_tls)
     store, lessor, members = Store(backend), Lessor(backend), Members(backend)
     applier = Applier(backend, store, lessor)
     files = Snapshots(backend, settings.data_dir / "snapshots")
-    transport = Transport(identity, peer_credentials, files)
+    transport = Transport(identity, peer_tls, files)
     config = Config(
         id=identity.member_id,
         election_ticks=round(settings.limits.election_seconds / TICK_SECONDS),
@@ -157,12 +154,12 @@ async def _found(settings: Settings, backend: LmdbBackend) -> tuple[Identity, Wa
 
 
 async def _join(
-    settings: Settings, backend: LmdbBackend, credentials: grpc.ChannelCredentials | None
+    settings: Settings, backend: LmdbBackend, peer_tls: ssl.SSLContext | None
 ) -> tuple[Identity, Wal, MemoryStorage]:
     """Begin as a member the cluster has added: with nothing but the others' addresses; the rest is sent."""
     own_urls = set(settings.initial_cluster.get(settings.name, ()))
     others = [url for urls in settings.initial_cluster.values() for url in urls if url not in own_urls]
-    answers = [await ask_members(url, credentials) for url in others]
+    answers = [await ask_members(url, peer_tls) for url in others]
     answer = next((answer for answer in answers if answer is not None), None)
     if answer is None:
         raise StartupError(f"--initial-cluster: none of {', '.join(others)} says who belongs to the cluster")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 from etcdlite.commands import Command, LeaseRevokeRequest, Result
 from etcdlite.errors import Refusal, StoreError
@@ -73,12 +73,12 @@ class Leasing:
 
     async def renew(self, lease_id: int) -> int:
         """Renew a lease; its ttl, 0 if there is none."""
-        return int(await self._at_leader(self.renew_here, "LeaseRenew", "ttl", lease_id))
+        return int(await self._at_leader(self.renew_here, lease_id, renew=True))
 
     async def remaining(self, lease_id: int) -> float | None:
         """How long a lease has, as the leader counts; None: there is none."""
-        seconds = await self._at_leader(self.remaining_here, "LeaseRemaining", "seconds", lease_id)
-        return None if seconds < 0 else float(seconds)
+        seconds = await self._at_leader(self.remaining_here, lease_id, renew=False)
+        return None if seconds < 0 else seconds
 
     def renew_here(self, lease_id: int) -> int | None:
         """The same, None if this member does not lead."""
@@ -92,7 +92,7 @@ class Leasing:
         remaining = self._member.lessor.remaining(lease_id, self._member.now())
         return GONE if remaining is None else max(remaining, 0.0)
 
-    async def _at_leader(self, here: Callable[[int], Any], method: str, field: str, lease_id: int) -> Any:
+    async def _at_leader(self, here: Callable[[int], float | None], lease_id: int, *, renew: bool) -> float:
         """Ask this member if it leads, else the one that does, until someone answers."""
         member = self._member
         deadline = member.now() + self._request_seconds
@@ -101,8 +101,8 @@ class Leasing:
             if answer is not None:
                 return answer
             if await member.waits.leader(deadline - member.now()) and not member.is_leader:
-                answer = await member.transport.ask_lease(member.waits.leader_id, method, lease_id)
+                answer = await member.transport.ask_lease(member.waits.leader_id, lease_id, renew=renew)
                 if answer is not None:
-                    return getattr(answer, field)
+                    return answer
                 await asyncio.sleep(RETRY_SECONDS)  # it is gone, or no longer leads
         raise StoreError(Refusal.TIMEOUT)

@@ -28,7 +28,8 @@ from etcdlite.boot import Settings, lock_folder, open_node
 from etcdlite.errors import StartupError
 from etcdlite.limits import Limits
 from etcdlite.node import Node
-from etcdlite.pb import faults_pb2_grpc, health_pb2_grpc, peer_pb2_grpc, rpc_pb2_grpc
+from etcdlite.pb import faults_pb2_grpc, health_pb2_grpc, rpc_pb2_grpc
+from etcdlite.peer_server import PeerServer
 from etcdlite.server.cluster import ClusterServicer
 from etcdlite.server.faults import FaultsServicer
 from etcdlite.server.health import HealthServicer
@@ -38,7 +39,6 @@ from etcdlite.server.maintenance import MaintenanceServicer
 from etcdlite.server.metrics import MetricsServer
 from etcdlite.server.watch import WatchServicer
 from etcdlite.sockets import SERVER_OPTIONS, Tls, bind, claim
-from etcdlite.transport import PeerService
 
 GRACE_SECONDS = 0.3
 
@@ -159,15 +159,12 @@ async def _serve(settings: Settings, addresses: Addresses, client_tls: Tls, peer
     addresses.claim(client_tls, peer_tls)
     random = Random(os.urandom(16))
     try:
-        node = await open_node(settings, random, peer_tls.channel_credentials())
+        node = await open_node(settings, random, peer_tls.client_context())
     except (OSError, lmdb.Error) as error:
         raise StartupError(f"--data-dir {settings.data_dir}: {error}") from error
-    peer_server = grpc.aio.server(options=SERVER_OPTIONS)
     client_server = grpc.aio.server(options=SERVER_OPTIONS)
+    peer_server = PeerServer(node.transport, node, node.leasing, node.members)
     metrics = MetricsServer(node)
-    peer_pb2_grpc.add_PeerServicer_to_server(
-        PeerService(node.transport, node, node.leasing, node.members), peer_server
-    )
     rpc_pb2_grpc.add_KVServicer_to_server(KvServicer(node), client_server)
     rpc_pb2_grpc.add_WatchServicer_to_server(WatchServicer(node), client_server)
     rpc_pb2_grpc.add_LeaseServicer_to_server(LeaseServicer(node, random), client_server)
@@ -177,19 +174,18 @@ async def _serve(settings: Settings, addresses: Addresses, client_tls: Tls, peer
     if settings.allows_faults:
         faults_pb2_grpc.add_FaultsServicer_to_server(FaultsServicer(node), client_server)
     for url in addresses.peer:
-        bind("--listen-peer-urls", peer_server, url, peer_tls)
+        await peer_server.listen(url, peer_tls.context())
     for url in addresses.client:
         bind("--listen-client-urls", client_server, url, client_tls)
     for url in addresses.metrics:
         await metrics.listen(url, client_tls.context())
-    await peer_server.start()
     await client_server.start()
-    await _run(node, settings.name, addresses, (client_server, peer_server), metrics)
+    await _run(node, settings.name, addresses, client_server, peer_server, metrics)
     os.close(lock)
 
 
 async def _run(
-    node: Node, name: str, addresses: Addresses, servers: Sequence[Any], metrics: MetricsServer
+    node: Node, name: str, addresses: Addresses, server: Any, peer_server: PeerServer, metrics: MetricsServer
 ) -> None:
     """Until SIGTERM or SIGINT, or the member's removal; a failing disk ends it too."""
     stop = node.removed
@@ -206,13 +202,13 @@ async def _run(
             log.info("stopping")
             await node.stop()
             await metrics.close()
-            for server in servers:
-                await server.stop(GRACE_SECONDS)
+            await server.stop(GRACE_SECONDS)
+            await peer_server.close()
             for task in running:
                 task.cancel()
     except* (OSError, lmdb.Error) as errors:
-        for server in servers:
-            await server.stop(None)
+        await server.stop(None)
+        await peer_server.close()
         raise StartupError(f"the disk failed: {_first(errors)}") from errors
     await node.close()
 

@@ -50,28 +50,35 @@ class Tls:
         ca = _read(self.ca) if self.ca else None
         return grpc.ssl_server_credentials([pair], ca, self.require_client)
 
-    def channel_credentials(self) -> grpc.ChannelCredentials | None:
-        if not self.is_on:
-            return None
-        return grpc.ssl_channel_credentials(
-            _read(self.ca) if self.ca else None, _read(self.key), _read(self.cert)
-        )
-
     def context(self) -> ssl.SSLContext | None:
         """The same for the sockets that are not gRPC's."""
         if not self.is_on:
             return None
+        context = self._loaded(ssl.PROTOCOL_TLS_SERVER)
+        if self.ca:
+            context.verify_mode = ssl.CERT_REQUIRED if self.require_client else ssl.CERT_OPTIONAL
+        return context
+
+    def client_context(self) -> ssl.SSLContext | None:
+        """How this side calls others of its kind."""
+        if not self.is_on:
+            return None
+        context = self._loaded(ssl.PROTOCOL_TLS_CLIENT)
+        if not self.ca:
+            context.load_default_certs()
+        return context
+
+    def _loaded(self, protocol: int) -> ssl.SSLContext:
+        """A context with the pair shown and the authority trusted."""
         for path in filter(None, (self.cert, self.key, self.ca)):
             _read(path)  # ssl does not say which file it missed
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context = ssl.SSLContext(protocol)
         try:
             context.load_cert_chain(self.cert, self.key)
             if self.ca:
                 context.load_verify_locations(self.ca)
         except ssl.SSLError as error:
             raise StartupError(f"{self.cert}, {self.key}, {self.ca}: {error}") from error
-        if self.ca:
-            context.verify_mode = ssl.CERT_REQUIRED if self.require_client else ssl.CERT_OPTIONAL
         return context
 
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-import grpc
-import grpc.aio
 import pytest
 
 from etcdlite.apply import APPLIED, POSITION
+from etcdlite.frames import ConnectionEnded, connect
 from etcdlite.members import Members
 from etcdlite.mvcc.backend import KEY, META, MemoryBackend
-from etcdlite.pb import peer_pb2, peer_pb2_grpc, rpc_pb2
+from etcdlite.pb import peer_pb2, rpc_pb2
+from etcdlite.peer_server import PeerServer
 from etcdlite.raft.messages import Entry, Message, MessageType, Snapshot, SnapshotMetadata
 from etcdlite.snapshots import Snapshots, read_rows
-from etcdlite.transport import REMOVED, Identity, PeerService, Transport, ask_members
+from etcdlite.transport import REMOVED, Identity, Transport, ask_members
 from tests.support.wait import until_async
 
 CLUSTER, ME, OTHER = 7, 1, 2
@@ -32,10 +32,7 @@ class Node:
             self.members.put(rpc_pb2.Member(ID=founder, peerURLs=[f"http://member-{founder}"]))
         self.transport = Transport(Identity(CLUSTER, member_id), None, Snapshots(self.backend, folder))
         self.transport.receiver = self
-        self.server = grpc.aio.server()
-        service = PeerService(self.transport, self, self, self.members)
-        peer_pb2_grpc.add_PeerServicer_to_server(service, self.server)
-        self.port = self.server.add_insecure_port("127.0.0.1:0")
+        self.port = 0
         self.received: list[Message] = []
         self.closed: list[int] = []
         self.unreachable: list[int] = []
@@ -43,6 +40,10 @@ class Node:
         self.rows: dict[tuple[str, bytes], bytes] = {}
         self.is_removed = False
         self.ttl: int | None = None
+
+    async def listen(self) -> None:
+        self.server = PeerServer(self.transport, self, self, self.members)
+        self.port = await self.server.listen(f"http://127.0.0.1:{self.port}", None)
 
     @property
     def url(self) -> str:
@@ -80,13 +81,13 @@ async def pair(tmp_path):
     for member_id in (ME, OTHER):
         node = Node(member_id, tmp_path / str(member_id))
         nodes.append(node)
-        await node.server.start()
+        await node.listen()
     me, other = nodes
     me.transport.set_members({ME: me.url, OTHER: other.url})
     yield me, other
     for node in nodes:
         await node.transport.close()
-        await node.server.stop(0)
+        await node.server.close()
 
 
 def append(index: int) -> Message:
@@ -120,7 +121,7 @@ async def test_the_end_of_a_stream_is_told(pair):
 
 async def test_a_proposal_outlives_a_member_that_is_not_there_yet(pair):
     me, other = pair
-    await other.server.stop(0)
+    await other.server.close()
     await until_async("the loss", lambda: not me.transport.is_connected(OTHER))
     me.unreachable.clear()
     me.transport.send([
@@ -128,25 +129,64 @@ async def test_a_proposal_outlives_a_member_that_is_not_there_yet(pair):
         Message(MessageType.PROP, to=OTHER, from_=ME, term=3, entries=(Entry(0, 0, data=b"x"),)),
     ])  # fmt: skip
     await until_async("another attempt", lambda: me.unreachable)
-    other.server = grpc.aio.server()
-    service = PeerService(other.transport, other, other, other.members)
-    peer_pb2_grpc.add_PeerServicer_to_server(service, other.server)
-    other.server.add_insecure_port(f"127.0.0.1:{other.port}")
-    await other.server.start()
+    await other.listen()
     await until_async("the proposal", lambda: other.received)
     assert [message.type for message in other.received] == [MessageType.PROP]
 
 
 async def test_strangers_are_refused(pair):
     me, _ = pair
-    async with grpc.aio.insecure_channel(me.url.removeprefix("http://")) as channel:
-        stub = peer_pb2_grpc.PeerStub(channel)
-        for identity, to, why in (
-            (Identity(8, OTHER), ME, "cluster ID mismatch"),
-            (Identity(CLUSTER, OTHER), 5, "member ID mismatch"),
-        ):
-            with pytest.raises(grpc.aio.AioRpcError, match=why):
-                await stub.LeaseRenew(peer_pb2.LeaseQuestion(id=1), metadata=identity.metadata(to))
+    for identity, to, why in (
+        (Identity(8, OTHER), ME, "cluster ID mismatch"),
+        (Identity(CLUSTER, OTHER), 5, "member ID mismatch"),
+    ):
+        frames = await connect(me.url, None)
+        frames.send(identity.hello(to))
+        assert (await frames.receive()).refusal == why
+        with pytest.raises(ConnectionEnded):
+            await frames.receive()
+        frames.close()
+
+
+@pytest.mark.parametrize("junk", [b"GET / HTTP/1.1\r\n\r\n", b"\xff\xff\xff\xff", b"\0\0\0\2\xff\xff", b"\0"])
+async def test_what_is_no_frame_ends_the_connection(pair, junk):
+    me, other = pair
+    reader, writer = await asyncio.open_connection("127.0.0.1", me.port)
+    writer.write(junk)
+    writer.write_eof()
+    assert await reader.read() == b""
+    writer.close()
+    me.transport.send([append(2)])
+    await until_async("the message", lambda: other.received)
+
+
+async def test_a_connection_stays_up_while_pings_are_answered(pair, monkeypatch):
+    monkeypatch.setattr("etcdlite.transport.PING_SECONDS", 0.01)
+    me, other = pair
+    me.transport.send([append(2)])
+    await until_async("the message", lambda: other.received)
+    frames = await connect(me.url, None)
+    frames.send(Identity(CLUSTER, OTHER).hello(ME))
+    for _ in range(3):
+        frames.send(peer_pb2.Frame(ping=peer_pb2.Ping()))
+        assert (await frames.receive()).HasField("ping")
+    frames.close()
+    assert me.transport.is_connected(OTHER)
+    assert other.closed == []
+
+
+async def test_a_member_that_answers_no_ping_counts_as_gone(tmp_path, monkeypatch):
+    monkeypatch.setattr("etcdlite.transport.PING_SECONDS", 0.01)
+    me = Node(ME, tmp_path)
+    callers: list[asyncio.StreamWriter] = []
+    silent = await asyncio.start_server(lambda _, writer: callers.append(writer), "127.0.0.1", 0)
+    port = silent.sockets[0].getsockname()[1]
+    me.transport.set_members({OTHER: f"http://127.0.0.1:{port}"})
+    await until_async("the loss", lambda: me.unreachable)
+    await me.transport.close()
+    silent.close()
+    for caller in callers:
+        caller.close()
 
 
 async def test_a_removed_member_is_told(pair):
@@ -177,7 +217,7 @@ async def test_a_snapshot_travels_with_the_position_of_its_rows(pair):
 
 async def test_a_snapshot_that_cannot_be_sent_is_told(pair):
     me, other = pair
-    await other.server.stop(0)
+    await other.server.close()
     me.backend.put(META, APPLIED, POSITION.pack(9, 4))
     asked = Snapshot(SnapshotMetadata(5, 3, me.members.conf_state))
     me.transport.send([Message(MessageType.SNAP, to=OTHER, from_=ME, term=4, snapshot=asked)])
@@ -186,11 +226,22 @@ async def test_a_snapshot_that_cannot_be_sent_is_told(pair):
 
 async def test_questions_about_leases_go_to_the_leader(pair):
     me, other = pair
-    assert await me.transport.ask_lease(OTHER, "LeaseRenew", 1) is None
+    other.transport.set_members({ME: me.url, OTHER: other.url})
+    await until_async(
+        "both ways", lambda: me.transport.is_connected(OTHER) and other.transport.is_connected(ME)
+    )
+    assert await me.transport.ask_lease(OTHER, 1, renew=True) is None
     other.ttl = 60
-    assert (await me.transport.ask_lease(OTHER, "LeaseRenew", 1)).ttl == 60
-    assert (await me.transport.ask_lease(OTHER, "LeaseRemaining", 1)).seconds == 59.5
-    assert await me.transport.ask_lease(99, "LeaseRenew", 1) is None
+    assert await me.transport.ask_lease(OTHER, 1, renew=True) == 60
+    assert await me.transport.ask_lease(OTHER, 1, renew=False) == 59.5
+    other.ttl = 0
+    assert await me.transport.ask_lease(OTHER, 1, renew=True) == 0
+
+
+async def test_questions_to_a_member_that_is_not_there_have_no_answer(pair, monkeypatch):
+    monkeypatch.setattr("etcdlite.transport.ASK_SECONDS", 0.01)
+    me, _ = pair
+    assert await me.transport.ask_lease(99, 1, renew=True) is None
 
 
 async def test_a_newcomer_asks_who_is_there(pair):
@@ -198,11 +249,11 @@ async def test_a_newcomer_asks_who_is_there(pair):
     answer = await ask_members(me.url, None)
     assert answer.cluster_id == CLUSTER
     assert {member.ID for member in answer.members} == {ME, OTHER}
-    await me.server.stop(0)
+    await me.server.close()
     assert await asyncio.wait_for(ask_members(me.url, None), 30) is None
 
 
-async def test_a_cut_link_is_silent_in_both_directions(pair):
+async def test_a_cut_link_is_silent_in_both_directions(pair, monkeypatch):
     me, other = pair
     me.transport.send([append(2)])
     await until_async("the first message", lambda: len(other.received) == 1)
@@ -211,7 +262,8 @@ async def test_a_cut_link_is_silent_in_both_directions(pair):
     other.transport.set_members({ME: me.url, OTHER: other.url})
     other.transport.send([Message(MessageType.HEARTBEAT_RESP, to=ME, from_=OTHER)])
     assert not me.transport.is_connected(OTHER)
-    assert await other.transport.ask_lease(ME, "LeaseRenew", 5) is None
+    monkeypatch.setattr("etcdlite.transport.ASK_SECONDS", 0.01)
+    assert await other.transport.ask_lease(ME, 5, renew=True) is None
     me.transport.links.heal([])
     me.transport.send([append(4)])
     other.transport.send([Message(MessageType.HEARTBEAT, to=ME, from_=OTHER)])
