@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidStatus
 from websockets.frames import Frame, Opcode
+from websockets.protocol import State
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
@@ -89,9 +90,10 @@ class WebSocket:
         return bool(self._early) or self._socket.pending() > 0
 
     def send(self, message: bytes) -> None:
-        """Send a message as soon as it can go."""
-        self._codec.send_binary(message)
-        self.flush()
+        """Send a message as soon as it can go; nobody reads one after the end."""
+        if self._codec.state is State.OPEN:
+            self._codec.send_binary(message)
+            self.flush()
 
     def flush(self) -> None:
         """Send of what waits as much as the other side takes."""

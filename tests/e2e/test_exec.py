@@ -6,6 +6,7 @@ import fcntl
 import os
 import pty
 import re
+import selectors
 import shlex
 import signal
 import struct
@@ -224,6 +225,20 @@ print(shell.returncode)
 def test_the_python_client_runs_commands(cluster: Cluster, pods: str) -> None:
     said = cluster.run(sys.executable, "-c", PYTHON_CLIENT, pods).stdout
     assert said == "['err', 'out']\nweb\n9\n"
+
+
+def test_attach_shows_what_a_container_writes_until_its_end(cluster: Cluster, pods: str) -> None:
+    words = ["kubectl", "attach", "web", "-n", pods]
+    with subprocess.Popen(words, env=cluster.env, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        readable = selectors.DefaultSelector()
+        readable.register(process.stdout, selectors.EVENT_READ)
+        ask = "web -- curl -s localhost"
+        until("it shows a request", lambda: outcome(cluster, "kubectl", pods, ask) and readable.select(0))
+        assert '"GET / HTTP/1.0" 200' in process.stdout.readline()
+        cluster.kubectl("delete", "pod", "web", "-n", pods)
+        process.communicate(timeout=COMMAND_SECONDS)
+    assert process.returncode == 0
 
 
 def test_a_container_is_restarted_after_a_kill_from_within(cluster: Cluster, pods: str) -> None:
