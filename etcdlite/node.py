@@ -256,7 +256,8 @@ class Node:
             loop.call_at(due, resolve, future)
             await future
             self.raft.tick()
-            self._wake.set()
+            if self.raft.has_ready():
+                self._wake.set()
 
     async def _ready_loop(self) -> None:
         while True:

@@ -57,7 +57,11 @@ def leader_stream_closed(state: State, member_id: int) -> None:
 
 
 def _handle_append(state: State, message: Message) -> None:
-    """AppendEntries receiver: accept what follows an entry both logs hold, else hint where to look."""
+    """AppendEntries receiver: accept what follows an entry both logs hold, else hint where to look.
+
+    What only tells a new commit index is not answered: the leader would learn nothing, and one message in
+    four would be such an answer. What tells nothing at all is a probe, and asks for one.
+    """
     log = state.log
     if message.index < log.committed:
         state.send(MessageType.APP_RESP, message.from_, index=log.committed)
@@ -68,8 +72,11 @@ def _handle_append(state: State, message: Message) -> None:
         answer = {"index": message.index, "reject": True, "reject_hint": hint, "log_term": hint_term}
         state.send(MessageType.APP_RESP, message.from_, **answer)
         return
-    log.commit_to(min(message.commit, last))
-    state.send(MessageType.APP_RESP, message.from_, index=last)
+    commit = min(message.commit, last)
+    tells_only_commit = not message.entries and commit > log.committed
+    log.commit_to(commit)
+    if not tells_only_commit:
+        state.send(MessageType.APP_RESP, message.from_, index=last)
 
 
 def _handle_heartbeat(state: State, message: Message) -> None:

@@ -18,7 +18,7 @@ from tests.sim.world import run
         (mutations.votes_for_any_log, 0, "lacks committed"),
         (mutations.answers_before_saving, 78, "beyond the end"),
         (mutations.reads_without_asking, 23, "was answered before"),
-        (mutations.reads_before_its_first_commit, 48, "was answered before"),
+        (mutations.reads_before_its_first_commit, 105, "was answered before"),
         (mutations.counts_one_of_two_as_a_majority, 0, "seed=0"),
     ],
     ids=lambda value: getattr(value, "__name__", None),
