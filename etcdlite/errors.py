@@ -31,7 +31,7 @@ class Code(IntEnum):
 
 
 class Refusal(Enum):
-    """What was refused: the gRPC code and etcd's text without its common prefix."""
+    """What was refused: the gRPC code and etcd's text, without its common prefix if it has that."""
 
     EMPTY_KEY = (Code.INVALID_ARGUMENT, "key is not provided")
     KEY_NOT_FOUND = (Code.INVALID_ARGUMENT, "key not found")
@@ -74,6 +74,10 @@ class Refusal(Enum):
     TIMEOUT_APPLY = (Code.UNAVAILABLE, "request timed out, waiting for the applied index took too long")
     UNHEALTHY = (Code.UNAVAILABLE, "unhealthy cluster")
     CORRUPT = (Code.DATA_LOSS, "corrupt cluster")
+    SESSION_EXPIRED = (Code.UNKNOWN, "mutex: session is expired")
+    NOT_ELECTED = (Code.UNKNOWN, "election: not leader")
+    NOBODY_ELECTED = (Code.UNKNOWN, "election: no leader")
+    NO_LEADER_KEY = (Code.UNKNOWN, '"leader" field must be provided')
 
     @property
     def code(self) -> Code:
@@ -81,7 +85,8 @@ class Refusal(Enum):
 
     @property
     def text(self) -> str:
-        return f"etcdserver: {self.value[1]}"
+        # What etcd builds on its own client, locks and elections, has errors without code and prefix.
+        return self.value[1] if self.code is Code.UNKNOWN else f"etcdserver: {self.value[1]}"
 
 
 class StoreError(Exception):

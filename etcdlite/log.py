@@ -15,10 +15,9 @@ FORMAT = "time=%(asctime)s.%(msecs)03dZ level=%(level)s component=%(component)s 
 
 
 class _Formatter(logging.Formatter):
-    converter = gmtime
-
     def __init__(self, component: str) -> None:
         super().__init__(FORMAT, "%Y-%m-%dT%H:%M:%S")
+        self.converter = gmtime
         self._component = component
 
     def format(self, record: logging.LogRecord) -> str:

@@ -27,16 +27,20 @@ from etcdlite import log as logs
 from etcdlite.boot import Settings, lock_folder, open_node
 from etcdlite.errors import StartupError
 from etcdlite.limits import Limits
+from etcdlite.mvcc.watch import Cursors
 from etcdlite.node import Node
-from etcdlite.pb import faults_pb2_grpc, health_pb2_grpc, rpc_pb2_grpc
+from etcdlite.pb import election_pb2_grpc, faults_pb2_grpc, health_pb2_grpc, lock_pb2_grpc, rpc_pb2_grpc
 from etcdlite.peer_server import PeerServer
 from etcdlite.server.cluster import ClusterServicer
+from etcdlite.server.election import ElectionServicer
 from etcdlite.server.faults import FaultsServicer
 from etcdlite.server.health import HealthServicer
 from etcdlite.server.kv import KvServicer
 from etcdlite.server.lease import LeaseServicer
+from etcdlite.server.lock import LockServicer
 from etcdlite.server.maintenance import MaintenanceServicer
 from etcdlite.server.metrics import MetricsServer
+from etcdlite.server.queueing import Queues
 from etcdlite.server.watch import WatchServicer
 from etcdlite.sockets import SERVER_OPTIONS, Tls, bind, claim
 
@@ -165,11 +169,16 @@ async def _serve(settings: Settings, addresses: Addresses, client_tls: Tls, peer
     client_server = grpc.aio.server(options=SERVER_OPTIONS)
     peer_server = PeerServer(node.transport, node, node.leasing, node.members)
     metrics = MetricsServer(node)
+    cursors = Cursors(node.store)
+    leases = LeaseServicer(node, random)
+    queues = Queues(node, cursors, leases)
     rpc_pb2_grpc.add_KVServicer_to_server(KvServicer(node), client_server)
-    rpc_pb2_grpc.add_WatchServicer_to_server(WatchServicer(node), client_server)
-    rpc_pb2_grpc.add_LeaseServicer_to_server(LeaseServicer(node, random), client_server)
+    rpc_pb2_grpc.add_WatchServicer_to_server(WatchServicer(node, cursors), client_server)
+    rpc_pb2_grpc.add_LeaseServicer_to_server(leases, client_server)
     rpc_pb2_grpc.add_ClusterServicer_to_server(ClusterServicer(node), client_server)
     rpc_pb2_grpc.add_MaintenanceServicer_to_server(MaintenanceServicer(node), client_server)
+    lock_pb2_grpc.add_LockServicer_to_server(LockServicer(queues), client_server)
+    election_pb2_grpc.add_ElectionServicer_to_server(ElectionServicer(queues), client_server)
     health_pb2_grpc.add_HealthServicer_to_server(HealthServicer(node), client_server)
     if settings.allows_faults:
         faults_pb2_grpc.add_FaultsServicer_to_server(FaultsServicer(node), client_server)

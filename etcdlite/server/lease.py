@@ -12,7 +12,7 @@ from math import ceil
 from random import Random
 from typing import Any
 
-from etcdlite.commands import LeaseGrantRequest, LeaseRevokeRequest
+from etcdlite.commands import LeaseGrantRequest, LeaseGrantResult, LeaseRevokeRequest
 from etcdlite.errors import Refusal, StoreError
 from etcdlite.lease.lessor import TTL_SECONDS_MAX
 from etcdlite.node import Node
@@ -33,13 +33,18 @@ class LeaseServicer(rpc_pb2_grpc.LeaseServicer):  # type: ignore[misc]  # the st
 
     @answer
     async def LeaseGrant(self, request: Any) -> Any:  # noqa: N802 # the service's names are etcd's
-        accept(Refusal.LEASE_TTL_TOO_LARGE if request.TTL > TTL_SECONDS_MAX else None)
-        lease_id = request.ID or self._free_id()
-        ttl = max(request.TTL, self._ttl_seconds_min)
-        result: Any = await self.node.propose(LeaseGrantRequest(lease_id, ttl))
+        result = await self.grant(request.ID, request.TTL)
         return rpc_pb2.LeaseGrantResponse(
             header=header(self.node, result.revision), ID=result.id, TTL=result.ttl
         )
+
+    async def grant(self, lease_id: int, ttl: int) -> LeaseGrantResult:
+        """Make a lease, with an id of our choice if that is 0."""
+        accept(Refusal.LEASE_TTL_TOO_LARGE if ttl > TTL_SECONDS_MAX else None)
+        request = LeaseGrantRequest(lease_id or self._free_id(), max(ttl, self._ttl_seconds_min))
+        result: Any = await self.node.propose(request)
+        assert isinstance(result, LeaseGrantResult)
+        return result
 
     @answer
     async def LeaseRevoke(self, request: Any) -> Any:  # noqa: N802

@@ -40,9 +40,11 @@ EMPTY_RANGE = "mvcc: watcher range is empty"
 class WatchServicer(rpc_pb2_grpc.WatchServicer):  # type: ignore[misc]  # the stubs are untyped
     """The one call of the Watch service."""
 
-    def __init__(self, node: Node, progress_interval_seconds: float = PROGRESS_INTERVAL_SECONDS) -> None:
+    def __init__(
+        self, node: Node, cursors: Cursors, progress_interval_seconds: float = PROGRESS_INTERVAL_SECONDS
+    ) -> None:
         self.node = node
-        self._cursors = Cursors(node.store)
+        self._cursors = cursors
         self._progress_interval_seconds = progress_interval_seconds
 
     async def Watch(self, requests: Any, context: Any) -> None:  # noqa: N802

@@ -13,6 +13,7 @@ import pytest
 
 from etcdlite.boot import Settings, open_node
 from etcdlite.limits import Limits
+from etcdlite.mvcc.watch import Cursors
 from etcdlite.node import Node
 from etcdlite.pb import rpc_pb2_grpc
 from etcdlite.server.kv import KvServicer
@@ -48,7 +49,9 @@ async def member(tmp_path: Path) -> AsyncIterator[Member]:
     node = await open_node(settings, Random(1), None)
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
     rpc_pb2_grpc.add_KVServicer_to_server(KvServicer(node), server)
-    rpc_pb2_grpc.add_WatchServicer_to_server(WatchServicer(node, PROGRESS_INTERVAL_SECONDS), server)
+    rpc_pb2_grpc.add_WatchServicer_to_server(
+        WatchServicer(node, Cursors(node.store), PROGRESS_INTERVAL_SECONDS), server
+    )
     rpc_pb2_grpc.add_LeaseServicer_to_server(LeaseServicer(node, Random(2)), server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
