@@ -49,7 +49,8 @@ class Journal:
 
     def is_long(self, applied: int) -> bool:
         """Whether it is time to cut."""
-        return applied - self.storage.snapshot().metadata.index >= self._limits.snapshot_count
+        since = applied - self.storage.snapshot().metadata.index
+        return since >= self._limits.snapshot_count or self.storage.size_bytes > self._limits.log_bytes
 
     def cut(self, durable: tuple[int, int], conf_state: ConfState) -> None:
         """Forget all but a tail of what the backend has on disk, which ends at `durable` (index, term)."""
@@ -58,7 +59,8 @@ class Journal:
             return
         self.storage.create_snapshot(index, conf_state)
         self._wal.save(None, (), SnapshotMetadata(index, term, conf_state), sync=False)
-        keep_from = max(index - self._limits.catch_up_entries, 0)
+        large = self.storage.tail_within(self._limits.log_bytes // 2)
+        keep_from = min(index, max(index - self._limits.catch_up_entries, large, 0))
         self.storage.compact(keep_from)
         self._wal.release(keep_from)
         log.info("compacted the log", snapshot=index, kept_from=keep_from)

@@ -32,6 +32,7 @@ from etcdlite.mvcc.store import Store
 TAIL_SIZE_BYTES = 16 << 20  # changes kept in memory for cursors a little behind
 CHANGE_OVERHEAD_BYTES = 300  # what a change costs beside its key and value, about
 POLL_EVENT_COUNT = 1000  # events of one poll, the last revision whole; etcd's watchBatchMaxRevs
+POLL_SIZE_BYTES = 1 << 20  # what its events may hold, the last revision whole: all that a slow client costs
 POLL_CHANGE_COUNT = 2000  # changes one poll may pass over before others get their turn
 
 
@@ -96,14 +97,17 @@ class Cursors:
         """The cursor's next changes, in whole revisions; it may still be behind afterwards."""
         assert cursor.is_behind, "nothing to poll"
         events: list[KeyValue] = []
-        passed_count = 0
+        passed_count = passed_bytes = 0
         if cursor.next_revision not in self._tail and cursor.next_revision < self._store.compacted:
             return Refusal.COMPACTED
         for at_revision, changes in self._log(cursor.next_revision):
-            events += filter(cursor.wants, changes)
+            wanted = [kv for kv in changes if cursor.wants(kv)]
+            events += wanted
             cursor.next_revision = at_revision + 1
             passed_count += len(changes)
-            if len(events) >= POLL_EVENT_COUNT or passed_count >= POLL_CHANGE_COUNT:
+            passed_bytes += _size_bytes(wanted)
+            is_full = len(events) >= POLL_EVENT_COUNT or passed_bytes >= POLL_SIZE_BYTES
+            if is_full or passed_count >= POLL_CHANGE_COUNT:
                 break
         else:
             cursor.next_revision = max(cursor.next_revision, self._store.revision + 1)

@@ -10,6 +10,7 @@ After: etcd-io/raft raftpb/raft.proto.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -36,6 +37,11 @@ class Entry:
 
 ENTRY_OVERHEAD_BYTES = 16
 """What an entry is taken to cost beside its data, so that empty entries are not free."""
+
+
+def size_bytes(entries: Iterable[Entry]) -> int:
+    """What entries take, about."""
+    return sum(len(entry.data) + ENTRY_OVERHEAD_BYTES for entry in entries)
 
 
 def limit_bytes(entries: list[Entry], max_bytes: int) -> list[Entry]:

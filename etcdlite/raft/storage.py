@@ -12,7 +12,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from etcdlite.raft.messages import NONE, ConfState, Entry, HardState, Snapshot, SnapshotMetadata, limit_bytes
+from etcdlite.raft.messages import (
+    NONE,
+    ConfState,
+    Entry,
+    HardState,
+    Snapshot,
+    SnapshotMetadata,
+    limit_bytes,
+    size_bytes,
+)
 
 
 class StorageError(Exception):
@@ -66,7 +75,8 @@ FOUNDING_INDEX = 1
 
 
 class MemoryStorage:
-    """Entries in a list. `_start` is (index, term) of the entry just before the first one kept.
+    """Entries in a list. `_start` is (index, term) of the entry just before the first one kept, `size_bytes`
+    what those kept are worth.
 
     A founding member is given the membership, and its log starts after index 1, which stands for the
     founding. A member that joins later starts with nothing: as index 1 cannot be sent as an entry, the leader
@@ -79,6 +89,7 @@ class MemoryStorage:
         self._start = (metadata.index, metadata.term)
         self._entries: list[Entry] = []
         self._snapshot = Snapshot(metadata)
+        self.size_bytes = 0
 
     def initial_state(self) -> tuple[HardState, ConfState]:
         return self._hard_state, self._snapshot.metadata.conf_state
@@ -119,8 +130,10 @@ class MemoryStorage:
             return
         assert entries[0].index <= self.last_index() + 1, f"a gap before entry {entries[0].index}"
         assert [e.index for e in entries] == list(range(entries[0].index, entries[-1].index + 1))
+        replaced = self._entries[entries[0].index - self.first_index() :]
         del self._entries[entries[0].index - self.first_index() :]
         self._entries.extend(entries)
+        self.size_bytes += size_bytes(entries) - size_bytes(replaced)
 
     def create_snapshot(self, index: int, conf_state: ConfState, data: bytes = b"") -> Snapshot:
         """Say that the state machine, saved elsewhere, contains all up to `index`; drops nothing."""
@@ -135,6 +148,17 @@ class MemoryStorage:
         self._snapshot = snapshot
         self._start = (metadata.index, metadata.term)
         self._entries = []
+        self.size_bytes = 0
+
+    def tail_within(self, size_bytes_max: int) -> int:
+        """The index after which the entries together are no larger than that."""
+        kept_bytes, index = self.size_bytes, self._start[0]
+        for entry in self._entries:
+            if kept_bytes <= size_bytes_max:
+                break
+            kept_bytes -= size_bytes((entry,))
+            index = entry.index
+        return index
 
     def compact(self, index: int) -> None:
         """Drop the entries up to and including `index`, which a snapshot must contain."""
@@ -142,7 +166,9 @@ class MemoryStorage:
         if index < self.first_index():
             return
         term = self.term(index)
+        dropped = self._entries[: index - self._start[0]]
         del self._entries[: index - self._start[0]]
+        self.size_bytes -= size_bytes(dropped)
         self._start = (index, term)
 
 
@@ -169,6 +195,7 @@ def recover(hard_state: HardState, entries: Sequence[Entry], applied: SnapshotMe
                 f"the state ends at entry {applied.index}, the log begins at {entries[0].index}"
             )
         storage._entries = list(entries)
+    storage.size_bytes = size_bytes(storage._entries)
     term = max(hard_state.term, storage.term(storage.last_index()))
     vote = hard_state.vote if term == hard_state.term else NONE
     commit = max(hard_state.commit, applied.index)

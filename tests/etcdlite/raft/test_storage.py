@@ -91,3 +91,20 @@ def test_recover_refuses_a_gap() -> None:
 def test_recover_refuses_a_log_that_lost_committed_entries() -> None:
     with pytest.raises(LogDoesNotFit, match="entry 7 was committed"):
         recover(HardState(1, 0, 7), log(1, 1), SnapshotMetadata(2, 1, FOUNDERS))
+
+
+def test_the_size_follows_what_is_kept() -> None:
+    storage = MemoryStorage(FOUNDERS)
+    storage.append([Entry(1, index, data=bytes(84)) for index in range(2, 12)])
+    assert storage.size_bytes == 1000
+    storage.append([Entry(2, 10, data=bytes(184))])  # in place of two
+    assert storage.size_bytes == 1000
+    assert storage.tail_within(1000) == 1
+    assert storage.tail_within(399) == 8
+    assert storage.tail_within(0) == 10
+    storage.create_snapshot(10, FOUNDERS)
+    storage.compact(8)
+    assert storage.size_bytes == 300
+    assert (
+        recover(HardState(2, 1, 9), storage.entries(9, 11, 2**60), SnapshotMetadata(8, 1)).size_bytes == 300
+    )
