@@ -6,15 +6,13 @@ waits for the disk, so that the event loop does not.
 
 from __future__ import annotations
 
-import asyncio
-from concurrent.futures import ThreadPoolExecutor
-
 from etcdlite.limits import Limits
 from etcdlite.log import logger
 from etcdlite.raft.messages import ConfState, SnapshotMetadata
 from etcdlite.raft.raw_node import Ready
 from etcdlite.raft.storage import MemoryStorage
 from etcdlite.wal import Wal
+from etcdlite.worker import Worker
 
 log = logger("journal")
 
@@ -27,20 +25,17 @@ class Journal:
         self.sync_count = 0
         self._wal = wal
         self._limits = limits
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix="wal")
+        self._worker = Worker("wal")
 
     async def save(self, ready: Ready) -> None:
-        """Save what a Ready holds, then show it to Raft."""
+        """Save what a Ready holds, then show it to Raft.
+
+        Where only the commit index has moved nothing is saved: Figure 2 keeps it in memory, too.
+        """
         metadata = ready.snapshot.metadata if ready.snapshot else None
-        if ready.hard_state is None and not ready.entries and metadata is None:
-            return
         if ready.must_sync or metadata is not None:
             self.sync_count += 1
-            await asyncio.get_running_loop().run_in_executor(
-                self._worker, self._wal.save, ready.hard_state, ready.entries, metadata
-            )
-        else:
-            self._wal.save(ready.hard_state, ready.entries, sync=False)
+            await self._worker.do(self._wal.save, ready.hard_state, ready.entries, metadata)
         if ready.snapshot is not None:
             self.storage.apply_snapshot(ready.snapshot)
         if ready.hard_state is not None:
@@ -67,5 +62,5 @@ class Journal:
 
     def close(self) -> None:
         """Let go of the file; what was saved stays saved."""
-        self._worker.shutdown()
+        self._worker.stop()
         self._wal.close()

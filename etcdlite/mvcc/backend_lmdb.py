@@ -16,8 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
@@ -28,6 +27,7 @@ import lmdb
 from etcdlite.mvcc import long_keys
 from etcdlite.mvcc.backend import BUCKETS, BucketRow, Row
 from etcdlite.mvcc.overlay import Overlay, present
+from etcdlite.worker import Worker
 
 FLUSH_INTERVAL_SECONDS = 0.1  # etcd's batch interval: what a restart has to replay at most
 FLUSH_ROW_COUNT = 10_000  # etcd's batch limit: flush earlier than the interval
@@ -41,7 +41,7 @@ class LmdbBackend:
     def __init__(self, path: Path, quota_bytes: int) -> None:
         self._path = path
         self._map_size_bytes = 2 * quota_bytes + MAP_SLACK_BYTES
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix="backend")
+        self._worker = Worker("backend")
         self._active = Overlay()
         self._flushing: Overlay | None = None
         self._dirty = asyncio.Event()
@@ -113,11 +113,8 @@ class LmdbBackend:
 
     async def _flush_locked(self) -> None:
         if self._dirty.is_set():
-            await self._on_worker(self._write, self._cut())
+            await self._worker.do(self._write, self._cut())
             self._landed()
-
-    async def _on_worker(self, work: Callable[..., None], *arguments: Any) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._worker, work, *arguments)
 
     def _cut(self) -> Overlay:
         assert self._flushing is None, "one batch at a time"
@@ -138,7 +135,7 @@ class LmdbBackend:
 
     def close(self) -> None:
         """Flush the rest and let go of the file."""
-        self._worker.shutdown()
+        self._worker.stop()
         if self._flushing is not None:
             self._landed()
         if self._dirty.is_set():
@@ -159,7 +156,7 @@ class LmdbBackend:
     async def restore(self, rows: Iterable[BucketRow]) -> None:
         """Write the rows to a file of their own and put it in this one's place: all or nothing."""
         async with self._flush_lock:
-            await self._on_worker(_fill, self._fresh, self._map_size_bytes, rows)
+            await self._worker.do(_fill, self._fresh, self._map_size_bytes, rows)
             self._active = Overlay()
             self._dirty.clear()
             await self._replace()
@@ -168,7 +165,7 @@ class LmdbBackend:
         """Copy the rows into a file without holes and put it in this one's place; writes may go on."""
         async with self._flush_lock:
             await self._flush_locked()
-            await self._on_worker(_copy, self._env, self._fresh)
+            await self._worker.do(_copy, self._env, self._fresh)
             await self._replace()
 
     @property
@@ -181,7 +178,7 @@ class LmdbBackend:
         self._env.close()
         self._fresh.replace(self._path)
         self._open()
-        await self._on_worker(_sync, self._path.parent)
+        await self._worker.do(_sync, self._path.parent)
 
 
 class LmdbSnapshot:
