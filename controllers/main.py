@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import os
 import random
-import socket
 import ssl
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -41,8 +40,9 @@ from kube.base.health import HealthServer
 from kube.base.run import StartupError, run
 from kube.base.tasks import Tasks
 from kube.client.config import ClientConfig
+from kube.client.identity import listener_identity
 from kube.client.informer import InformerFactory
-from kube.client.leader_election import LeaderElector, Timing, timing_flags
+from kube.client.leader_election import Timing, elector, timing_flags
 from kube.client.rest import Client
 from kube.controller.controller import Controller
 
@@ -88,8 +88,9 @@ class Manager:
 
     async def lead(self) -> None:
         """Fill the caches and run all controllers until cancelled."""
-        self._informers = InformerFactory(self._client, random.Random())
-        wiring = Wiring(self._client, self._informers, SystemClock())
+        chance = random.Random()
+        self._informers = InformerFactory(self._client, chance)
+        wiring = Wiring(self._client, self._informers, SystemClock(), chance)
         controllers = build_controllers(wiring, self._root_ca, self._patience)
         async with Tasks() as tasks:
             self._informers.start(tasks)
@@ -111,21 +112,22 @@ async def serve(
     election: Timing | None,
 ) -> None:
     """Run the manager until cancelled."""
-    client = Client(config, NAME)
-    manager = Manager(client, root_ca, workers, patience)
-    health = HealthServer(*health_address, health_context, {"informer-sync": manager.unsynced})
-    try:
+    async with AsyncExitStack() as stack:
+        if election:
+            identity = listener_identity(*health_address)
+            elected = await stack.enter_async_context(elector(config, NAME, identity, election))
+            client = Client(config, NAME, may_write=elected.may_act)
+        else:
+            elected, client = None, Client(config, NAME)
+        stack.push_async_callback(client.close)
+        manager = Manager(client, root_ca, workers, patience)
+        health = HealthServer(*health_address, health_context, {"informer-sync": manager.unsynced})
+        stack.push_async_callback(health.stop)
         await health.start()
         log.info("started", address=f"{health_address[0]}:{health.port}", leader_elect=bool(election))
-        if election:
-            identity = f"{socket.gethostname()}_{os.getpid()}"
-            while True:
-                await LeaderElector(client, NAME, identity, election).run(manager.lead)
-        else:
-            await manager.lead()
-    finally:
-        await health.stop()
-        await client.close()
+        while elected is not None:
+            await elected.run(manager.lead)
+        await manager.lead()
 
 
 def _read(path: str, flag: str) -> str:

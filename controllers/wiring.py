@@ -1,8 +1,9 @@
-"""Shell: what every controller is given: client, shared informers, clock, and an Event source of its own."""
+"""Shell: what every controller is given: client, shared informers, clock, chance, and an Event source."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from random import Random
 from typing import TypeVar
 
 from kube.api.resources import Resource
@@ -25,6 +26,7 @@ class Wiring:
     client: Client
     informers: InformerFactory
     clock: Clock
+    random: Random
     recorders: dict[str, EventRecorder] = field(default_factory=dict)
 
     def controller(
@@ -37,7 +39,9 @@ class Wiring:
         """A controller whose Events come from `component`."""
         recorder = EventRecorder(self.client, component, clock=self.clock)
         self.recorders[component] = recorder
-        return Controller(component, reconciler, self.client, recorder, self.clock, children, expectations)
+        return Controller(
+            component, reconciler, self.client, recorder, self.clock, self.random, children, expectations
+        )
 
     def start_recorders(self, tasks: Tasks) -> None:
         for component, recorder in self.recorders.items():

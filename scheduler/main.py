@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import random
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from functools import partial
 
@@ -18,8 +17,9 @@ from kube.base.run import run
 from kube.base.tasks import Tasks
 from kube.client.config import ClientConfig
 from kube.client.events import EventRecorder
+from kube.client.identity import listener_identity
 from kube.client.informer import InformerFactory
-from kube.client.leader_election import LeaderElector, Timing, timing_flags
+from kube.client.leader_election import Timing, elector, timing_flags
 from kube.client.rest import Client
 from scheduler.framework.framework import Framework
 from scheduler.metrics import Metrics
@@ -27,6 +27,8 @@ from scheduler.nominator import Nominator
 from scheduler.plugins.registry import PLUGINS
 from scheduler.schedule_one import Cycle
 from scheduler.scheduler import NAME, Scheduler
+
+LEASE = "kube-scheduler"
 
 
 @click.command()
@@ -74,36 +76,39 @@ async def _run(
     tls_files: tuple[str, str, str],
     election: tuple[timedelta, timedelta, timedelta] | None,
 ) -> None:
-    timing = Timing(*election) if election else None
     server_tls = tls.server_context(*tls_files)
-    client = Client(ClientConfig.load(kubeconfig), user_agent="scheduler")
-    recorder = EventRecorder(client, NAME)
-    framework = Framework(PLUGINS)
-    chance = random.Random()
-    scheduler = Scheduler(
-        client, recorder, framework, Cycle(framework, chance, Nominator()), SystemClock(), Metrics(REGISTRY)
-    )
-    informers = InformerFactory(client, random=chance)
-    scheduler.listen(informers)
-    health = HealthServer(
-        bind_address, secure_port, server_tls, {"informers": lambda: _waiting(informers)}, REGISTRY
-    )
-    await health.start()
-    async with Tasks() as tasks:
-        try:
-            tasks.start("events", recorder.run)
-            informers.start(tasks)
-            await informers.wait_synced()
-            if timing:
-                identity = f"{platform.node()}_{os.getpid()}"
-                elector = LeaderElector(client, "kube-scheduler", identity, timing)
-                await elector.run(partial(scheduler.run, tasks))
-            else:
-                await scheduler.run(tasks)
-        finally:
-            await tasks.cancel()
-            await health.stop()
-            await client.close()
+    config = ClientConfig.load(kubeconfig)
+    async with AsyncExitStack() as stack:
+        if election:
+            identity = listener_identity(bind_address, secure_port)
+            elected = await stack.enter_async_context(elector(config, LEASE, identity, Timing(*election)))
+            client = Client(config, "scheduler", may_write=elected.may_act)
+        else:
+            elected, client = None, Client(config, "scheduler")
+        stack.push_async_callback(client.close)
+        recorder = EventRecorder(client, NAME)
+        framework = Framework(PLUGINS)
+        chance = random.Random()
+        scheduler = Scheduler(
+            client,
+            recorder,
+            framework,
+            Cycle(framework, chance, Nominator()),
+            SystemClock(),
+            Metrics(REGISTRY),
+        )
+        informers = InformerFactory(client, random=chance)
+        scheduler.listen(informers)
+        checks = {"informers": lambda: _waiting(informers)}
+        health = HealthServer(bind_address, secure_port, server_tls, checks, REGISTRY)
+        stack.push_async_callback(health.stop)
+        await health.start()
+        tasks = await stack.enter_async_context(Tasks())
+        tasks.start("events", recorder.run)
+        informers.start(tasks)
+        await informers.wait_synced()
+        lead = partial(scheduler.run, tasks)
+        await (elected.run(lead) if elected is not None else lead())
 
 
 def _waiting(informers: InformerFactory) -> str | None:

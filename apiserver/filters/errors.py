@@ -31,7 +31,7 @@ def translate(_: Server, inner: Handler) -> Handler:
             return respond(error)
         except Unavailable as error:
             log.warning("the store does not answer", path=request.url.path, error=error)
-            return respond(errors.service_unavailable("the store does not answer; try again", 1))
+            return respond(_store_is_silent(request))
         except ClientDisconnect:
             return Response(status_code=CLIENT_CLOSED_REQUEST)
         except Exception as error:
@@ -39,6 +39,13 @@ def translate(_: Server, inner: Handler) -> Handler:
             return respond(errors.internal(f"{type(error).__name__}: {error}"))
 
     return handle
+
+
+def _store_is_silent(request: ApiRequest) -> StatusError:
+    """A read may be tried again by any client; a write may have happened: whoever wants it must look."""
+    if request.method in ("GET", "HEAD"):
+        return errors.service_unavailable("the store does not answer; try again", 1)
+    return errors.timeout("the store did not answer; the write may have happened")
 
 
 def respond(error: StatusError) -> Response:

@@ -12,17 +12,12 @@ from apiserver.registry.strategy import Errors
 from kube.api import meta
 from kube.api.errors import FieldError
 from kube.api.meta import Object
+from kube.api.names import BASE_LENGTH_MAX
 from kube.api.resources import Resource
 
-GENERATE_NAME_LENGTH_MAX = 58
 IMMUTABLE = "field is immutable"
 # Finalizers of the system's own, allowed without a domain.
 PLAIN_FINALIZERS = ("kubernetes", "orphan", "foregroundDeletion")
-
-
-def generate_name(base: str, suffix: str) -> str:
-    """A name from generateName and five random characters."""
-    return base[:GENERATE_NAME_LENGTH_MAX] + suffix
 
 
 def validate(resource: Resource, o: Object, name_errors: Callable[[str], list[str]]) -> Errors:
@@ -34,7 +29,7 @@ def validate(resource: Resource, o: Object, name_errors: Callable[[str], list[st
         errors.append(FieldError.required("metadata.name", "name or generateName is required"))
     else:
         errors += [FieldError.invalid("metadata.name", name, error) for error in name_errors(name)]
-    if base and name and name.startswith(base[:GENERATE_NAME_LENGTH_MAX]):
+    if base and name and name.startswith(base[:BASE_LENGTH_MAX]):
         # A trailing dash is fine: the suffix follows it.
         masked = base[:-1] + "a" if base.endswith("-") else base
         errors += [FieldError.invalid("metadata.generateName", base, each) for each in name_errors(masked)]

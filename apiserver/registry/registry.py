@@ -22,17 +22,18 @@ from random import Random
 import orjson
 
 from apiserver.admission.chain import CREATE, DELETE, UPDATE, Attributes, Chain
-from apiserver.registry import deletion, managed_fields, metadata, status
+from apiserver.registry import deletion, managed_fields, status
 from apiserver.registry.deletion import DeleteOptions, Keep
 from apiserver.registry.kinds import strategy_of
 from apiserver.registry.managed_fields import Manager
 from apiserver.registry.validation import validate_create, validate_update
 from apiserver.storage.interface import KeyExists, Stale, Storage, Stored
 from apiserver.storage.watch_cache import WatchCache, object_key, storage_key
-from kube.api import errors, hashing, meta
+from kube.api import errors, meta
 from kube.api.defaults import apply_defaults
 from kube.api.errors import StatusError
 from kube.api.meta import Object
+from kube.api.names import generate_name
 from kube.api.resources import EVENTS, Resource
 from kube.base.clock import Clock
 
@@ -74,8 +75,7 @@ class Registry:
             return await self._create_named(attributes, o)
         for attempt in range(GENERATE_NAME_ATTEMPTS):
             candidate = meta.deep_copy(o)
-            suffix = hashing.random_suffix(self._random.choice)
-            candidate["metadata"]["name"] = metadata.generate_name(base, suffix)
+            candidate["metadata"]["name"] = generate_name(base, self._random.choice)
             try:
                 return await self._create_named(attributes, candidate)
             except StatusError as error:

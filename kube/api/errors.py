@@ -280,6 +280,11 @@ def is_expired(error: BaseException) -> bool:
     return _has_reason(error, "Expired") or _has_reason(error, "Gone")
 
 
+def is_timeout(error: BaseException) -> bool:
+    """True when nobody knows yet whether it happened."""
+    return _has_reason(error, "Timeout")
+
+
 def is_forbidden(error: BaseException) -> bool:
     """True for reason Forbidden."""
     return _has_reason(error, "Forbidden")

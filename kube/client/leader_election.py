@@ -7,13 +7,20 @@ Clocks of different machines never need to agree: a follower measures on its own
 looked the same, whatever its timestamps say. A Lease lasts longer than its leader tries to renew it, so two
 never lead at once. Who ends cleanly lets go of the Lease, and another leads at once.
 
+A leader must not lose its Lease because one API server is paused or the store elects. A renewal is guarded
+by its resourceVersion and can be repeated by whoever looks again, so each try has a short deadline of its own
+(several fit into the renew deadline), the next follows soon, and goes to the next server: the elector has an
+impatient client for itself. A leader that was paused itself must not finish what it was about to do: its
+other client asks `may_act` before each write.
+
 After: k8s staging/src/k8s.io/client-go/tools/leaderelection/leaderelection.go.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -28,11 +35,16 @@ from kube.base.clock import Clock, SystemClock
 from kube.base.flags import DURATION
 from kube.base.logs import logger
 from kube.base.run import StartupError
+from kube.client.config import ClientConfig
 from kube.client.rest import Client, ConnectionFailed
 
 log = logger(__name__)
 
 NAMESPACE = "kube-system"
+# So many tries fit into the renew deadline, each with its wait before it.
+TRIES = 4
+# After a failed try a leader waits for this share of the retry period only.
+HASTE = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +64,11 @@ class Timing:
         if self.lease_duration < timedelta(seconds=1):
             raise StartupError("--leader-elect-lease-duration must be at least 1s: a Lease counts seconds")
 
+    @property
+    def try_seconds(self) -> float:
+        """How long one request may take."""
+        return self.renew_deadline.total_seconds() / TRIES
+
 
 def timing_flags(command: Callable[..., None]) -> Callable[..., None]:
     """Give a click command the three flags."""
@@ -66,6 +83,18 @@ def timing_flags(command: Callable[..., None]) -> Callable[..., None]:
         default = f"{duration.total_seconds():g}s"
         command = click.option(name, type=DURATION, default=default, show_default=True, help=text)(command)
     return command
+
+
+@asynccontextmanager
+async def elector(
+    config: ClientConfig, name: str, identity: str, timing: Timing
+) -> AsyncIterator[LeaderElector]:
+    """An elector with a client of its own: impatient, so that a renewal soon goes on at another server."""
+    client = Client(config, f"{name}/leader-election", request_seconds=timing.try_seconds)
+    try:
+        yield LeaderElector(client, name, identity, timing)
+    finally:
+        await client.close()
 
 
 class LeaderElector:
@@ -89,10 +118,17 @@ class LeaderElector:
         self._observed: Object | None = None
         self._observed_spec: Object = {}
         self._observed_at = 0.0
+        # The loop time before the last request that took or renewed the Lease: others count from later.
+        self._renewed_at = 0.0
 
     @property
     def is_leader(self) -> bool:
         return self._observed_spec.get("holderIdentity") == self._identity
+
+    def may_act(self) -> bool:
+        """True while the Lease is surely ours: the fence of whoever acts as the leader."""
+        now = asyncio.get_running_loop().time()
+        return self.is_leader and now < self._renewed_at + self._renew_deadline
 
     async def run(self, lead: Callable[[], Awaitable[Any]]) -> None:
         """Wait for the Lease, run `lead()` while holding it, and return when it is lost or `lead` ends."""
@@ -117,31 +153,46 @@ class LeaderElector:
             await asyncio.sleep(self._retry)
 
     async def _renew(self) -> None:
-        """Renew until that has failed for as long as `renew_deadline`."""
-        renewed_at = asyncio.get_running_loop().time()
-        while True:
-            try:
-                async with asyncio.timeout_at(renewed_at + self._renew_deadline):
-                    renewed_at = await self._renew_once()
-            except TimeoutError:
-                log.warning("lost the lease", lease=self._name, identity=self._identity)
-                return
+        """Renew until that has failed for as long as `renew_deadline`, or another has the Lease."""
+        try:
+            while True:
+                async with asyncio.timeout_at(self._renewed_at + self._renew_deadline):
+                    await self._renew_once()
+        except TimeoutError:
+            log.warning("lost the lease", lease=self._name, identity=self._identity)
 
-    async def _renew_once(self) -> float:
-        """Try until it succeeds; the loop time before the request, which is what others may count from."""
-        while True:
-            await asyncio.sleep(self._retry)
-            began = asyncio.get_running_loop().time()
-            if await self._try():
-                return began
+    async def _renew_once(self) -> None:
+        """Try until it succeeds, in haste after a failure; TimeoutError when another has the Lease."""
+        await asyncio.sleep(self._retry)
+        while not await self._try():
+            if not self.is_leader:
+                raise TimeoutError
+            await asyncio.sleep(self._retry * HASTE)
 
     async def _try(self) -> bool:
         """Take or renew the Lease if that is allowed; a failure to reach the server is a no."""
+        began = asyncio.get_running_loop().time()
         try:
-            return await self._acquire_or_renew()
+            ours = await self._renew_observed() or await self._acquire_or_renew()
         except (StatusError, ConnectionFailed) as error:
             log.info("cannot take or renew the lease now", lease=self._name, error=error)
             return False
+        if ours:
+            self._renewed_at = began
+        return ours
+
+    async def _renew_observed(self) -> bool:
+        """Renew the Lease as we left it; a no when it is not ours, or no longer as we left it."""
+        if self._observed is None or not self.may_act():
+            return False
+        renewed = {**self._observed, "spec": self._spec(self._observed_spec)}
+        try:
+            self._observe(await self._client.update(LEASES, renewed))
+        except StatusError as error:
+            if errors.is_conflict(error) or errors.is_not_found(error):
+                return False
+            raise
+        return True
 
     async def _acquire_or_renew(self) -> bool:
         loop = asyncio.get_running_loop()
@@ -176,7 +227,7 @@ class LeaderElector:
         return {
             "holderIdentity": self._identity,
             "leaseDurationSeconds": int(self._lease_seconds),
-            "acquireTime": old["acquireTime"] if ours else now,
+            "acquireTime": old.get("acquireTime", now) if ours else now,
             "renewTime": now,
             "leaseTransitions": transitions if ours or not old else transitions + 1,
         }

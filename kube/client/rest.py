@@ -10,6 +10,9 @@ Deadlines: every request has one. A watch has none but its timeoutSeconds: silen
 the server is asked from time to time whether it lives (pulse.py). Without a pulse every request and watch
 there ends, and the client goes on at the next server.
 
+A fence: who writes only while he leads says so by `may_write`, which is asked before each write. A process
+that was paused finds its Lease lapsed when it goes on, and must not finish what it was about to do.
+
 After: k8s staging/src/k8s.io/client-go/rest/request.go.
 """
 
@@ -17,7 +20,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -76,14 +79,33 @@ Parameters = Mapping[str, str | int | bool | None]
 
 
 class ConnectionFailed(Exception):
-    """No server answered, or the answer broke off; a write may have happened."""
+    """No server answered, or the answer broke off; a write may have happened, if it was `sent` at all."""
+
+    def __init__(self, message: str, *, sent: bool = True) -> None:
+        super().__init__(message)
+        self.sent = sent
+
+
+def _always() -> bool:
+    return True
 
 
 class Client:
-    """Talks to the API servers of one cluster; `close` it when done."""
+    """Talks to the API servers of one cluster; `close` it when done.
 
-    def __init__(self, config: ClientConfig, user_agent: str = "kubelite") -> None:
+    `request_seconds` is the deadline of requests for one object, `may_write` the fence.
+    """
+
+    def __init__(
+        self,
+        config: ClientConfig,
+        user_agent: str = "kubelite",
+        *,
+        request_seconds: float = REQUEST_SECONDS,
+        may_write: Callable[[], bool] = _always,
+    ) -> None:
         assert config.servers, "a client needs a server"
+        self._request_seconds, self._may_write = request_seconds, may_write
         self._servers = config.servers
         self._current = 0
         self._reachable = True
@@ -94,7 +116,10 @@ class Client:
         limits = httpx.Limits(max_connections=0, keepalive_expiry=60.0)
         transport = AiohttpTransport(verify=config.ssl_context, limits=limits)
         self._http = httpx.AsyncClient(transport=transport, headers=headers, trust_env=False)
-        self._pulses = [Pulse(functools.partial(self._lives, server)) for server in self._servers]
+        self._pulses = [
+            Pulse(functools.partial(self._lives, server), functools.partial(self._another_lives, server))
+            for server in self._servers
+        ]
 
     async def close(self) -> None:
         for each in self._pulses:
@@ -242,9 +267,10 @@ class Client:
         params: Parameters | None = None,
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
-        seconds: float = REQUEST_SECONDS,
+        seconds: float | None = None,
     ) -> httpx.Response:
         """Send one request and read its whole answer, whatever its code; for paths without a verb here."""
+        seconds = seconds or self._request_seconds
 
         def build(server: str) -> httpx.Request:
             return self._http.build_request(
@@ -257,7 +283,10 @@ class Client:
             )
 
         failure: Exception | None = None
+        sent = False
         for _ in self._servers:
+            if method != "GET" and not self._may_write():
+                raise ConnectionFailed(f"{method} {path}: only the leader may write", sent=sent)
             server = self._current
             try:
                 async with self._pulses[server].awaited(seconds):
@@ -265,13 +294,14 @@ class Client:
             except WIRE_ERRORS as error:
                 failure = error
                 self._turn_from(server, error)
-                if method != "GET" and not _surely_not_sent(error):
+                sent = sent or not _surely_not_sent(error)
+                if method != "GET" and sent:
                     break
             else:
                 self._note(reachable=True)
                 return response
         self._note(reachable=False)
-        raise ConnectionFailed(f"{method} {path}: {failure!r}") from failure
+        raise ConnectionFailed(f"{method} {path}: {failure!r}", sent=sent) from failure
 
     async def _json(
         self,
@@ -282,7 +312,7 @@ class Client:
         body: Any = None,
         content_type: str = "application/json",
         accept: str = ACCEPT,
-        seconds: float = REQUEST_SECONDS,
+        seconds: float | None = None,
     ) -> Object:
         """Send a request with a JSON body and turn its answer into an object or a StatusError."""
         content = orjson.dumps(body) if body is not None else None
@@ -329,13 +359,23 @@ class Client:
 
     async def _lives(self, server: str) -> bool:
         """True when a server answers, whatever it answers."""
-        timeout = httpx.Timeout(ANSWER_SECONDS)
         try:
-            await self._http.get(f"{server}{PULSE_PATH}", timeout=timeout)
-        except WIRE_ERRORS as error:
-            log.info("an API server has no pulse", server=server, error=error)
+            await self._http.get(f"{server}{PULSE_PATH}", timeout=httpx.Timeout(ANSWER_SECONDS))
+        except WIRE_ERRORS:
             return False
         return True
+
+    async def _another_lives(self, silent: str) -> bool:
+        """True as soon as a server other than the silent one answers."""
+        asked = [asyncio.ensure_future(self._lives(each)) for each in self._servers if each != silent]
+        try:
+            for answer in asyncio.as_completed(asked):
+                if await answer:
+                    return True
+            return False
+        finally:
+            for each in asked:
+                each.cancel()
 
     def _note(self, *, reachable: bool) -> None:
         """Log the beginning and the end of an outage, not each request in it."""

@@ -2,6 +2,7 @@
 
 * A run of Creates is done in batches of 1, 2, 4 ...: if the first fails for a reason that holds for all (a
   quota, a webhook), a thousand requests are not wasted on it. A run of Deletes is done at once.
+* A Create without an answer is repeated under the same name until somebody knows (create.py).
 * After a failure only status is still written; then the failure is raised, and the loop looks again.
 * In a namespace that is being deleted nothing can be created, and that is no failure.
 * What was to be deleted and is gone already is done. What was to be created and exists already is worth
@@ -15,6 +16,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
+from random import Random
 
 from kube.api import errors, meta
 from kube.api.actions import (
@@ -32,6 +34,7 @@ from kube.api.errors import StatusError
 from kube.base.logs import logger
 from kube.client.events import NORMAL, WARNING, EventRecorder
 from kube.client.rest import Client, ConnectionFailed
+from kube.controller.create import create_once
 
 log = logger(__name__)
 
@@ -45,8 +48,8 @@ Undone = Callable[[Create | Delete, Failure | None], None]
 class Actor:
     """Does what plans say, in the name of one controller."""
 
-    def __init__(self, client: Client, recorder: EventRecorder) -> None:
-        self._client, self._recorder = client, recorder
+    def __init__(self, client: Client, recorder: EventRecorder, random: Random) -> None:
+        self._client, self._recorder, self._random = client, recorder, random
 
     async def carry_out(self, actions: Sequence[Action], undone: Undone) -> None:
         """Do everything that no failure prevents; raise the first failure."""
@@ -77,7 +80,7 @@ class Actor:
     async def _do(self, action: Action) -> None:
         match action:
             case Create():
-                created = await self._client.create(action.resource, action.object)
+                created = await create_once(self._client, action.resource, action.object, self._random)
                 self._announce(action.announcement, meta.name(created))
                 log.info("created", resource=action.resource.plural, object=meta.key(created))
             case Update():

@@ -14,6 +14,7 @@ After: k8s sample-controller controller.go; pkg/controller/replicaset/replica_se
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from random import Random
 from typing import Generic, TypeVar
 
 from kube.api import errors, meta
@@ -52,6 +53,7 @@ class Controller(Generic[Seen]):
         client: Client,
         recorder: EventRecorder,
         clock: Clock,
+        random: Random,
         children: Resource | None = None,
         expectations: Expectations | None = None,
     ) -> None:
@@ -59,7 +61,7 @@ class Controller(Generic[Seen]):
         self.queue = WorkQueue(name)
         self.expectations = expectations or Expectations()
         self._reconciler, self._clock, self._children = reconciler, clock, children
-        self._actor = Actor(client, recorder)
+        self._actor = Actor(client, recorder, random)
 
     def watch(self, informer: Informer, keys: Keys = lambda o: (meta.key(o),)) -> None:
         """Look at `keys(object)` (by default the object's own) whenever it is added, changed or deleted."""

@@ -35,6 +35,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._jumping.jumped
 
+    def pass_unnoticed(self, seconds: float) -> None:
+        """What a process sees that was paused for so long: later, and no timer has run."""
+        self._jumping.jumped += seconds
+
 
 def virtual_time(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
     """Run a coroutine test in virtual time."""

@@ -6,7 +6,7 @@ from contextlib import aclosing
 import pytest
 
 from kube.api.resources import PODS
-from kube.client.pulse import ANSWER_SECONDS, QUIET_SECONDS, Pulse
+from kube.client.pulse import ANSWER_SECONDS, LAG_SECONDS, QUIET_SECONDS, Pulse
 from kube.client.rest import Client, ConnectionFailed
 from tests.support.certificates import Authority
 from tests.support.virtual_time import virtual_time
@@ -14,16 +14,26 @@ from tests.support.wire import Answer, ScriptedServer, answer, config, line, pod
 
 
 class Patient:
-    """A server that lives until second `until`, and how often it was asked."""
+    """A server that lives until second `until`, and how often it was asked.
 
-    def __init__(self, until: float) -> None:
-        self.until, self.asked = until, 0
-        self.pulse = Pulse(self.ask)
+    It takes `delay` seconds to answer, and another server, if there is one, `others_delay`.
+    """
+
+    def __init__(self, until: float, delay: float = 0.0, others_delay: float | None = None) -> None:
+        self.until, self.delay, self.others_delay, self.asked = until, delay, others_delay, 0
+        self.pulse = Pulse(self.ask, self.ask_others)
 
     async def ask(self) -> bool:
         self.asked += 1
+        await asyncio.sleep(self.delay)
         if now() >= self.until:
             await asyncio.Event().wait()
+        return True
+
+    async def ask_others(self) -> bool:
+        if self.others_delay is None:
+            return False
+        await asyncio.sleep(self.others_delay)
         return True
 
     async def wait(self, seconds: float | None = None) -> float:
@@ -82,17 +92,41 @@ async def test_after_a_death_it_may_live_again() -> None:
     assert await server.wait(50) == QUIET_SECONDS + ANSWER_SECONDS + 50
 
 
+@virtual_time
+async def test_where_another_answers_a_silent_server_is_left_sooner() -> None:
+    server = Patient(until=0, others_delay=0.1)
+    assert await server.wait() == QUIET_SECONDS + LAG_SECONDS + 0.1
+
+
+@virtual_time
+async def test_who_is_slow_where_all_are_slow_is_not_left() -> None:
+    for others_delay in (None, 1.4):
+        server = Patient(until=1000, delay=1.8, others_delay=others_delay)
+        began = now()
+        assert await server.wait(30) == began + 30
+
+
+@virtual_time
+async def test_what_is_heard_while_the_answer_is_awaited_counts() -> None:
+    server = Patient(until=0)
+    silent = asyncio.ensure_future(server.wait())
+    async with server.pulse.awaited(None):
+        await asyncio.sleep(QUIET_SECONDS + 1)
+    assert await silent >= QUIET_SECONDS + 1 + QUIET_SECONDS
+
+
 @pytest.mark.slow
 async def test_a_read_leaves_a_paused_server_long_before_its_deadline(authority: Authority) -> None:
     first = ScriptedServer(authority, paused(), paused())
-    second = ScriptedServer(authority, *[answer(pod("a", "4"))] * 2)
+    second = ScriptedServer(authority, *[answer(pod("a", "4"))] * 3)
     async with first, second:
         client = Client(config(authority, first.url, second.url))
         for _ in range(2):
             await client.get(PODS, "default", "a")
         await client.close()
     assert [each.path for each in first.requests] == ["/api/v1/namespaces/default/pods/a", "/version"]
-    assert len(second.requests) == 2, "the second stays the preferred one"
+    got = "/api/v1/namespaces/default/pods/a"
+    assert [each.path for each in second.requests] == ["/version", got, got], "the second stays preferred"
 
 
 def paused(*chunks: str) -> Answer:
@@ -104,7 +138,7 @@ def paused(*chunks: str) -> Answer:
 async def test_a_watch_leaves_a_paused_server_and_requests_follow(authority: Authority) -> None:
     # The second answer is the pulse's: none.
     first = ScriptedServer(authority, paused(line("ADDED", "a", "4")), paused())
-    second = ScriptedServer(authority, answer(pod("a", "4")))
+    second = ScriptedServer(authority, *[answer(pod("a", "4"))] * 2)
     async with first, second:
         client = Client(config(authority, first.url, second.url))
         events = client.watch(PODS, resource_version="3")
@@ -115,4 +149,4 @@ async def test_a_watch_leaves_a_paused_server_and_requests_follow(authority: Aut
         await client.get(PODS, "default", "a")
         await client.close()
     assert [each.path for each in first.requests] == ["/api/v1/pods", "/version"]
-    assert [each.path for each in second.requests] == ["/api/v1/namespaces/default/pods/a"]
+    assert [each.path for each in second.requests] == ["/version", "/api/v1/namespaces/default/pods/a"]

@@ -102,6 +102,17 @@ async def test_a_write_that_may_have_happened_is_not_repeated(authority: Authori
         assert len(first.requests) + len(second.requests) == 1
 
 
+async def test_behind_its_fence_a_client_only_reads(authority: Authority) -> None:
+    async with ScriptedServer(authority, answer(pod("a", "1"))) as server:
+        client = Client(config(authority, server.url), may_write=lambda: False)
+        await client.get(PODS, "default", "a")
+        with pytest.raises(ConnectionFailed) as failed:
+            await client.create(PODS, pod("b", ""))
+        assert not failed.value.sent
+        await client.close()
+    assert [each.method for each in server.requests] == ["GET"]
+
+
 async def test_a_write_to_a_server_that_is_not_there_goes_to_the_next(authority: Authority) -> None:
     async with ScriptedServer(authority) as dead:
         pass

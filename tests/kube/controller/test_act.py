@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from random import Random
 from typing import Any
 
 import pytest
@@ -62,7 +63,7 @@ class Outcome:
 async def acting(authority: Authority, *script: Answer) -> AsyncIterator[tuple[Actor, Outcome]]:
     async with ScriptedServer(authority, *script) as server:
         client, recorder = Client(config(authority, server.url)), Recorder()
-        yield Actor(client, recorder), Outcome(server, recorder)  # type: ignore[arg-type]
+        yield Actor(client, recorder, Random(1)), Outcome(server, recorder)  # type: ignore[arg-type]
         await client.close()
 
 

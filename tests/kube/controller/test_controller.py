@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import Any
 
 from kube.api import errors
@@ -48,7 +49,8 @@ class PodServer:
 
 
 def controller(reconciler: Reconciler, server: PodServer) -> Controller[str]:
-    return Controller("test", reconciler, server, None, LoopClock(), children=PODS)  # type: ignore[arg-type]
+    random = Random(1)
+    return Controller("test", reconciler, server, None, LoopClock(), random, PODS)  # type: ignore[arg-type]
 
 
 @virtual_time
