@@ -44,7 +44,7 @@ FOUNDING = (1, 1)
 """Index and term of the state the founders agree on without a word."""
 
 TAKEOVER_SECONDS = 0.05
-"""Whose leader's stream broke campaigns within so long; chance keeps the others from doing so at once."""
+"""When the leader's streams break the members campaign in turns: so long each leaves to the one before it."""
 
 log = logger("boot")
 

@@ -42,10 +42,12 @@ def step(state: State, message: Message) -> None:
 
 
 def leader_stream_closed(state: State, member_id: int) -> None:
-    """Evidence that the leader is gone: forget it and its lease, and campaign soon.
+    """Evidence that the leader is gone: forget it and its lease, and campaign when it is this member's turn.
 
     Only this member's knowledge changes: the others refuse a pre-vote until they have evidence of their own,
-    so that one broken link disturbs nobody.
+    so that one broken link disturbs nobody. All of them have it in the same moment, and two that campaigned
+    together would split the votes: so they take turns, in the order of their ids. Who could not win has lost
+    a turn by it, no more: whatever follows is left to chance again (Raft 5.2).
     """
     if state.leader_id != member_id or state.role is not Role.FOLLOWER:
         return
@@ -53,7 +55,8 @@ def leader_stream_closed(state: State, member_id: int) -> None:
     state.leader_id = NONE
     state.is_hurried = True
     state.election_elapsed = 0
-    state.election_timeout = state.config.random.randint(0, state.config.takeover_ticks)
+    turn = sum(voter < state.id for voter in state.conf_state.voters if voter != member_id)
+    state.election_timeout = turn * state.config.takeover_ticks
 
 
 def _handle_append(state: State, message: Message) -> None:

@@ -48,7 +48,7 @@ class Config:
 
     election_ticks: a follower waits this long, or up to twice, for its leader.
     heartbeat_ticks: how often the leader tells that it lives.
-    takeover_ticks: how long, at most, a follower waits once its leader's stream closed.
+    takeover_ticks: once the leader's stream closed, how long each voter leaves to the one before it.
     applied: the last entry the state machine already contains.
     """
 

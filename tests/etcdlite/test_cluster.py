@@ -374,7 +374,7 @@ class TestFailures:
     def failure(self, command: list[str]) -> str:
         run = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
         assert run.returncode == 1
-        lines = [line for line in run.stderr.splitlines() if not line.startswith("ts=")]
+        lines = [line for line in run.stderr.splitlines() if not line.startswith("time=")]
         assert len(lines) == 1, run.stderr
         return lines[0]
 
@@ -419,7 +419,7 @@ class TestFailures:
             finally:
                 member.kill()
                 _, stderr = member.communicate()
-            lines = [line for line in stderr.splitlines() if not line.startswith("ts=")]
+            lines = [line for line in stderr.splitlines() if not line.startswith("time=")]
             assert len(lines) == 1, stderr
             assert "the disk failed" in lines[0]
             assert member.returncode == 1
