@@ -21,9 +21,7 @@ pytestmark = pytest.mark.e2e
 HEALTH = ("/healthz", "/readyz", "/metrics")
 EVERYONE = (
     *(f"etcd-{index}" for index in range(3)),
-    "apiserver-0",
-    "controller-manager-0",
-    "scheduler-0",
+    *(f"{name}-{index}" for name in ("apiserver", "controller-manager", "scheduler") for index in range(2)),
     *(f"kubelet-node{number}" for number in (1, 2, 3)),
     "proxy-0",
 )
