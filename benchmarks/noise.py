@@ -59,6 +59,12 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def resident_mb(pid: int) -> float:
+    """What a process holds in memory for itself; pages of files that it only maps do not count."""
+    status = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in status if line.startswith("RssAnon:")) / 1024
+
+
 def cpu_seconds_of(pids: Iterable[int]) -> float:
     """The same for several."""
     return sum(map(cpu_seconds, pids))
