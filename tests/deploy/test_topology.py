@@ -9,7 +9,7 @@ import yaml
 
 from deploy.layout import Layout
 from deploy.processes import processes
-from deploy.topology import TopologyError, parse
+from deploy.topology import Topology, TopologyError, parse
 from tests import datadriven
 
 HERE = Path(__file__).parent
@@ -35,6 +35,17 @@ def test_topology_text(request: pytest.FixtureRequest) -> None:
     datadriven.run(HERE / "topology.txt", request, handle)
 
 
-def test_the_default_topology_is_that_of_the_issue() -> None:
-    topology = parse(yaml.safe_load((HERE.parents[1] / "deploy" / "topology.yaml").read_text()))
-    assert (topology.etcd, topology.apiserver, topology.nodes) == (3, 1, ("node1", "node2", "node3"))
+def topology(name: str) -> Topology:
+    return parse(yaml.safe_load((HERE.parents[1] / "deploy" / name).read_text()))
+
+
+def test_by_default_everything_may_be_killed_once() -> None:
+    default = topology("topology.yaml")
+    assert (default.etcd, default.apiserver, default.controller_manager, default.scheduler) == (3, 2, 2, 2)
+    assert default.nodes == ("node1", "node2", "node3")
+
+
+def test_the_small_topology_has_one_of_everything() -> None:
+    small = topology("topology-small.yaml")
+    assert (small.etcd, small.apiserver, small.controller_manager, small.scheduler) == (1, 1, 1, 1)
+    assert small.nodes == ("node1",)
