@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -47,6 +48,7 @@ COLLECTION_SECONDS = 60.0
 # How much later than its timeoutSeconds a watch may end before its server counts as gone.
 WATCH_GRACE_SECONDS = 15.0
 WATCH_SECONDS = 450
+KEEP_ALIVE_SECONDS = 60.0
 # The cheapest question: /livez would ask the store as well, which may be away while this server lives.
 PULSE_PATH = "/version"
 # As client-go: answers with a Retry-After header are tried again this often.
@@ -112,9 +114,8 @@ class Client:
         headers = {"User-Agent": user_agent, "Accept": ACCEPT, "Accept-Encoding": "identity"}
         if config.token:
             headers["Authorization"] = f"Bearer {config.token}"
-        # No limit on connections: each watch holds one.
-        limits = httpx.Limits(max_connections=0, keepalive_expiry=60.0)
-        transport = AiohttpTransport(verify=config.ssl_context, limits=limits)
+        session = functools.partial(_session, config.ssl_context)
+        transport = AiohttpTransport(verify=config.ssl_context, client=session)
         self._http = httpx.AsyncClient(transport=transport, headers=headers, trust_env=False)
         self._pulses = [
             Pulse(functools.partial(self._lives, server), functools.partial(self._another_lives, server))
@@ -392,6 +393,18 @@ class Client:
             self._current = (server + 1) % len(self._servers)
             if self._current != server:
                 log.info("turning to the next API server", server=self._servers[self._current], error=error)
+
+
+def _session(ssl_context: ssl.SSLContext) -> aiohttp.ClientSession:
+    """A session without a limit on connections, for each watch holds one, and without repetitions of its own.
+
+    aiohttp repeats a PUT or DELETE whose connection ended. Its second try may meet a dead server, which looks
+    as if nothing had been sent, or a Conflict with its first: only this client may say what is tried again.
+    """
+    connector = aiohttp.TCPConnector(ssl=ssl_context, limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS)
+    session = aiohttp.ClientSession(connector=connector)
+    session._retry_connection = False
+    return session
 
 
 def _surely_not_sent(error: Exception) -> bool:

@@ -38,6 +38,13 @@ class ScriptedServer:
     async def __aexit__(self, *_: object) -> None:
         await self._runner.cleanup()
 
+    async def stop_listening(self) -> None:
+        """Take no more connections; those there are stay."""
+        for site in tuple(self._runner.sites):
+            assert isinstance(site, web.TCPSite)
+            assert site._server is not None
+            site._server.close()
+
     @property
     def url(self) -> str:
         return f"https://127.0.0.1:{self.port}"
