@@ -92,7 +92,7 @@ async def open_node(settings: Settings, random: Random, peer_tls: ssl.SSLContext
         identity, wal, storage = await _join(settings, backend, peer_tls)
     store, lessor, members = Store(backend), Lessor(backend), Members(backend)
     applier = Applier(backend, store, lessor)
-    files = Snapshots(backend, settings.data_dir / "snapshots")
+    files = Snapshots(backend, settings.data_dir / "snapshots", random)
     transport = Transport(identity, peer_tls, files)
     config = Config(
         id=identity.member_id,

@@ -18,10 +18,9 @@ After: etcd server/etcdserver/server.go and raft.go.
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import Any
 
-from etcdlite import codec, snapshots
+from etcdlite import codec
 from etcdlite.apply import Applier
 from etcdlite.commands import AlarmAction, AlarmMember, AlarmRequest, AlarmType, Command, Result
 from etcdlite.errors import Refusal, StoreError
@@ -31,6 +30,7 @@ from etcdlite.leasing import Leasing
 from etcdlite.limits import Limits
 from etcdlite.log import logger
 from etcdlite.members import Members
+from etcdlite.mvcc.backend import Prepared
 from etcdlite.mvcc.backend_lmdb import LmdbBackend
 from etcdlite.mvcc.store import Store
 from etcdlite.pb import command_pb2, rpc_pb2
@@ -98,7 +98,7 @@ class Node:
         self.waits = Waits(raft, self._wake, self.proposals.next_id)
         self.waits.applied_is(self.applied)
         self.leasing = Leasing(self, limits.request_seconds)
-        self._incoming: dict[tuple[int, int], Path] = {}
+        self._incoming: dict[tuple[int, int], Prepared] = {}
         self._last_leader_loss = float("-inf")
         self._space_exceeded = asyncio.Event()
         self._stopping = False
@@ -184,10 +184,11 @@ class Node:
         self.raft.step(message)
         self._wake.set()
 
-    def snapshot_received(self, message: Message, rows: Path) -> None:
+    def snapshot_received(self, message: Message, prepared: Prepared) -> None:
         assert message.snapshot is not None, "a SNAP message has a snapshot"
         metadata = message.snapshot.metadata
-        self._incoming[metadata.index, metadata.term] = rows
+        self._drop_incoming()
+        self._incoming[metadata.index, metadata.term] = prepared
         self.receive(message)
 
     def peer_stream_closed(self, member_id: int) -> None:
@@ -351,10 +352,9 @@ class Node:
 
     async def _install(self, metadata: SnapshotMetadata) -> None:
         """Put the leader's rows in place of ours: on disk before Raft counts on them."""
-        rows = self._incoming.pop((metadata.index, metadata.term))
+        prepared = self._incoming.pop((metadata.index, metadata.term))
         log.info("installing a snapshot", index=metadata.index, term=metadata.term)
-        await self.backend.restore(snapshots.read_rows(rows))
-        rows.unlink()
+        await self.backend.adopt(prepared)
         self.applier.restored()
         self.members.restored()
         assert self.applied == metadata.index, "a snapshot stands where it says"
@@ -412,6 +412,6 @@ class Node:
 
     def _drop_incoming(self) -> None:
         """Snapshots Raft had no use for; one it takes is in the next Ready, and here there is none."""
-        for rows in self._incoming.values():
-            rows.unlink(missing_ok=True)
+        for prepared in self._incoming.values():
+            self.backend.discard(prepared)
         self._incoming.clear()

@@ -2,7 +2,7 @@
 
     members_question        who belongs to the cluster: the asker does not know its id yet
     hello, messages ...     Raft's messages, one connection per member; questions about leases in between
-    hello (snapshot) ...    the chunks of a state machine, and a receipt
+    hello (snapshot) ...    the chunks of a state machine; what is there already, and a receipt, come back
 
 The end of the newest connection of a member is news of its own: had it been the leader's, the leader is
 probably gone.
@@ -15,14 +15,17 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from etcdlite import codec
 from etcdlite.frames import READ_AHEAD_BYTES, ConnectionEnded, Frames
+from etcdlite.log import logger
 from etcdlite.pb import peer_pb2
+from etcdlite.snapshots import Incoming, SnapshotRefused
 from etcdlite.transport import PING, REMOVED, Receiver, Transport
+
+log = logger("peer server")
 
 
 class LeaseAnswers(Protocol):
@@ -141,19 +144,24 @@ class PeerServer:
             self._transport.lease_answered(answer.number, seconds)
 
     async def _take_snapshot(self, frames: Frames, sender: int) -> None:
-        """Collect the rows in a file, then hand over message and file."""
-        if not self._transport.links.passes(sender):
-            return
-        received = await self._transport.snapshots.incoming(_chunks(frames))
-        if received is not None:
-            self._receiver.snapshot_received(*received)
+        """Collect the rows, then hand them over; what is no good is refused, and Raft has it sent again."""
+        incoming = self._transport.snapshots.incoming((await frames.receive()).snapshot_chunk)
+        try:
+            held = peer_pb2.SnapshotHeld(chunk_count=incoming.partial.chunk_count)
+            frames.send(peer_pb2.Frame(snapshot_held=held))
+            await self._take_chunks(frames, sender, incoming)
+            self._receiver.snapshot_received(incoming.message, await incoming.finish())
             frames.send(peer_pb2.Frame(snapshot_installed=peer_pb2.SnapshotInstalled()))
+        except (SnapshotRefused, OSError) as error:
+            log.warning("refused a snapshot", sender=f"{sender:x}", why=str(error))
+            frames.send(peer_pb2.Frame(refusal=str(error)))
+        finally:
+            incoming.close()
 
-
-async def _chunks(frames: Frames) -> AsyncIterator[Any]:
-    """The chunks of a snapshot up to the last one."""
-    is_last = False
-    while not is_last:
-        chunk = (await frames.receive()).snapshot_chunk
-        is_last = chunk.last
-        yield chunk
+    async def _take_chunks(self, frames: Frames, sender: int, incoming: Incoming) -> None:
+        is_last = False
+        while not is_last:
+            chunk = (await frames.receive()).snapshot_chunk
+            if not self._transport.links.passes(sender):
+                raise ConnectionEnded("the link is cut")
+            is_last = incoming.take(chunk)

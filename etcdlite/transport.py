@@ -15,10 +15,9 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import count
-from pathlib import Path
 from typing import Any, Protocol
 
 from etcdlite import codec
@@ -26,8 +25,10 @@ from etcdlite.coalesce import coalesce
 from etcdlite.frames import ConnectionEnded, Frames, connect
 from etcdlite.links import Links
 from etcdlite.log import logger
+from etcdlite.mvcc.backend import Prepared, SnapshotGone
 from etcdlite.pb import peer_pb2
 from etcdlite.raft.messages import Message, MessageType
+from etcdlite.snapshots import Outgoing, Snapshots
 
 log = logger("transport")
 
@@ -44,18 +45,11 @@ class Receiver(Protocol):
     """What the transport tells the node."""
 
     def receive(self, message: Message) -> None: ...
-    def snapshot_received(self, message: Message, rows: Path) -> None: ...
+    def snapshot_received(self, message: Message, prepared: Prepared) -> None: ...
     def peer_stream_closed(self, member_id: int) -> None: ...
     def peer_unreachable(self, member_id: int) -> None: ...
     def snapshot_sent(self, member_id: int, is_ok: bool) -> None: ...
     def told_removed(self) -> None: ...
-
-
-class Snapshots(Protocol):
-    """How a whole state machine becomes chunks, and chunks a file."""
-
-    def outgoing(self, message: Message) -> AsyncIterator[Any]: ...
-    async def incoming(self, chunks: AsyncIterator[Any]) -> tuple[Message, Path] | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +139,7 @@ class Transport:
         """Close every connection."""
         for task in self._sending:
             task.cancel()
+        self.snapshots.close()
         for peer in self._peers.values():
             peer.stop()
         await asyncio.gather(*(peer.task for peer in self._peers.values()), return_exceptions=True)
@@ -161,12 +156,16 @@ class Transport:
 
     async def _send_snapshot(self, peer: Peer, message: Message) -> None:
         is_ok = False
+        outgoing = self.snapshots.outgoing(message)
         try:
-            await peer.send_snapshot(self.snapshots.outgoing(message))
+            await peer.send_snapshot(outgoing.head(message), outgoing)
             is_ok = True
+        except SnapshotGone:
+            outgoing.close()  # the next one begins anew
         except ConnectionEnded as error:
             log.warning("a snapshot was not sent", to=f"{peer.member_id:x}", why=str(error))
         finally:
+            self.snapshots.ended(peer.member_id, outgoing, is_ok)
             self.receiver.snapshot_sent(peer.member_id, is_ok)
 
 
@@ -182,6 +181,14 @@ async def ask_members(url: str, tls: ssl.SSLContext | None) -> Any:
             frames.close()
     except (ConnectionEnded, TimeoutError):
         return None
+
+
+async def _answer(frames: Frames, kind: str) -> Any:
+    """The answer of this kind; ConnectionEnded if it is a refusal."""
+    answer = await frames.receive()
+    if not answer.HasField(kind):
+        raise ConnectionEnded(answer.refusal)
+    return getattr(answer, kind)
 
 
 class Peer:
@@ -218,17 +225,17 @@ class Peer:
         assert self._frames is not None, "only to a member that is connected"
         self._frames.send(frame)
 
-    async def send_snapshot(self, chunks: AsyncIterator[Any]) -> None:
+    async def send_snapshot(self, head: Any, outgoing: Outgoing) -> None:
         """Send a snapshot on a connection of its own, so that messages need not wait behind it."""
         frames = await connect(self.url, self._tls)
         try:
             frames.send(self._identity.hello(self.member_id, is_snapshot=True))
-            async for chunk in chunks:
+            frames.send(peer_pb2.Frame(snapshot_chunk=head))
+            held = await _answer(frames, "snapshot_held")
+            async for chunk in outgoing.chunks(held.chunk_count):
                 frames.send(peer_pb2.Frame(snapshot_chunk=chunk))
                 await frames.drain()
-            answer = await frames.receive()
-            if not answer.HasField("snapshot_installed"):
-                raise ConnectionEnded(answer.refusal)
+            await _answer(frames, "snapshot_installed")
         finally:
             frames.abort()
 

@@ -13,7 +13,7 @@ before anything is awaited.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
 from sortedcontainers import SortedDict
 
@@ -31,6 +31,14 @@ MEMBERS = "members"  # member id -> name and URLs
 BUCKETS = (META, KEY, INDEX, HISTORY, LEASE, ATTACHED, ALARM, MEMBERS)
 
 
+Prepared = Any
+"""Rows made ready to take the place of all others: a path on disk, or the buckets themselves."""
+
+
+class SnapshotGone(Exception):
+    """The file below an open snapshot was replaced meanwhile."""
+
+
 class Snapshot(Protocol):
     """All rows as they were durable at one moment; it costs disk space while it is open."""
 
@@ -40,7 +48,11 @@ class Snapshot(Protocol):
 
 
 class Backend(Protocol):
-    """Buckets of rows. `durable` reads past what is not yet on disk; `restore` replaces everything."""
+    """Buckets of rows. `durable` reads past what is not yet on disk.
+
+    `restore` replaces everything. It has two halves: `prepare` takes the time, is all or nothing, raises what
+    the rows' iterator raises, and OSError where the disk fails; `adopt` puts what was prepared in place.
+    """
 
     def get(self, bucket: str, key: bytes) -> bytes | None: ...
     def scan(
@@ -53,6 +65,9 @@ class Backend(Protocol):
     async def run(self) -> None: ...
     async def flush(self) -> None: ...
     async def restore(self, rows: Iterable[BucketRow]) -> None: ...
+    async def prepare(self, rows: Iterable[BucketRow]) -> Prepared: ...
+    async def adopt(self, prepared: Prepared) -> None: ...
+    def discard(self, prepared: Prepared) -> None: ...
     async def defragment(self) -> None: ...
     def close(self) -> None: ...
 
@@ -98,10 +113,19 @@ class MemoryBackend:
         """Nothing waits for a disk here."""
 
     async def restore(self, rows: Iterable[BucketRow]) -> None:
-        for bucket in self._buckets.values():
-            bucket.clear()
+        await self.adopt(await self.prepare(rows))
+
+    async def prepare(self, rows: Iterable[BucketRow]) -> Prepared:
+        buckets: dict[str, SortedDict] = {bucket: SortedDict() for bucket in BUCKETS}
         for name, key, value in rows:
-            self._buckets[name][key] = value
+            buckets[name][key] = value
+        return buckets
+
+    async def adopt(self, prepared: Prepared) -> None:
+        self._buckets = prepared
+
+    def discard(self, prepared: Prepared) -> None:
+        prepared.clear()
 
     async def defragment(self) -> None:
         """Memory has no holes."""

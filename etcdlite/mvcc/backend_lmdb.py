@@ -15,17 +15,18 @@ Absent: the decision what may be forgotten of the WAL (node.py asks `durable`).
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
 import lmdb
 
 from etcdlite.mvcc import long_keys
-from etcdlite.mvcc.backend import BUCKETS, BucketRow, Row
+from etcdlite.mvcc.backend import BUCKETS, BucketRow, Prepared, Row, SnapshotGone
 from etcdlite.mvcc.overlay import Overlay, present
 from etcdlite.worker import Worker
 
@@ -42,10 +43,14 @@ class LmdbBackend:
         self._path = path
         self._map_size_bytes = 2 * quota_bytes + MAP_SLACK_BYTES
         self._worker = Worker("backend")
+        self._preparer = Worker("snapshot")  # which takes long: flushes need not wait for it
+        self._numbers = count()
         self._active = Overlay()
         self._flushing: Overlay | None = None
         self._dirty = asyncio.Event()
         self._flush_lock = asyncio.Lock()
+        for left_over in path.parent.glob(f"{path.name}.fresh*"):
+            left_over.unlink()
         self._open()
 
     def _open(self) -> None:
@@ -136,6 +141,7 @@ class LmdbBackend:
     def close(self) -> None:
         """Flush the rest and let go of the file."""
         self._worker.stop()
+        self._preparer.stop()
         if self._flushing is not None:
             self._landed()
         if self._dirty.is_set():
@@ -154,29 +160,52 @@ class LmdbBackend:
         return LmdbSnapshot(self._env.begin(), self._dbs)
 
     async def restore(self, rows: Iterable[BucketRow]) -> None:
-        """Write the rows to a file of their own and put it in this one's place: all or nothing."""
+        await self.adopt(await self.prepare(rows))
+
+    async def prepare(self, rows: Iterable[BucketRow]) -> Prepared:
+        """Write the rows to a file of their own."""
+        fresh = self._fresh()
+        await self._make(self._preparer, fresh, _fill, fresh, self._map_size_bytes, rows)
+        return fresh
+
+    async def adopt(self, prepared: Prepared) -> None:
         async with self._flush_lock:
-            await self._worker.do(_fill, self._fresh, self._map_size_bytes, rows)
             self._active = Overlay()
             self._dirty.clear()
-            await self._replace()
+            await self._replace(prepared)
+
+    def discard(self, prepared: Prepared) -> None:
+        prepared.unlink()
 
     async def defragment(self) -> None:
-        """Copy the rows into a file without holes and put it in this one's place; writes may go on."""
+        """Copy the rows into a file without holes and put it in this one's place; writes may go on.
+
+        OSError if there is no room for the copy: then everything is as before.
+        """
         async with self._flush_lock:
             await self._flush_locked()
-            await self._worker.do(_copy, self._env, self._fresh)
-            await self._replace()
+            fresh = self._fresh()
+            await self._make(self._worker, fresh, _copy, self._env, fresh)
+            await self._replace(fresh)
 
-    @property
     def _fresh(self) -> Path:
-        return self._path.with_name(self._path.name + ".fresh")
+        return self._path.with_name(f"{self._path.name}.fresh{next(self._numbers)}")
 
-    async def _replace(self) -> None:
+    async def _make(self, worker: Worker, path: Path, *work: Any) -> None:
+        """Have a file made; where that fails nothing of it stays."""
+        try:
+            await worker.do(*work)
+        except BaseException as error:
+            _remove(path)
+            if isinstance(error, lmdb.Error):
+                raise OSError(errno.EIO, f"{path}: {error}") from error
+            raise
+
+    async def _replace(self, fresh: Path) -> None:
         """Put the fresh file in the place of this one, in one step that outlasts a power cut."""
         self._reader.abort()
         self._env.close()
-        self._fresh.replace(self._path)
+        os.replace(fresh, self._path)
         self._open()
         await self._worker.do(_sync, self._path.parent)
 
@@ -192,9 +221,12 @@ class LmdbSnapshot:
         return _get(self._txn, self._dbs[bucket], key)
 
     def rows(self) -> Iterator[BucketRow]:
-        for bucket, db in self._dbs.items():
-            for key, value in _scan(self._txn, db, b"", None, reverse=False):
-                yield bucket, key, value
+        try:
+            for bucket, db in self._dbs.items():
+                for key, value in _scan(self._txn, db, b"", None, reverse=False):
+                    yield bucket, key, value
+        except lmdb.Error as error:  # defragmented, or another snapshot took its place
+            raise SnapshotGone(str(error)) from error
 
     def close(self) -> None:
         self._txn.abort()
@@ -208,6 +240,11 @@ def _open(path: Path, map_size_bytes: int) -> tuple[Any, dict[str, Any]]:
 
 def _lock_file(path: Path) -> Path:
     return path.with_name(path.name + "-lock")
+
+
+def _remove(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    _lock_file(path).unlink(missing_ok=True)
 
 
 def _copy(env: Any, path: Path) -> None:

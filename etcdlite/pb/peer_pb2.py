@@ -26,7 +26,7 @@ from etcdlite.pb import raft_pb2 as etcdlite_dot_pb_dot_raft__pb2
 from etcdlite.pb import rpc_pb2 as etcdlite_dot_pb_dot_rpc__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x65tcdlite/pb/peer.proto\x12\retcdlite.peer\x1a\x16\x65tcdlite/pb/raft.proto\x1a\x15\x65tcdlite/pb/rpc.proto\"\xf7\x03\n\x05\x46rame\x12%\n\x05hello\x18\x01 \x01(\x0b\x32\x14.etcdlite.peer.HelloH\x00\x12:\n\x10members_question\x18\x02 \x01(\x0b\x32\x1e.etcdlite.peer.MembersQuestionH\x00\x12\x36\n\x0emembers_answer\x18\x03 \x01(\x0b\x32\x1c.etcdlite.peer.MembersAnswerH\x00\x12\x11\n\x07refusal\x18\x04 \x01(\tH\x00\x12/\n\x08messages\x18\x05 \x01(\x0b\x32\x1b.etcdlite.peer.MessageBatchH\x00\x12\x36\n\x0elease_question\x18\x06 \x01(\x0b\x32\x1c.etcdlite.peer.LeaseQuestionH\x00\x12\x32\n\x0clease_answer\x18\x07 \x01(\x0b\x32\x1a.etcdlite.peer.LeaseAnswerH\x00\x12#\n\x04ping\x18\x08 \x01(\x0b\x32\x13.etcdlite.peer.PingH\x00\x12\x36\n\x0esnapshot_chunk\x18\t \x01(\x0b\x32\x1c.etcdlite.peer.SnapshotChunkH\x00\x12>\n\x12snapshot_installed\x18\n \x01(\x0b\x32 .etcdlite.peer.SnapshotInstalledH\x00\x42\x06\n\x04kind\"J\n\x05Hello\x12\x12\n\ncluster_id\x18\x01 \x01(\x04\x12\x0c\n\x04\x66rom\x18\x02 \x01(\x04\x12\n\n\x02to\x18\x03 \x01(\x04\x12\x13\n\x0bis_snapshot\x18\x04 \x01(\x08\"8\n\x0cMessageBatch\x12(\n\x08messages\x18\x01 \x03(\x0b\x32\x16.etcdlite.raft.Message\"\x06\n\x04Ping\"@\n\rLeaseQuestion\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x10\n\x08lease_id\x18\x02 \x01(\x03\x12\r\n\x05renew\x18\x03 \x01(\x08\"?\n\x0bLeaseAnswer\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x14\n\x07seconds\x18\x02 \x01(\x01H\x00\x88\x01\x01\x42\n\n\x08_seconds\"0\n\x03Row\x12\x0b\n\x03key\x18\x01 \x01(\x0c\x12\r\n\x05value\x18\x02 \x01(\x0c\x12\r\n\x05table\x18\x03 \x01(\t\"h\n\rSnapshotChunk\x12\'\n\x07message\x18\x01 \x01(\x0b\x32\x16.etcdlite.raft.Message\x12 \n\x04rows\x18\x02 \x03(\x0b\x32\x12.etcdlite.peer.Row\x12\x0c\n\x04last\x18\x03 \x01(\x08\"\x13\n\x11SnapshotInstalled\"\x11\n\x0fMembersQuestion\"J\n\rMembersAnswer\x12\x12\n\ncluster_id\x18\x01 \x01(\x04\x12%\n\x07members\x18\x02 \x03(\x0b\x32\x14.etcdserverpb.Memberb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x65tcdlite/pb/peer.proto\x12\retcdlite.peer\x1a\x16\x65tcdlite/pb/raft.proto\x1a\x15\x65tcdlite/pb/rpc.proto\"\xad\x04\n\x05\x46rame\x12%\n\x05hello\x18\x01 \x01(\x0b\x32\x14.etcdlite.peer.HelloH\x00\x12:\n\x10members_question\x18\x02 \x01(\x0b\x32\x1e.etcdlite.peer.MembersQuestionH\x00\x12\x36\n\x0emembers_answer\x18\x03 \x01(\x0b\x32\x1c.etcdlite.peer.MembersAnswerH\x00\x12\x11\n\x07refusal\x18\x04 \x01(\tH\x00\x12/\n\x08messages\x18\x05 \x01(\x0b\x32\x1b.etcdlite.peer.MessageBatchH\x00\x12\x36\n\x0elease_question\x18\x06 \x01(\x0b\x32\x1c.etcdlite.peer.LeaseQuestionH\x00\x12\x32\n\x0clease_answer\x18\x07 \x01(\x0b\x32\x1a.etcdlite.peer.LeaseAnswerH\x00\x12#\n\x04ping\x18\x08 \x01(\x0b\x32\x13.etcdlite.peer.PingH\x00\x12\x36\n\x0esnapshot_chunk\x18\t \x01(\x0b\x32\x1c.etcdlite.peer.SnapshotChunkH\x00\x12>\n\x12snapshot_installed\x18\n \x01(\x0b\x32 .etcdlite.peer.SnapshotInstalledH\x00\x12\x34\n\rsnapshot_held\x18\x0b \x01(\x0b\x32\x1b.etcdlite.peer.SnapshotHeldH\x00\x42\x06\n\x04kind\"J\n\x05Hello\x12\x12\n\ncluster_id\x18\x01 \x01(\x04\x12\x0c\n\x04\x66rom\x18\x02 \x01(\x04\x12\n\n\x02to\x18\x03 \x01(\x04\x12\x13\n\x0bis_snapshot\x18\x04 \x01(\x08\"8\n\x0cMessageBatch\x12(\n\x08messages\x18\x01 \x03(\x0b\x32\x16.etcdlite.raft.Message\"\x06\n\x04Ping\"@\n\rLeaseQuestion\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x10\n\x08lease_id\x18\x02 \x01(\x03\x12\r\n\x05renew\x18\x03 \x01(\x08\"?\n\x0bLeaseAnswer\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x14\n\x07seconds\x18\x02 \x01(\x01H\x00\x88\x01\x01\x42\n\n\x08_seconds\"s\n\rSnapshotChunk\x12\'\n\x07message\x18\x01 \x01(\x0b\x32\x16.etcdlite.raft.Message\x12\x0c\n\x04rows\x18\x02 \x01(\x0c\x12\x0c\n\x04last\x18\x03 \x01(\x08\x12\x0e\n\x06\x64igest\x18\x04 \x01(\x0c\x12\r\n\x05token\x18\x05 \x01(\x04\"#\n\x0cSnapshotHeld\x12\x13\n\x0b\x63hunk_count\x18\x01 \x01(\x04\"\x13\n\x11SnapshotInstalled\"\x11\n\x0fMembersQuestion\"J\n\rMembersAnswer\x12\x12\n\ncluster_id\x18\x01 \x01(\x04\x12%\n\x07members\x18\x02 \x03(\x0b\x32\x14.etcdserverpb.Memberb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,25 +34,25 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'etcdlite.pb.peer_pb2', _glo
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_FRAME']._serialized_start=89
-  _globals['_FRAME']._serialized_end=592
-  _globals['_HELLO']._serialized_start=594
-  _globals['_HELLO']._serialized_end=668
-  _globals['_MESSAGEBATCH']._serialized_start=670
-  _globals['_MESSAGEBATCH']._serialized_end=726
-  _globals['_PING']._serialized_start=728
-  _globals['_PING']._serialized_end=734
-  _globals['_LEASEQUESTION']._serialized_start=736
-  _globals['_LEASEQUESTION']._serialized_end=800
-  _globals['_LEASEANSWER']._serialized_start=802
-  _globals['_LEASEANSWER']._serialized_end=865
-  _globals['_ROW']._serialized_start=867
-  _globals['_ROW']._serialized_end=915
-  _globals['_SNAPSHOTCHUNK']._serialized_start=917
-  _globals['_SNAPSHOTCHUNK']._serialized_end=1021
-  _globals['_SNAPSHOTINSTALLED']._serialized_start=1023
-  _globals['_SNAPSHOTINSTALLED']._serialized_end=1042
-  _globals['_MEMBERSQUESTION']._serialized_start=1044
-  _globals['_MEMBERSQUESTION']._serialized_end=1061
-  _globals['_MEMBERSANSWER']._serialized_start=1063
-  _globals['_MEMBERSANSWER']._serialized_end=1137
+  _globals['_FRAME']._serialized_end=646
+  _globals['_HELLO']._serialized_start=648
+  _globals['_HELLO']._serialized_end=722
+  _globals['_MESSAGEBATCH']._serialized_start=724
+  _globals['_MESSAGEBATCH']._serialized_end=780
+  _globals['_PING']._serialized_start=782
+  _globals['_PING']._serialized_end=788
+  _globals['_LEASEQUESTION']._serialized_start=790
+  _globals['_LEASEQUESTION']._serialized_end=854
+  _globals['_LEASEANSWER']._serialized_start=856
+  _globals['_LEASEANSWER']._serialized_end=919
+  _globals['_SNAPSHOTCHUNK']._serialized_start=921
+  _globals['_SNAPSHOTCHUNK']._serialized_end=1036
+  _globals['_SNAPSHOTHELD']._serialized_start=1038
+  _globals['_SNAPSHOTHELD']._serialized_end=1073
+  _globals['_SNAPSHOTINSTALLED']._serialized_start=1075
+  _globals['_SNAPSHOTINSTALLED']._serialized_end=1094
+  _globals['_MEMBERSQUESTION']._serialized_start=1096
+  _globals['_MEMBERSQUESTION']._serialized_end=1113
+  _globals['_MEMBERSANSWER']._serialized_start=1115
+  _globals['_MEMBERSANSWER']._serialized_end=1189
 # @@protoc_insertion_point(module_scope)

@@ -15,7 +15,9 @@ from typing import Any
 
 from etcdlite import codec
 from etcdlite.commands import AlarmAction, AlarmMember
-from etcdlite.errors import Refusal
+from etcdlite.errors import Refusal, StoreError
+from etcdlite.log import logger
+from etcdlite.mvcc.backend import SnapshotGone
 from etcdlite.node import Node
 from etcdlite.pb import rpc_pb2, rpc_pb2_grpc
 from etcdlite.server.answers import accept, answer, header
@@ -24,6 +26,8 @@ VERSION = "3.6.5"
 """The release whose behaviour this store has; clients decide by it what they may trust."""
 
 HASH_SLICE_ROWS = 1000
+
+log = logger("maintenance")
 
 
 class MaintenanceServicer(rpc_pb2_grpc.MaintenanceServicer):  # type: ignore[misc]  # the stubs are untyped
@@ -67,22 +71,32 @@ class MaintenanceServicer(rpc_pb2_grpc.MaintenanceServicer):  # type: ignore[mis
 
     @answer
     async def Defragment(self, request: Any) -> Any:  # noqa: N802
-        await self.node.backend.defragment()
+        try:
+            await self.node.backend.defragment()
+        except OSError as error:
+            log.warning("not defragmented: no room for the copy?", why=str(error))
+            raise StoreError(Refusal.NO_SPACE) from error
         return rpc_pb2.DefragmentResponse(header=header(self.node))
 
     @answer
     async def Hash(self, request: Any) -> Any:  # noqa: N802
         await self.node.backend.flush()
-        snapshot = self.node.backend.snapshot()
+        while (checksum := await self._hash_of_rows()) is None:
+            pass  # the file was replaced meanwhile: begin again
+        return rpc_pb2.HashResponse(header=header(self.node), hash=checksum)
+
+    async def _hash_of_rows(self) -> int | None:
+        snapshot, checksum = self.node.backend.snapshot(), 0
         try:
-            checksum = 0
             for count, (bucket, key, value) in enumerate(snapshot.rows()):
                 checksum = zlib.crc32(value, zlib.crc32(key, zlib.crc32(bucket.encode(), checksum)))
                 if count % HASH_SLICE_ROWS == 0:
                     await asyncio.sleep(0)
+        except SnapshotGone:
+            return None
         finally:
             snapshot.close()
-        return rpc_pb2.HashResponse(header=header(self.node), hash=checksum)
+        return checksum
 
     @answer
     async def HashKV(self, request: Any) -> Any:  # noqa: N802

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from etcdlite.apply import APPLIED, POSITION
 from etcdlite.frames import ConnectionEnded, connect
 from etcdlite.members import Members
-from etcdlite.mvcc.backend import KEY, META, MemoryBackend
+from etcdlite.mvcc.backend import KEY, META, MemoryBackend, Prepared
 from etcdlite.pb import peer_pb2, rpc_pb2
 from etcdlite.peer_server import PeerServer
 from etcdlite.raft.messages import Entry, Message, MessageType, Snapshot, SnapshotMetadata
-from etcdlite.snapshots import Snapshots, read_rows
+from etcdlite.snapshots import Snapshots
 from etcdlite.transport import REMOVED, Identity, Transport, ask_members
 from tests.support.wait import until_async
 
@@ -30,7 +31,8 @@ class Node:
         self.members = Members(self.backend)
         for founder in (ME, OTHER):
             self.members.put(rpc_pb2.Member(ID=founder, peerURLs=[f"http://member-{founder}"]))
-        self.transport = Transport(Identity(CLUSTER, member_id), None, Snapshots(self.backend, folder))
+        files = Snapshots(self.backend, folder, Random(member_id))
+        self.transport = Transport(Identity(CLUSTER, member_id), None, files)
         self.transport.receiver = self
         self.port = 0
         self.received: list[Message] = []
@@ -52,8 +54,8 @@ class Node:
     def receive(self, message: Message) -> None:
         self.received.append(message)
 
-    def snapshot_received(self, message: Message, rows: Path) -> None:
-        self.rows = {(bucket, key): value for bucket, key, value in read_rows(rows)}
+    def snapshot_received(self, message: Message, prepared: Prepared) -> None:
+        self.rows = {(bucket, key): row for bucket, found in prepared.items() for key, row in found.items()}
         self.received.append(message)
 
     def peer_stream_closed(self, member_id: int) -> None:
