@@ -1,13 +1,15 @@
 """Core: decides the next sizes of a Deployment's ReplicaSets.
 
     rolling     first let the new one grow as far as maxSurge allows; when it cannot, shrink the old ones as
-    far
-                as maxUnavailable allows, those pods first that are not available anyway
+                far as maxUnavailable allows, those pods first that are not available anyway
     recreate    shrink all old ones to nothing; only when their last pod has gone let the new one grow
     scale       the number of replicas changed: keep the shares that the ReplicaSets of a rollout have now
 
 Each answer is a small step; the ReplicaSets' changes bring the Deployment back for the next one.
 Sizes are by name; a ReplicaSet that is not in the answer keeps its size.
+
+A ReplicaSet's status may be older than its size. Pods beyond that size are about to go, however available the
+status calls them; Kubernetes counts them, and in such a moment takes one more than it may.
 
 After: k8s pkg/controller/deployment/{rolling,recreate,sync}.go.
 """
@@ -50,23 +52,27 @@ def _shrink_old(deployment: Object, family: Family, new: Object) -> Sizes:
     if total(family.old) == 0:
         return {}
     min_available = replicas(deployment) - max_unavailable(deployment)
-    new_unavailable = replicas(new) - status_count([new], "availableReplicas")
+    new_unavailable = replicas(new) - _available(new)
     removable = total(family.all) - min_available - new_unavailable
     if removable <= 0:
         return {}
     sizes = {meta.name(each): replicas(each) for each in family.old}
     _take_unhealthy(family.active_old, sizes, removable)
-    spare = status_count(family.all, "availableReplicas") - min_available
+    spare = sum(map(_available, family.all)) - min_available
     _take(family.active_old, sizes, spare)
     changed = [each for each in family.active_old if sizes[meta.name(each)] != replicas(each)]
     return {meta.name(each): sizes[meta.name(each)] for each in changed}
 
 
+def _available(replica_set: Object) -> int:
+    """How many pods are available and to stay."""
+    return min(status_count([replica_set], "availableReplicas"), replicas(replica_set))
+
+
 def _take_unhealthy(old: Sequence[Object], sizes: Sizes, count: int) -> None:
     """Remove up to `count` pods that are not available: nobody misses them."""
     for each in sort_by_age(old):
-        unhealthy = max(replicas(each) - status_count([each], "availableReplicas"), 0)
-        taken = min(unhealthy, count)
+        taken = min(replicas(each) - _available(each), count)
         sizes[meta.name(each)] -= taken
         count -= taken
 
