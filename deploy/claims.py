@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from deploy.errors import LaunchError
-from deploy.layout import CLUSTER_NUMBERS, run_dir
+from deploy.layout import CLUSTER_NUMBERS, KUBELET_PORT, Layout, run_dir
 from deploy.processes import Process
 from kube.base import low_ports
 
@@ -61,10 +61,18 @@ def claim_any_number() -> tuple[int, socket.socket]:
     """The first free cluster number, claimed."""
     for number in CLUSTER_NUMBERS:
         if claim := claim_number(number):
-            return number, claim
+            if _has_free_addresses(number):
+                return number, claim
+            claim.close()
     raise LaunchError(
         f"all {len(CLUSTER_NUMBERS)} cluster numbers of this machine are in use: stop one with deploy/down"
     )
+
+
+def _has_free_addresses(number: int) -> bool:
+    """Whether no kubelet listens there: one that outlived its supervisor and nursery may hold no claim."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        return probe.connect_ex((Layout(Path(), 0, number).node_ip(1), KUBELET_PORT)) != 0
 
 
 def other_clusters() -> list[str]:

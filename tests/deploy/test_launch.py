@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from deploy import claims, launch, state, stop
 from deploy.errors import LaunchError
-from deploy.layout import Layout
+from deploy.layout import KUBELET_PORT, Layout
 from deploy.main import main
 from deploy.processes import Process
 from deploy.topology import Topology
@@ -84,6 +84,17 @@ def test_a_number_is_one_clusters(tmp_path: Path) -> None:
         state.save_record(tmp_path, state.Record(number, 20000, SMALL))
         with pytest.raises(LaunchError, match=f"the addresses of cluster number {number} are in use"):
             launch.prepare(tmp_path, None, None, SystemClock())
+
+
+def test_a_number_whose_addresses_somebody_uses_is_passed_over() -> None:
+    number, claim = claims.claim_any_number()
+    claim.close()
+    with socket.socket() as orphan:
+        orphan.bind((f"127.{16 + number}.0.1", KUBELET_PORT))
+        orphan.listen()
+        other, claim = claims.claim_any_number()
+    claim.close()
+    assert other != number
 
 
 def test_the_members_of_a_store_stay_as_many(tmp_path: Path) -> None:
