@@ -22,7 +22,7 @@ from kube.base.backoff import Backoff
 
 RESTART_SECONDS_MIN = 1.0
 RESTART_SECONDS_MAX = 30.0
-# One that ran this long before it ended is started again after the shortest wait: people kill on purpose here.
+# One that ran this long before it ended is started again after the shortest wait: killing is usual here.
 HEALTHY_SECONDS = 10.0
 
 
