@@ -218,7 +218,9 @@ class PodWorker:
         new = pod_status.build(pod, self._state(), node.ip, node.runtime.name, now)
         if all(self._reported.get(key) == value for key, value in new.items()):
             return
-        patch = pod_status.patch(pod, new)
+        # Our own last write may not have come back yet.
+        version = max(int(meta.resource_version(pod)), self._reported_version)
+        patch = pod_status.patch(pod, new, version)
         try:
             written = await node.client.patch(
                 PODS, meta.namespace(pod), meta.name(pod), patch, "strategic", subresource="status"

@@ -2,7 +2,7 @@
 
 * A run of Creates is done in batches of 1, 2, 4 ...: if the first fails for a reason that holds for all (a
   quota, a webhook), a thousand requests are not wasted on it. A run of Deletes is done at once.
-* A Create without an answer is repeated under the same name until somebody knows (create.py).
+* A Create or Delete without an answer is repeated, the same, until somebody knows (once.py).
 * After a failure only status is still written; then the failure is raised, and the loop looks again.
 * In a namespace that is being deleted nothing can be created, and that is no failure.
 * What was to be deleted and is gone already is done. What was to be created and exists already is worth
@@ -34,7 +34,7 @@ from kube.api.errors import StatusError
 from kube.base.logs import logger
 from kube.client.events import NORMAL, WARNING, EventRecorder
 from kube.client.rest import Client, ConnectionFailed
-from kube.controller.create import create_once
+from kube.controller.once import create_once, delete_once
 
 log = logger(__name__)
 
@@ -91,8 +91,11 @@ class Actor:
             case Patch():
                 await self._patch(action)
             case Delete():
-                await self._delete(action)
+                await delete_once(self._client, action)
                 self._announce(action.announcement, action.name)
+                log.info(
+                    "deleted", resource=action.resource.plural, object=f"{action.namespace}/{action.name}"
+                )
             case DeleteCollection():
                 await self._client.delete_collection(action.resource, action.namespace)
             case EmitEvent():
@@ -110,18 +113,6 @@ class Actor:
             action.subresource,
         )
         log.info("patched", resource=action.resource.plural, object=f"{action.namespace}/{action.name}")
-
-    async def _delete(self, action: Delete) -> None:
-        await self._client.delete(
-            action.resource,
-            action.namespace or None,
-            action.name,
-            uid=action.uid or None,
-            resource_version=action.resource_version or None,
-            grace_period_seconds=action.grace_period_seconds,
-            propagation_policy=action.propagation_policy or None,
-        )
-        log.info("deleted", resource=action.resource.plural, object=f"{action.namespace}/{action.name}")
 
     def _announce(self, announcement: Announcement | None, name: str) -> None:
         if announcement is not None:

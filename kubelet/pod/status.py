@@ -57,15 +57,17 @@ def build(pod: Object, state: PodState, node_ip: str, runtime_name: str, now: da
     return status
 
 
-def patch(pod: Object, status: Object) -> Object:
-    """The strategic merge patch that makes the status so: a condition's old reason goes when it has none
-    now.
+def patch(pod: Object, status: Object, version: int) -> Object:
+    """The strategic merge patch that makes the status so: a condition's old reason goes when it has none now.
+
+    It holds for this version of the pod only: an API server that was paused carries it out when it goes on,
+    and must not put an old status over the one that another server has written since.
     """
     nothing = {"reason": None, "message": None}
     written = [{**nothing, **condition} for condition in status["conditions"]]
     order = [{"type": condition["type"]} for condition in written]
     changed = {**status, "conditions": written, "$setElementOrder/conditions": order}
-    return {"metadata": {"uid": meta.uid(pod)}, "status": changed}
+    return {"metadata": {"uid": meta.uid(pod), "resourceVersion": str(version)}, "status": changed}
 
 
 def overlay(status: Object, sent: Object) -> Object:

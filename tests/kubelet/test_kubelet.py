@@ -6,7 +6,10 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from tests.kubelet.conftest import TestNode, running_node
+from kube.base.clock import SystemClock
+from kubelet.pod import status as pod_status
+from kubelet.pod.plan import PodState
+from tests.kubelet.conftest import FACTS, TestNode, running_node
 from tests.support.api_server import Api
 from tests.support.wait import until_async
 
@@ -67,6 +70,18 @@ async def test_what_others_say_in_its_place_is_put_right(node: TestNode) -> None
 
     found = await until_async("the pod is ready again", ready)
     assert found["status"]["containerStatuses"] == before["status"]["containerStatuses"]
+
+
+async def test_a_status_that_was_sent_long_ago_changes_nothing(node: TestNode) -> None:
+    """A paused API server carries out what it had received after another has written something newer."""
+    created = await node.create("p")
+    await node.wait("p", "Running")
+    old = pod_status.build(created, PodState(None, []), FACTS.ip, "fake", SystemClock().now())
+    late = pod_status.patch(created, old, int(created["metadata"]["resourceVersion"]))
+    path = "/api/v1/namespaces/default/pods/p/status"
+    answer = await node.api("PATCH", path, late, "application/strategic-merge-patch+json")
+    assert answer.code == 409
+    assert conditions(await node.get("p"))["Ready"] == "True"
 
 
 async def test_a_deleted_pod_ends_and_goes(node: TestNode) -> None:

@@ -1,4 +1,4 @@
-"""A create whose answer is lost is repeated under the same name, and what is found there is ours."""
+"""A create or delete whose answer is lost is repeated as it was, and what is found then is ours."""
 
 from random import Random
 from typing import Any
@@ -7,10 +7,11 @@ import pytest
 from aiohttp import web
 
 from kube.api import errors
+from kube.api.actions import Delete
 from kube.api.errors import StatusError
 from kube.api.resources import PODS
 from kube.client.rest import Client, ConnectionFailed
-from kube.controller.create import create_once
+from kube.controller.once import create_once, delete_once
 from tests.support.certificates import Authority
 from tests.support.wire import ScriptedServer, answer, config, hang_up, refuse
 
@@ -81,3 +82,30 @@ async def test_what_never_left_is_decided_anew(authority: Authority) -> None:
     with pytest.raises(ConnectionFailed):
         await create(client)
     await client.close()
+
+
+@pytest.mark.parametrize("lost", [hang_up, UNKNOWN])
+async def test_the_same_is_deleted_until_somebody_knows(authority: Authority, lost: Any) -> None:
+    """Whatever became of the pods meanwhile: another one deleted in its place could be one too many."""
+    async with ScriptedServer(authority, lost, lost, MISSING) as server:
+        client = Client(config(authority, server.url))
+        await delete_once(client, Delete(PODS, "default", "web-x", "u"))
+        await client.close()
+    assert [each["preconditions"] for each in server.bodies] == [{"uid": "u"}] * 3
+
+
+async def test_a_delete_that_finds_nothing_says_so(authority: Authority) -> None:
+    async with ScriptedServer(authority, MISSING) as server:
+        client = Client(config(authority, server.url))
+        with pytest.raises(StatusError) as refused:
+            await delete_once(client, Delete(PODS, "default", "web-x", "u"))
+        assert errors.is_not_found(refused.value)
+        await client.close()
+
+
+async def test_a_delete_by_name_alone_might_hit_another_and_is_not_repeated(authority: Authority) -> None:
+    async with ScriptedServer(authority, hang_up) as server:
+        client = Client(config(authority, server.url))
+        with pytest.raises(ConnectionFailed):
+            await delete_once(client, Delete(PODS, "default", "web-x"))
+        await client.close()
