@@ -12,6 +12,7 @@ Layout of the folder: lock, db (LMDB), wal/, snapshots/ (files on their way).
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
 import ssl
@@ -19,6 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from etcdlite import members as membership
 from etcdlite import wal as wal_files
@@ -31,20 +33,27 @@ from etcdlite.log import logger
 from etcdlite.members import Members
 from etcdlite.mvcc.backend import META
 from etcdlite.mvcc.backend_lmdb import LmdbBackend
+from etcdlite.mvcc.format import FORMAT_KEY, encode_format, refuse_format
 from etcdlite.mvcc.store import Store
 from etcdlite.node import TICK_SECONDS, Node
 from etcdlite.raft.messages import HardState, Snapshot, SnapshotMetadata
 from etcdlite.raft.raw_node import Config, RawNode
 from etcdlite.raft.storage import LogDoesNotFit, MemoryStorage, recover
 from etcdlite.snapshots import Snapshots
+from etcdlite.space import Space
 from etcdlite.transport import Identity, Transport, ask_members
-from etcdlite.wal import Wal, WalDamaged
+from etcdlite.wal import Wal, WalDamaged, WalTooNew
 
 FOUNDING = (1, 1)
 """Index and term of the state the founders agree on without a word."""
 
 TAKEOVER_SECONDS = 0.05
 """When the leader's streams break the members campaign in turns: so long each leaves to the one before it."""
+
+DAMAGED_ADVICE = (
+    "if the other members are well: etcdctl member remove this one, delete --data-dir, member add it, and "
+    "start it with --initial-cluster-state=existing; otherwise restore a snapshot (etcdlite.ctl snapshot)"
+)
 
 log = logger("boot")
 
@@ -87,7 +96,7 @@ async def open_node(settings: Settings, random: Random, peer_tls: ssl.SSLContext
     if wal_files.exists(settings.data_dir / "wal"):
         identity, wal, storage = _reopen(settings, backend)
     elif settings.is_new_cluster:
-        identity, wal, storage = await _found(settings, backend)
+        identity, wal, storage = await _found(settings, backend, peer_tls)
     else:
         identity, wal, storage = await _join(settings, backend, peer_tls)
     store, lessor, members = Store(backend), Lessor(backend), Members(backend)
@@ -117,6 +126,7 @@ async def open_node(settings: Settings, random: Random, peer_tls: ssl.SSLContext
         members=members,
         transport=transport,
         limits=settings.limits,
+        space=Space(settings.data_dir),
         first_request_id=random.getrandbits(62),
     )
     transport.receiver = node
@@ -129,7 +139,9 @@ def _advance_ticks(raft: RawNode, config: Config) -> None:
         raft.tick()
 
 
-async def _found(settings: Settings, backend: LmdbBackend) -> tuple[Identity, Wal, MemoryStorage]:
+async def _found(
+    settings: Settings, backend: LmdbBackend, peer_tls: ssl.SSLContext | None
+) -> tuple[Identity, Wal, MemoryStorage]:
     """Begin as one of the founders."""
     urls = settings.initial_cluster.get(settings.name)
     if urls is None:
@@ -137,10 +149,12 @@ async def _found(settings: Settings, backend: LmdbBackend) -> tuple[Identity, Wa
     founders = membership.founders(settings.initial_cluster, settings.cluster_token)
     cluster_id = membership.cluster_id(member.ID for member in founders)
     identity = Identity(cluster_id, membership.member_id(urls, settings.cluster_token))
+    await _refuse_second_founding(settings, identity, peer_tls)
     members = Members(backend)
     for member in founders:
         members.put(member)
     backend.put(META, APPLIED, POSITION.pack(*FOUNDING))
+    backend.put(META, FORMAT_KEY, encode_format())
     await backend.flush()
     mark = SnapshotMetadata(*FOUNDING, members.conf_state)
     hard_state = HardState(term=FOUNDING[1], commit=FOUNDING[0])
@@ -153,24 +167,55 @@ async def _found(settings: Settings, backend: LmdbBackend) -> tuple[Identity, Wa
     return identity, wal, storage
 
 
+async def _refuse_second_founding(
+    settings: Settings, identity: Identity, peer_tls: ssl.SSLContext | None
+) -> None:
+    """A founder without data may have lost it: it would vote a second time in a term, so it must not run.
+
+    The others know: a founder that has run has told the cluster its name; one removed is not there.
+    """
+    for answer in await _ask_others(settings, peer_tls):
+        if answer.cluster_id == identity.cluster_id:
+            names = {member.ID: member.name for member in answer.members}
+            if names.get(identity.member_id, "removed"):
+                raise _wiped(settings, identity.member_id)
+
+
+def _wiped(settings: Settings, member_id: int) -> StartupError:
+    return StartupError(
+        f"--data-dir {settings.data_dir}: holds no data, but member {member_id:x} has run in this cluster "
+        f"before and may have voted: etcdctl member remove {member_id:x}, member add {settings.name}, "
+        "and start it with --initial-cluster-state=existing"
+    )
+
+
+async def _ask_others(settings: Settings, peer_tls: ssl.SSLContext | None) -> list[Any]:
+    """What the other members of --initial-cluster say about the membership; some may say nothing."""
+    own_urls = set(settings.initial_cluster.get(settings.name, ()))
+    others = [url for urls in settings.initial_cluster.values() for url in urls if url not in own_urls]
+    answers = await asyncio.gather(*(ask_members(url, peer_tls) for url in others))
+    return [answer for answer in answers if answer is not None]
+
+
 async def _join(
     settings: Settings, backend: LmdbBackend, peer_tls: ssl.SSLContext | None
 ) -> tuple[Identity, Wal, MemoryStorage]:
     """Begin as a member the cluster has added: with nothing but the others' addresses; the rest is sent."""
     own_urls = set(settings.initial_cluster.get(settings.name, ()))
-    others = [url for urls in settings.initial_cluster.values() for url in urls if url not in own_urls]
-    answers = [await ask_members(url, peer_tls) for url in others]
-    answer = next((answer for answer in answers if answer is not None), None)
+    answer = next(iter(await _ask_others(settings, peer_tls)), None)
     if answer is None:
-        raise StartupError(f"--initial-cluster: none of {', '.join(others)} says who belongs to the cluster")
+        raise StartupError("--initial-cluster: none of the other members says who belongs to the cluster")
     mine = next((member for member in answer.members if own_urls & set(member.peerURLs)), None)
     if mine is None:
         raise StartupError(
             f"--initial-cluster: no member with {', '.join(own_urls)} was added to the cluster"
         )
+    if mine.name:
+        raise _wiped(settings, mine.ID)
     members = Members(backend)
     for member in answer.members:
         members.put(member)
+    backend.put(META, FORMAT_KEY, encode_format())
     await backend.flush()
     whose = wal_files.Identity(answer.cluster_id, mine.ID)
     wal = Wal.create(
@@ -184,8 +229,12 @@ def _reopen(settings: Settings, backend: LmdbBackend) -> tuple[Identity, Wal, Me
     """Go on from what the disk says."""
     try:
         wal, contents = wal_files.open_wal(settings.data_dir / "wal")
+        if problem := refuse_format(backend.durable(META, FORMAT_KEY)):
+            raise WalTooNew(problem)
+    except WalTooNew as error:
+        raise StartupError(f"--data-dir {settings.data_dir}: {error}: start that release on it") from error
     except WalDamaged as error:
-        raise StartupError(str(error)) from error
+        raise StartupError(f"{error}; {DAMAGED_ADVICE}") from error
     assert contents.identity is not None, "checked by open_wal"
     identity = Identity(contents.identity.cluster_id, contents.identity.member_id)
     _refuse_other_cluster(settings, identity)

@@ -47,8 +47,11 @@ class Journal:
         since = applied - self.storage.snapshot().metadata.index
         return since >= self._limits.snapshot_count or self.storage.size_bytes > self._limits.log_bytes
 
-    def cut(self, durable: tuple[int, int], conf_state: ConfState) -> None:
-        """Forget all but a tail of what the backend has on disk, which ends at `durable` (index, term)."""
+    def cut(self, durable: tuple[int, int], conf_state: ConfState, *, is_disk_full: bool = False) -> None:
+        """Forget all but a tail of what the backend has on disk, which ends at `durable` (index, term).
+
+        On a full disk the tail goes, too: who needs it gets a snapshot.
+        """
         index, term = durable
         if index <= self.storage.snapshot().metadata.index:
             return
@@ -56,6 +59,9 @@ class Journal:
         self._wal.save(None, (), SnapshotMetadata(index, term, conf_state), sync=False)
         large = self.storage.tail_within(self._limits.log_bytes // 2)
         keep_from = min(index, max(index - self._limits.catch_up_entries, large, 0))
+        if is_disk_full:
+            self._wal.roll()
+            keep_from = index
         self.storage.compact(keep_from)
         self._wal.release(keep_from)
         log.info("compacted the log", snapshot=index, kept_from=keep_from)

@@ -218,7 +218,9 @@ async def _run(
     except* (OSError, lmdb.Error) as errors:
         await server.stop(None)
         await peer_server.close()
-        raise StartupError(f"the disk failed: {_first(errors)}") from errors
+        raise StartupError(
+            f"the disk failed: {_first(errors)}; mend it or make room, then start this member again as it is"
+        ) from errors
     await node.close()
 
 

@@ -47,6 +47,7 @@ from etcdlite.raft.messages import (
     SnapshotMetadata,
 )
 from etcdlite.raft.raw_node import RawNode, Ready
+from etcdlite.space import Space
 from etcdlite.transport import Transport
 from etcdlite.txn import grows
 from etcdlite.waits import Waits, resolve
@@ -77,6 +78,7 @@ class Node:
         members: Members,
         transport: Transport,
         limits: Limits,
+        space: Space,
         first_request_id: int,
     ) -> None:
         self.member_id = member_id
@@ -89,6 +91,7 @@ class Node:
         self.members = members
         self.transport = transport
         self.limits = limits
+        self.space = space
         self.role = Role.FOLLOWER
         self.raft_term = raft.status().term
         self.leader_changes = 0
@@ -271,6 +274,9 @@ class Node:
                 self.raft.advance(ready)
                 if self.journal.is_long(self.applied):
                     self.journal.cut(self.applier.durable, self.members.conf_state)
+                if ready.entries and self.space.look():
+                    self._space_exceeded.set()
+                    self.journal.cut(self.applier.durable, self.members.conf_state, is_disk_full=True)
                 self.proposals.give()
             self._drop_incoming()
 
@@ -370,7 +376,8 @@ class Node:
             return Refusal.STOPPED
         if self.journal.storage.last_index() - self.applied > UNAPPLIED_MAX:
             return Refusal.TOO_MANY_REQUESTS
-        if grows(command) and self.backend.size_bytes > self.limits.quota_bytes:
+        is_full = self.space.is_low or self.backend.size_bytes > self.limits.quota_bytes
+        if is_full and grows(command):
             self._space_exceeded.set()
             return Refusal.NO_SPACE
         return None
@@ -409,6 +416,8 @@ class Node:
             await asyncio.sleep(COMPACTION_PAUSE_SECONDS if self.store.is_compacting else IDLE_SECONDS)
             if self.store.is_compacting:
                 self.store.compact_step()
+            if self.space.look():
+                self._space_exceeded.set()
 
     def _drop_incoming(self) -> None:
         """Snapshots Raft had no use for; one it takes is in the next Ready, and here there is none."""

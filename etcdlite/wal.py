@@ -1,7 +1,8 @@
 """Shell: the write-ahead log: what Raft was promised to remember, in files that are only ever appended to.
 
     segment file = record*      record = length, kind, crc of the payload, crc of these three | payload
-    kinds: IDENTITY (whose log this is), HARD_STATE, ENTRY, SNAPSHOT (the state machine holds all up to here)
+    kinds: IDENTITY (whose log this is, and its format), HARD_STATE, ENTRY,
+           SNAPSHOT (the state machine holds all up to here)
 
 A segment begins with identity, newest snapshot mark and hard state, so the ones before it can be deleted as
 soon as no entry in them is needed. One `save` is one write and one fdatasync, however many records.
@@ -28,6 +29,7 @@ from enum import IntEnum
 from pathlib import Path
 
 from etcdlite import codec
+from etcdlite.mvcc.format import encode_format, refuse_format
 from etcdlite.raft.messages import Entry, HardState, SnapshotMetadata
 
 SEGMENT_BYTES = 64 << 20
@@ -37,6 +39,10 @@ HEAD = struct.Struct("<IIII")
 
 class WalDamaged(Exception):
     """The log cannot be trusted; the text names file and offset."""
+
+
+class WalTooNew(Exception):
+    """A newer release wrote the log; the text says which."""
 
 
 class Kind(IntEnum):
@@ -68,7 +74,7 @@ class Contents:
     def take(self, kind: Kind, payload: bytes) -> None:
         """One more record."""
         if kind is Kind.IDENTITY:
-            self.identity = Identity(*IDENTITY.unpack(payload))
+            self.identity = _decode_identity(payload)
         elif kind is Kind.HARD_STATE:
             self.hard_state = codec.decode_hard_state(payload)
         elif kind is Kind.SNAPSHOT:
@@ -94,6 +100,17 @@ class Contents:
 
 
 IDENTITY = struct.Struct("<QQ")
+
+
+def _encode_identity(identity: Identity) -> bytes:
+    return IDENTITY.pack(identity.cluster_id, identity.member_id) + encode_format()
+
+
+def _decode_identity(payload: bytes) -> Identity:
+    problem = refuse_format(payload[IDENTITY.size :] or None)
+    if problem:
+        raise WalTooNew(problem)
+    return Identity(*IDENTITY.unpack_from(payload))
 
 
 def encode_record(kind: Kind, payload: bytes) -> bytes:
@@ -157,9 +174,7 @@ class Wal:
         if sync:
             os.fdatasync(self._file)
         if self._size >= self._segment_bytes:
-            os.fdatasync(self._file)
-            self._last_index_of[self._number] = self._last_index
-            self._begin_segment(self._number + 1)
+            self.roll()
 
     def release(self, index: int) -> None:
         """Delete the segments of which no entry after `index` needs to be read again."""
@@ -168,6 +183,12 @@ class Wal:
                 break
             segment_path(self._folder, number).unlink()
             del self._last_index_of[number]
+
+    def roll(self) -> None:
+        """Begin a new segment, so that the present one can be released, too."""
+        os.fdatasync(self._file)
+        self._last_index_of[self._number] = self._last_index
+        self._begin_segment(self._number + 1)
 
     def close(self) -> None:
         """Let go of the file; what was saved stays saved."""
@@ -183,9 +204,7 @@ class Wal:
         """Make the next file under another name, then rename: a segment is whole from its first moment."""
         path = segment_path(self._folder, number)
         fresh = path.with_suffix(".new")
-        head = encode_record(
-            Kind.IDENTITY, IDENTITY.pack(self._identity.cluster_id, self._identity.member_id)
-        )
+        head = encode_record(Kind.IDENTITY, _encode_identity(self._identity))
         head += encode_record(Kind.SNAPSHOT, codec.encode_snapshot_metadata(self._snapshot))
         head += encode_record(Kind.HARD_STATE, codec.encode_hard_state(self._hard_state))
         if self._file >= 0:
