@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from itertools import count
+from pathlib import Path
 
 import pytest
 
@@ -216,3 +219,58 @@ def test_a_segment_half_made_is_ignored(small):
     folder, path, _ = small
     shutil.copy(path, path.with_suffix(".new"))
     assert reopened(folder).entries == entries(2, 6)
+
+
+class Killed(BaseException):
+    """The process ends here, as kill -9 would end it."""
+
+
+@pytest.mark.parametrize("is_half_written", [False, True])
+def test_what_was_saved_survives_a_kill_at_every_step_on_the_disk(tmp_path, monkeypatch, is_half_written):
+    """Every system call of a life with segments, cuts and releases is in turn the last one."""
+    calls = {name: getattr(os, name) for name in ("write", "fsync", "fdatasync", "open")}
+    replace, unlink = Path.replace, Path.unlink
+    left = 0
+
+    def step(call, *arguments):
+        nonlocal left
+        left -= 1
+        if left < 0:
+            if is_half_written and call is calls["write"]:
+                call(arguments[0], bytes(arguments[1])[: len(arguments[1]) // 2])
+            raise Killed
+        return call(*arguments)
+
+    for name, call in calls.items():
+        monkeypatch.setattr(os, name, lambda *a, call=call: step(call, *a))
+    monkeypatch.setattr(Path, "replace", lambda *a: step(replace, *a))
+    monkeypatch.setattr(Path, "unlink", lambda *a, **_: step(unlink, *a))
+
+    def live(folder, saved: list[int]) -> None:
+        wal = new(folder, segment_bytes=300)
+        saved.append(1)
+        for index in range(2, 30):
+            wal.save(HardState(2, 11, index - 1), entries(index, index))
+            saved.append(index)
+            if index % 7 == 0:
+                wal.save(None, (), SnapshotMetadata(index - 3, 2, MARK.conf_state), sync=False)
+                wal.release(index - 5)
+
+    for steps in count():
+        folder, saved = tmp_path / str(steps), []
+        left = steps
+        try:
+            live(folder, saved)
+            break
+        except Killed:
+            left = 1 << 30
+        if not wal_files.exists(folder):
+            assert not saved
+            continue
+        wal, contents = open_wal(folder)
+        last = contents.entries[-1].index if contents.entries else 1
+        assert last >= max(saved, default=1), f"killed at step {steps}"
+        assert contents.hard_state.commit >= max(saved, default=2) - 1
+        assert contents.identity == IDENTITY
+        wal.save(None, entries(last + 1, last + 1))
+    assert steps > 100
