@@ -169,12 +169,17 @@ class PodWorker:
 
     async def _start(self, action: StartContainer) -> None:
         spec, runtime = action.spec, self._node.runtime
-        await self._pull(spec)
-        container_id = await runtime.create_container(self._uid, self._container_config(spec, action.attempt))
-        self._event(NORMAL, "Created", "Container created", spec["name"])
+        container_id = action.created or await self._create(action)
         await runtime.start_container(container_id)
         self._event(NORMAL, "Started", "Container started", spec["name"])
         self._backed_off.discard(spec["name"])
+
+    async def _create(self, action: StartContainer) -> str:
+        await self._pull(action.spec)
+        config = self._container_config(action.spec, action.attempt)
+        container_id = await self._node.runtime.create_container(self._uid, config)
+        self._event(NORMAL, "Created", "Container created", action.spec["name"])
+        return container_id
 
     async def _pull(self, spec: Object) -> None:
         image = spec["image"]

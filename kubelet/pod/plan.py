@@ -61,10 +61,11 @@ class RunSandbox:
 
 @dataclass(frozen=True, slots=True)
 class StartContainer:
-    """Create and start a container from its spec."""
+    """Create a container from its spec and start it; `created` is the one that was made already, if any."""
 
     spec: Object
     attempt: int
+    created: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +168,12 @@ def _start_container(state: PodState, spec: Object, now: datetime) -> list[Actio
     latest = state.latest(spec["name"])
     if latest is None:
         return [StartContainer(spec, 0)]
-    if not latest.is_exited:
+    if latest.is_running:
         return []
-    until = backoff_ends_at(latest) if latest.image == spec["image"] else now
+    if not latest.is_exited and latest.image == spec["image"]:
+        # The kubelet ended, or the runtime failed, between making it and starting it.
+        return [StartContainer(spec, latest.attempt, latest.id)]
+    until = backoff_ends_at(latest) if latest.is_exited and latest.image == spec["image"] else now
     return [BackOff(spec["name"], until)] if until > now else [StartContainer(spec, latest.attempt + 1)]
 
 

@@ -117,8 +117,8 @@ class World:
 
 def show(action: Any) -> str:
     match action:
-        case StartContainer(spec, attempt):
-            return f"start {spec['name']} attempt={attempt}"
+        case StartContainer(spec, attempt, created):
+            return f"start {spec['name']} attempt={attempt}" + (f" which is {created}" if created else "")
         case StopContainer(container_id, _, grace_seconds, message):
             return f"stop {container_id} grace={grace_seconds}: {message}"
         case BackOff(name, until):
