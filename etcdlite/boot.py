@@ -69,6 +69,7 @@ class Settings:
     is_new_cluster: bool = True
     heartbeat_seconds: float = 0.1
     allows_faults: bool = False
+    pre_vote: bool = True
     limits: Limits = field(default_factory=Limits)
 
 
@@ -109,6 +110,7 @@ async def open_node(settings: Settings, random: Random, peer_tls: ssl.SSLContext
         heartbeat_ticks=round(settings.heartbeat_seconds / TICK_SECONDS),
         storage=storage,
         random=random,
+        pre_vote=settings.pre_vote,
         takeover_ticks=round(TAKEOVER_SECONDS / TICK_SECONDS),
         applied=applier.applied[0],
     )

@@ -20,6 +20,7 @@ class Limits:
     log_bytes: int = 64 << 20
     quota_bytes: int = 2 << 30
     request_bytes: int = 1_572_864
+    txn_operation_count: int = 128
 
     @property
     def request_seconds(self) -> float:

@@ -10,7 +10,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -23,6 +23,7 @@ import grpc.aio
 import lmdb
 import uvloop
 
+from etcdlite import compacting, flags
 from etcdlite import log as logs
 from etcdlite.boot import Settings, lock_folder, open_node
 from etcdlite.errors import StartupError
@@ -42,7 +43,7 @@ from etcdlite.server.maintenance import MaintenanceServicer
 from etcdlite.server.metrics import MetricsServer
 from etcdlite.server.queueing import Queues
 from etcdlite.server.watch import WatchServicer
-from etcdlite.sockets import SERVER_OPTIONS, Tls, bind, claim
+from etcdlite.sockets import GrpcLimits, Tls, bind, claim
 
 GRACE_SECONDS = 0.3
 
@@ -54,6 +55,7 @@ class Addresses:
     """Where this member listens, and where clients are told to find it."""
 
     client: Sequence[str]
+    http: Sequence[str]
     advertised: Sequence[str]
     peer: Sequence[str]
     metrics: Sequence[str]
@@ -63,69 +65,91 @@ class Addresses:
         for flag, urls, tls in (
             ("--listen-peer-urls", self.peer, peer_tls),
             ("--listen-client-urls", self.client, client_tls),
+            ("--listen-client-http-urls", self.http, client_tls),
             ("--listen-metrics-urls", self.metrics, client_tls),
         ):
             for url in urls:
                 claim(flag, url, tls)
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--name", default="default", help="This member's name in --initial-cluster.")
-@click.option("--data-dir", type=click.Path(path_type=Path), default=None, help="Default: <name>.etcd.")
-@click.option("--listen-client-urls", default="http://localhost:2379")
-@click.option("--advertise-client-urls", default="http://localhost:2379")
-@click.option("--listen-peer-urls", default="http://localhost:2380")
-@click.option("--initial-advertise-peer-urls", default="http://localhost:2380")
-@click.option("--initial-cluster", default="", help="name=peer-url,... of every founding member.")
-@click.option("--initial-cluster-token", default="etcd-cluster", help="Tells clusters on one network apart.")
-@click.option("--initial-cluster-state", type=click.Choice(["new", "existing"]), default="new")
-@click.option("--heartbeat-interval", type=int, default=100, help="Milliseconds.")
-@click.option("--election-timeout", type=int, default=1000, help="Milliseconds.")
-@click.option("--snapshot-count", type=int, default=10_000, help="Entries between two cuts of the log.")
-@click.option("--snapshot-catchup-entries", type=int, default=5_000, help="Entries kept for slow members.")
-@click.option("--quota-backend-bytes", type=int, default=2 << 30, help="Refuse writes beyond this size.")
-@click.option("--listen-metrics-urls", default="", help="Where to answer /health and /metrics.")
-@click.option("--cert-file", default="", help="What clients are shown.")
-@click.option("--key-file", default="")
-@click.option("--trusted-ca-file", default="", help="Who may sign a client's certificate.")
-@click.option("--client-cert-auth", is_flag=True, help="Refuse clients without a certificate.")
-@click.option("--peer-cert-file", default="", help="What other members are shown.")
-@click.option("--peer-key-file", default="")
-@click.option("--peer-trusted-ca-file", default="")
-@click.option("--peer-client-cert-auth", is_flag=True)
-@click.option("--enable-fault-injection", is_flag=True, help="Let clients cut links between members.")
-@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info")
-def main(**flags: Any) -> None:
+LOG_LEVELS = {"warn": "warning", "panic": "critical", "fatal": "critical"}
+
+
+def main(args: Sequence[str] | None = None, prog_name: str = "etcdlite") -> None:
     """Run one member of an etcdlite cluster."""
-    logs.configure(flags["name"], flags["log_level"])
     try:
-        uvloop.run(_serve(_settings(flags), _addresses(flags), _tls(flags, ""), _tls(flags, "peer_")))
+        values = flags.parse(args, prog_name)
+        if values is None:
+            return
+        level = values["log_level"]
+        logs.configure(values["name"], LOG_LEVELS.get(level, level))
+        if values["ignored"]:
+            log.warning("only the file counts", ignored=",".join(values["ignored"]))
+        uvloop.run(_serve(Start.of(values)))
     except StartupError as error:
         click.echo(f"etcdlite: {error}", err=True)
         sys.exit(1)
 
 
-def _settings(flags: dict[str, Any]) -> Settings:
-    name = flags["name"]
-    if flags["heartbeat_interval"] < 25 or flags["election_timeout"] < 5 * flags["heartbeat_interval"]:
-        raise StartupError(
-            "--election-timeout must be at least five times --heartbeat-interval, and that 25 ms"
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Everything the flags say, sorted by who needs it."""
+
+    settings: Settings
+    addresses: Addresses
+    client_tls: Tls
+    peer_tls: Tls
+    grpc_limits: GrpcLimits
+    progress_seconds: float
+    is_strict: bool
+    is_extensive: bool
+    compaction: tuple[str, float]  # mode, and how much is kept
+
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> Start:
+        mode = values["auto_compaction_mode"]
+        return cls(
+            settings=_settings(values),
+            addresses=_addresses(values),
+            client_tls=_tls(values, ""),
+            peer_tls=_tls(values, "peer_"),
+            grpc_limits=_grpc_limits(values),
+            progress_seconds=values["watch_progress_notify_interval"],
+            is_strict=values["strict_reconfig_check"],
+            is_extensive=values["metrics"] == "extensive",
+            compaction=(mode, compacting.retention(mode, values["auto_compaction_retention"])),
         )
-    cluster = flags["initial_cluster"] or f"{name}={flags['initial_advertise_peer_urls']}"
+
+
+def _settings(values: dict[str, Any]) -> Settings:
+    name = values["name"]
+    cluster = values["initial_cluster"] or f"{name}={values['initial_advertise_peer_urls']}"
     return Settings(
         name=name,
-        data_dir=flags["data_dir"] or Path(f"{name}.etcd"),
+        data_dir=values["data_dir"] or Path(f"{name}.etcd"),
         initial_cluster=parse_cluster(cluster),
-        cluster_token=flags["initial_cluster_token"],
-        is_new_cluster=flags["initial_cluster_state"] == "new",
-        heartbeat_seconds=flags["heartbeat_interval"] / 1000,
-        allows_faults=flags["enable_fault_injection"],
+        cluster_token=values["initial_cluster_token"],
+        is_new_cluster=values["initial_cluster_state"] == "new",
+        heartbeat_seconds=values["heartbeat_interval"] / 1000,
+        allows_faults=values["enable_fault_injection"],
+        pre_vote=values["pre_vote"],
         limits=Limits(
-            election_seconds=flags["election_timeout"] / 1000,
-            snapshot_count=flags["snapshot_count"],
-            catch_up_entries=flags["snapshot_catchup_entries"],
-            quota_bytes=flags["quota_backend_bytes"] or 2 << 30,
+            election_seconds=values["election_timeout"] / 1000,
+            snapshot_count=values["snapshot_count"],
+            catch_up_entries=values["snapshot_catchup_entries"],
+            quota_bytes=values["quota_backend_bytes"] or 2 << 30,
+            request_bytes=values["max_request_bytes"],
+            txn_operation_count=values["max_txn_ops"],
         ),
+    )
+
+
+def _grpc_limits(values: dict[str, Any]) -> GrpcLimits:
+    return GrpcLimits(
+        stream_count=min(values["max_concurrent_streams"], 2**31 - 1),  # etcd's default is larger
+        min_ping_seconds=values["grpc_keepalive_min_time"],
+        ping_seconds=values["grpc_keepalive_interval"],
+        ping_timeout_seconds=values["grpc_keepalive_timeout"],
     )
 
 
@@ -140,42 +164,43 @@ def parse_cluster(text: str) -> dict[str, list[str]]:
     return cluster
 
 
-def _addresses(flags: dict[str, Any]) -> Addresses:
-    def urls(flag: str) -> list[str]:
-        return [url for url in flags[flag].split(",") if url]
-
+def _addresses(values: dict[str, Any]) -> Addresses:
     return Addresses(
-        client=urls("listen_client_urls"),
-        advertised=urls("advertise_client_urls"),
-        peer=urls("listen_peer_urls"),
-        metrics=urls("listen_metrics_urls"),
+        client=values["listen_client_urls"],
+        http=values["listen_client_http_urls"],
+        advertised=values["advertise_client_urls"],
+        peer=values["listen_peer_urls"],
+        metrics=values["listen_metrics_urls"],
     )
 
 
-def _tls(flags: dict[str, Any], side: str) -> Tls:
-    auth = flags["peer_client_cert_auth"] if side else flags["client_cert_auth"]
-    return Tls(flags[f"{side}cert_file"], flags[f"{side}key_file"], flags[f"{side}trusted_ca_file"], auth)
+def _tls(values: dict[str, Any], side: str) -> Tls:
+    auth = values["peer_client_cert_auth"] if side else values["client_cert_auth"]
+    return Tls(values[f"{side}cert_file"], values[f"{side}key_file"], values[f"{side}trusted_ca_file"], auth)
 
 
-async def _serve(settings: Settings, addresses: Addresses, client_tls: Tls, peer_tls: Tls) -> None:
+async def _serve(start: Start) -> None:
     """The wiring, top to bottom."""
+    settings, addresses = start.settings, start.addresses
     lock = lock_folder(settings.data_dir)
-    addresses.claim(client_tls, peer_tls)
+    addresses.claim(start.client_tls, start.peer_tls)
     random = Random(os.urandom(16))
     try:
-        node = await open_node(settings, random, peer_tls.client_context())
+        node = await open_node(settings, random, start.peer_tls.client_context())
     except (OSError, lmdb.Error) as error:
         raise StartupError(f"--data-dir {settings.data_dir}: {error}") from error
-    client_server = grpc.aio.server(options=SERVER_OPTIONS)
+    client_server = grpc.aio.server(options=start.grpc_limits.options())
     peer_server = PeerServer(node.transport, node, node.leasing, node.members)
     metrics = MetricsServer(node)
     cursors = Cursors(node.store)
     leases = LeaseServicer(node, random)
     queues = Queues(node, cursors, leases)
+    watches = WatchServicer(node, cursors, start.progress_seconds)
+    cluster = ClusterServicer(node, is_strict=start.is_strict)
     rpc_pb2_grpc.add_KVServicer_to_server(KvServicer(node), client_server)
-    rpc_pb2_grpc.add_WatchServicer_to_server(WatchServicer(node, cursors), client_server)
+    rpc_pb2_grpc.add_WatchServicer_to_server(watches, client_server)
     rpc_pb2_grpc.add_LeaseServicer_to_server(leases, client_server)
-    rpc_pb2_grpc.add_ClusterServicer_to_server(ClusterServicer(node), client_server)
+    rpc_pb2_grpc.add_ClusterServicer_to_server(cluster, client_server)
     rpc_pb2_grpc.add_MaintenanceServicer_to_server(MaintenanceServicer(node), client_server)
     lock_pb2_grpc.add_LockServicer_to_server(LockServicer(queues), client_server)
     election_pb2_grpc.add_ElectionServicer_to_server(ElectionServicer(queues), client_server)
@@ -183,18 +208,24 @@ async def _serve(settings: Settings, addresses: Addresses, client_tls: Tls, peer
     if settings.allows_faults:
         faults_pb2_grpc.add_FaultsServicer_to_server(FaultsServicer(node), client_server)
     for url in addresses.peer:
-        await peer_server.listen(url, peer_tls.context())
+        await peer_server.listen(url, start.peer_tls.context())
     for url in addresses.client:
-        bind("--listen-client-urls", client_server, url, client_tls)
-    for url in addresses.metrics:
-        await metrics.listen(url, client_tls.context())
+        bind("--listen-client-urls", client_server, url, start.client_tls)
+    for url in (*addresses.http, *addresses.metrics):
+        await metrics.listen(url, start.client_tls.context())
     await client_server.start()
-    await _run(node, settings.name, addresses, client_server, peer_server, metrics)
+    compactor = compacting.compactor(*start.compaction, node.now(), node.store.revision)
+    own = [node.publish(settings.name, list(addresses.advertised)), compacting.run(node, compactor)]
+    await _run(node, own, client_server, peer_server, metrics)
     os.close(lock)
 
 
 async def _run(
-    node: Node, name: str, addresses: Addresses, server: Any, peer_server: PeerServer, metrics: MetricsServer
+    node: Node,
+    own: Sequence[Coroutine[Any, Any, None]],
+    server: Any,
+    peer_server: PeerServer,
+    metrics: MetricsServer,
 ) -> None:
     """Until SIGTERM or SIGINT, or the member's removal; a failing disk ends it too."""
     stop = node.removed
@@ -205,7 +236,7 @@ async def _run(
             running = [
                 tasks.create_task(node.backend.run()),
                 tasks.create_task(node.run()),
-                tasks.create_task(node.publish(name, list(addresses.advertised))),
+                *map(tasks.create_task, own),
             ]
             await stop.wait()
             log.info("stopping")

@@ -17,17 +17,32 @@ import grpc
 
 from etcdlite.errors import StartupError
 
-SERVER_OPTIONS = [
-    ("grpc.so_reuseport", 0),
-    ("grpc.max_receive_message_length", -1),
-    ("grpc.max_send_message_length", -1),
-    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
-    ("grpc.http2.max_ping_strikes", 0),
-    ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.keepalive_time_ms", 10_000),
-    ("grpc.keepalive_timeout_ms", 5_000),
-]
+PING_STRIKES = 2  # pings that come too early before a client is cut off; grpc's default
+NEVER_MS = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class GrpcLimits:
+    """What one client's connection may do, and how soon a silent one is given up; seconds, 0: never."""
+
+    stream_count: int = 2**31 - 1
+    min_ping_seconds: float = 5.0
+    ping_seconds: float = 10.0
+    ping_timeout_seconds: float = 5.0
+
+    def options(self) -> list[tuple[str, int]]:
+        """For a gRPC server."""
+        return [
+            ("grpc.so_reuseport", 0),
+            ("grpc.max_receive_message_length", -1),
+            ("grpc.max_send_message_length", -1),
+            ("grpc.max_concurrent_streams", self.stream_count),
+            ("grpc.http2.min_ping_interval_without_data_ms", round(self.min_ping_seconds * 1000)),
+            ("grpc.http2.max_ping_strikes", PING_STRIKES if self.min_ping_seconds else 0),
+            ("grpc.keepalive_permit_without_calls", 1),
+            ("grpc.keepalive_time_ms", round(self.ping_seconds * 1000) or NEVER_MS),
+            ("grpc.keepalive_timeout_ms", round(self.ping_timeout_seconds * 1000) or NEVER_MS),
+        ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,9 @@ from etcdlite.server.answers import answer, header
 class ClusterServicer(rpc_pb2_grpc.ClusterServicer):  # type: ignore[misc]  # the stubs are untyped
     """The calls of the Cluster service."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, *, is_strict: bool = True) -> None:
         self.node = node
+        self._is_strict = is_strict
 
     @answer
     async def MemberList(self, request: Any) -> Any:  # noqa: N802 # the service's names are etcd's
@@ -34,7 +35,8 @@ class ClusterServicer(rpc_pb2_grpc.ClusterServicer):  # type: ignore[misc]  # th
         taken = {url for member in self._members() for url in member.peerURLs}
         if taken & set(urls):
             raise StoreError(Refusal.PEER_URL_EXISTS)
-        self._check_health()
+        if self._is_strict:
+            self._check_health()
         member = rpc_pb2.Member(
             ID=member_id(urls, f"{self.node.now()}"), peerURLs=urls, isLearner=request.isLearner
         )
@@ -47,6 +49,8 @@ class ClusterServicer(rpc_pb2_grpc.ClusterServicer):  # type: ignore[misc]  # th
         self._known(request.ID)
         if self.node.members.conf_state.voters == (request.ID,):
             raise StoreError(Refusal.NOT_ENOUGH_STARTED_MEMBERS)
+        if self._is_strict and not self._may_lose(request.ID):
+            raise StoreError(Refusal.UNHEALTHY)
         await self.node.change_membership(ConfChangeType.REMOVE_MEMBER, rpc_pb2.Member(ID=request.ID))
         return rpc_pb2.MemberRemoveResponse(header=header(self.node), members=self._members())
 
@@ -82,6 +86,14 @@ class ClusterServicer(rpc_pb2_grpc.ClusterServicer):  # type: ignore[misc]  # th
         voters = self.node.members.conf_state.voters
         if not all(self.node.transport.is_connected(voter) for voter in voters):
             raise StoreError(Refusal.UNHEALTHY)
+
+    def _may_lose(self, leaving: int) -> bool:
+        """Whether those here without him are a majority of those who stay; one who is away costs nothing."""
+        voters = self.node.members.conf_state.voters
+        present = [voter for voter in voters if self.node.transport.is_connected(voter)]
+        if leaving not in present:
+            return True
+        return len(present) - 1 >= (len(voters) - 1) // 2 + 1
 
 
 def _check_urls(urls: list[str]) -> None:

@@ -64,7 +64,7 @@ class KvServicer(rpc_pb2_grpc.KVServicer):  # type: ignore[misc]  # the stubs ar
 
     @answer
     async def Put(self, request: Any) -> Any:  # noqa: N802
-        accept(requests.refuse_put(request))
+        accept(requests.refuse_put(request, self.node.limits))
         result: Any = await self.node.propose(codec.put_from_pb(request))
         return codec.put_result_to_pb(result, header(self.node, result.revision))
 
@@ -76,7 +76,7 @@ class KvServicer(rpc_pb2_grpc.KVServicer):  # type: ignore[misc]  # the stubs ar
 
     @answer
     async def Txn(self, request: Any) -> Any:  # noqa: N802
-        accept(requests.refuse_txn(request))
+        accept(requests.refuse_txn(request, self.node.limits))
         command = codec.txn_from_pb(request)
         if txn.is_read_only(command):
             if not is_serializable(request):

@@ -21,9 +21,7 @@ from etcdlite.mvcc.backend import SnapshotGone
 from etcdlite.node import Node
 from etcdlite.pb import rpc_pb2, rpc_pb2_grpc
 from etcdlite.server.answers import accept, answer, header
-
-VERSION = "3.6.5"
-"""The release whose behaviour this store has; clients decide by it what they may trust."""
+from etcdlite.version import VERSION
 
 HASH_SLICE_ROWS = 1000
 

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from etcdlite.commands import AlarmType
 from etcdlite.errors import StoreError
 from etcdlite.node import Node
-from etcdlite.server.maintenance import VERSION
+from etcdlite.version import VERSION
 
 REQUEST_SECONDS = 10.0
 HEAD_BYTES_MAX = 16 * 1024

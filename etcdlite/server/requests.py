@@ -16,9 +16,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from etcdlite.errors import Refusal
+from etcdlite.limits import Limits
 
-TXN_OPERATION_COUNT = 128  # of each list of a transaction, nested ones counted with their parents
-REQUEST_SIZE_BYTES = 1_572_864  # 1.5 MiB, etcd's default
 Interval = tuple[bytes, bytes]
 
 
@@ -31,15 +30,20 @@ def refuse_range(pb: Any) -> Refusal | None:
     return None
 
 
-def refuse_put(pb: Any) -> Refusal | None:
+def refuse_put(pb: Any, limits: Limits) -> Refusal | None:
     """Why a Put makes no sense."""
+    too_large = Refusal.REQUEST_TOO_LARGE if pb.ByteSize() > limits.request_bytes else None
+    return _refuse_put(pb) or too_large
+
+
+def _refuse_put(pb: Any) -> Refusal | None:
     if not pb.key:
         return Refusal.EMPTY_KEY
     if pb.ignore_value and pb.value:
         return Refusal.VALUE_PROVIDED
     if pb.ignore_lease and pb.lease:
         return Refusal.LEASE_PROVIDED
-    return Refusal.REQUEST_TOO_LARGE if pb.ByteSize() > REQUEST_SIZE_BYTES else None
+    return None
 
 
 def refuse_delete(pb: Any) -> Refusal | None:
@@ -47,14 +51,14 @@ def refuse_delete(pb: Any) -> Refusal | None:
     return None if pb.key else Refusal.EMPTY_KEY
 
 
-def refuse_txn(pb: Any) -> Refusal | None:
-    """Why a Txn makes no sense."""
-    refusal = _refuse_shape(pb, TXN_OPERATION_COUNT)
+def refuse_txn(pb: Any, limits: Limits) -> Refusal | None:
+    """Why a Txn makes no sense; each list of it may be so long, nested ones counted with their parents."""
+    refusal = _refuse_shape(pb, limits.txn_operation_count)
     if refusal is not None:
         return refusal
     if _written(pb.success) is None or _written(pb.failure) is None:
         return Refusal.DUPLICATE_KEY
-    return Refusal.REQUEST_TOO_LARGE if pb.ByteSize() > REQUEST_SIZE_BYTES else None
+    return Refusal.REQUEST_TOO_LARGE if pb.ByteSize() > limits.request_bytes else None
 
 
 def _refuse_shape(pb: Any, count_max: int) -> Refusal | None:
@@ -72,7 +76,7 @@ def _refuse_operation(pb: Any, count_max: int) -> Refusal | None:
         case "request_range":
             return refuse_range(pb.request_range)
         case "request_put":
-            return refuse_put(pb.request_put)
+            return _refuse_put(pb.request_put)
         case "request_delete_range":
             return refuse_delete(pb.request_delete_range)
         case "request_txn":

@@ -27,10 +27,9 @@ from etcdlite.mvcc.watch import Cursor, Cursors
 from etcdlite.node import Node
 from etcdlite.pb import kv_pb2, rpc_pb2, rpc_pb2_grpc
 from etcdlite.server.answers import accept, header, lacks_leader, refuse
-from etcdlite.server.requests import REQUEST_SIZE_BYTES
 
 ALL_WATCHES = -1  # the watch id of what concerns no single watch: manual progress, refused creations
-FRAGMENT_SIZE_BYTES = REQUEST_SIZE_BYTES + 512 * 1024
+FRAGMENT_EXTRA_BYTES = 512 * 1024  # beyond the largest request
 PROGRESS_INTERVAL_SECONDS = 600.0
 LEADERLESS_ELECTIONS = 3  # election timeouts a stream that demands a leader goes without one
 DUPLICATE_ID = "mvcc: duplicate watch ID provided on the WatchStream"
@@ -226,11 +225,12 @@ class WatchStream:
 
     def _parts(self, events: list[Any], may_fragment: bool) -> Iterator[list[Any]]:
         """The events in messages of bearable size, if the client can put them together again."""
+        size_bytes_max = self._node.limits.request_bytes + FRAGMENT_EXTRA_BYTES
         part: list[Any] = []
         size_bytes = 0
         for event in events:
             event_size_bytes = event.ByteSize() if may_fragment else 0
-            if part and size_bytes + event_size_bytes > FRAGMENT_SIZE_BYTES:
+            if part and size_bytes + event_size_bytes > size_bytes_max:
                 yield part
                 part, size_bytes = [], 0
             part.append(event)

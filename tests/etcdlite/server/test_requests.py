@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from etcdlite.errors import Refusal
+from etcdlite.limits import Limits
 from etcdlite.pb import rpc_pb2
 from etcdlite.server import requests
 
@@ -49,8 +50,8 @@ def nested(*branches: list[Any]) -> Any:
     ],
 )
 def test_a_key_that_may_be_written_twice_is_refused(operations: list[Any]) -> None:
-    assert requests.refuse_txn(txn(operations)) is Refusal.DUPLICATE_KEY
-    assert requests.refuse_txn(txn([], operations)) is Refusal.DUPLICATE_KEY
+    assert requests.refuse_txn(txn(operations), Limits()) is Refusal.DUPLICATE_KEY
+    assert requests.refuse_txn(txn([], operations), Limits()) is Refusal.DUPLICATE_KEY
 
 
 @pytest.mark.parametrize(
@@ -64,7 +65,7 @@ def test_a_key_that_may_be_written_twice_is_refused(operations: list[Any]) -> No
     ],
 )
 def test_what_can_happen_only_once_is_allowed(operations: list[Any]) -> None:
-    assert requests.refuse_txn(txn(operations, operations)) is None
+    assert requests.refuse_txn(txn(operations, operations), Limits()) is None
 
 
 @pytest.mark.parametrize(
@@ -85,4 +86,4 @@ def test_what_can_happen_only_once_is_allowed(operations: list[Any]) -> None:
     ],
 )
 def test_limits_and_shapes(request_: Any, refusal: Refusal | None) -> None:
-    assert requests.refuse_txn(request_) is refusal
+    assert requests.refuse_txn(request_, Limits()) is refusal

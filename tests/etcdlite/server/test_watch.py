@@ -165,7 +165,7 @@ async def test_a_silent_watch_that_asked_hears_of_progress(member: Member) -> No
 async def test_a_large_response_comes_in_fragments_if_asked(
     member: Member, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch_service, "FRAGMENT_SIZE_BYTES", 2500)
+    monkeypatch.setattr(watch_service, "FRAGMENT_EXTRA_BYTES", 2500 - member.node.limits.request_bytes)
     puts = [
         rpc_pb2.RequestOp(request_put=rpc_pb2.PutRequest(key=b"%d" % i, value=b"v" * 1000)) for i in range(5)
     ]
