@@ -220,11 +220,10 @@ async def _join(
     backend.put(META, FORMAT_KEY, encode_format())
     await backend.flush()
     whose = wal_files.Identity(answer.cluster_id, mine.ID)
-    wal = Wal.create(
-        settings.data_dir / "wal", whose, HardState(), SnapshotMetadata(0, 0, members.conf_state)
-    )
+    nothing = SnapshotMetadata(0, 0, members.conf_state)
+    wal = Wal.create(settings.data_dir / "wal", whose, HardState(), nothing)
     log.info("joined", member=f"{mine.ID:x}", cluster=f"{answer.cluster_id:x}")
-    return Identity(answer.cluster_id, mine.ID), wal, MemoryStorage(members.conf_state)
+    return Identity(answer.cluster_id, mine.ID), wal, recover(HardState(), (), nothing)
 
 
 def _reopen(settings: Settings, backend: LmdbBackend) -> tuple[Identity, Wal, MemoryStorage]:

@@ -17,6 +17,7 @@ from etcdlite.raft.messages import NONE, ReadState
 from etcdlite.raft.raw_node import RawNode
 
 RETRY_SECONDS = 0.5
+STALE_SECONDS = 0.01
 
 
 class Waits:
@@ -104,8 +105,10 @@ class Waits:
             if self._raft.read_index(context):
                 self._wake.set()
                 await asyncio.wait((future,), timeout=RETRY_SECONDS)
-            else:
+            elif self.leader_id == NONE:
                 await self.leader(RETRY_SECONDS)
+            else:  # Raft has lost its leader just now; the next Ready will tell so here
+                await asyncio.sleep(STALE_SECONDS)
             if future.done():
                 return future.result()
 

@@ -210,3 +210,18 @@ class TestWaits:
         waits.applied_is(alone.read_states[0].index)
         await read
         rounds.cancel()
+
+    async def test_a_leader_that_raft_has_lost_before_the_node_heard_of_it_freezes_nobody(self, follower):
+        waits = Waits(follower.raft, follower.wake, iter(range(100)).__next__)
+        waits.leader_is(OTHER)
+        rounds = asyncio.create_task(waits.run())
+        read = asyncio.create_task(waits.read())
+        await asyncio.sleep(0)  # the loop comes back to us
+        follower.hears(THIRD, 5)
+        await follower.wake.wait()
+        follower.settle()
+        (question,) = [m for m in follower.sent if m.type is MessageType.READ_INDEX]
+        waits.read_is(ReadState(3, question.context))
+        waits.applied_is(3)
+        await read
+        rounds.cancel()
