@@ -63,6 +63,7 @@ class Applier:
         self._backend = backend
         self._store = store
         self._lessor = lessor
+        self.txn_count = 0
         self._load()
 
     def _load(self) -> None:
@@ -117,6 +118,7 @@ class Applier:
         return result
 
     def _write(self, request: PutRequest | DeleteRangeRequest | TxnRequest) -> Result | Refusal:
+        self.txn_count += isinstance(request, TxnRequest)
         path = txn.path_of(self._store, request)
         refusal = txn.refuse(self._store, self._lessor, request, path)
         if refusal is not None:

@@ -39,6 +39,7 @@ class Frames:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
+        self.sent_bytes = self.received_bytes = 0
         _keep_alive(writer.get_extra_info("socket"))
 
     async def receive(self) -> Any:
@@ -47,6 +48,7 @@ class Frames:
             (size,) = HEAD.unpack(await self._reader.readexactly(HEAD.size))
             if size > FRAME_BYTES_MAX:
                 raise ConnectionEnded(f"a frame of {size} bytes")
+            self.received_bytes += size
             return peer_pb2.Frame.FromString(await self._reader.readexactly(size))
         except (OSError, asyncio.IncompleteReadError, DecodeError) as error:
             raise ConnectionEnded(str(error)) from error
@@ -55,6 +57,7 @@ class Frames:
         """Send a frame as soon as the kernel takes it; at the end of the connection it is lost."""
         if not self._writer.is_closing():
             data = frame.SerializeToString()
+            self.sent_bytes += len(data)
             self._writer.write(HEAD.pack(len(data)) + data)
 
     async def drain(self) -> None:

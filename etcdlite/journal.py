@@ -18,12 +18,11 @@ log = logger("journal")
 
 
 class Journal:
-    """WAL and storage of one member; `sync_count` counts the waits for the disk."""
+    """WAL and storage of one member."""
 
     def __init__(self, wal: Wal, storage: MemoryStorage, limits: Limits) -> None:
         self.storage = storage
-        self.sync_count = 0
-        self._wal = wal
+        self.wal = wal
         self._limits = limits
         self._worker = Worker("wal")
 
@@ -34,8 +33,7 @@ class Journal:
         """
         metadata = ready.snapshot.metadata if ready.snapshot else None
         if ready.must_sync or metadata is not None:
-            self.sync_count += 1
-            await self._worker.do(self._wal.save, ready.hard_state, ready.entries, metadata)
+            await self._worker.do(self.wal.save, ready.hard_state, ready.entries, metadata)
         if ready.snapshot is not None:
             self.storage.apply_snapshot(ready.snapshot)
         if ready.hard_state is not None:
@@ -56,17 +54,17 @@ class Journal:
         if index <= self.storage.snapshot().metadata.index:
             return
         self.storage.create_snapshot(index, conf_state)
-        self._wal.save(None, (), SnapshotMetadata(index, term, conf_state), sync=False)
+        self.wal.save(None, (), SnapshotMetadata(index, term, conf_state), sync=False)
         large = self.storage.tail_within(self._limits.log_bytes // 2)
         keep_from = min(index, max(index - self._limits.catch_up_entries, large, 0))
         if is_disk_full:
-            self._wal.roll()
+            self.wal.roll()
             keep_from = index
         self.storage.compact(keep_from)
-        self._wal.release(keep_from)
+        self.wal.release(keep_from)
         log.info("compacted the log", snapshot=index, kept_from=keep_from)
 
     def close(self) -> None:
         """Let go of the file; what was saved stays saved."""
         self._worker.stop()
-        self._wal.close()
+        self.wal.close()

@@ -45,6 +45,7 @@ class Leasing:
     def __init__(self, member: Member, request_seconds: float) -> None:
         self._member = member
         self._request_seconds = request_seconds
+        self.expired_count = 0
 
     async def run(self) -> None:
         """Look for expired leases now and then."""
@@ -65,6 +66,7 @@ class Leasing:
     async def _revoke(self, lease_id: int) -> None:
         try:
             await self._member.propose(LeaseRevokeRequest(lease_id))
+            self.expired_count += 1
         except StoreError as error:
             if error.refusal is not Refusal.LEASE_NOT_FOUND:
                 raise

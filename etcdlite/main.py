@@ -32,15 +32,18 @@ from etcdlite.mvcc.watch import Cursors
 from etcdlite.node import Node
 from etcdlite.pb import election_pb2_grpc, faults_pb2_grpc, health_pb2_grpc, lock_pb2_grpc, rpc_pb2_grpc
 from etcdlite.peer_server import PeerServer
+from etcdlite.server.calls import Calls
+from etcdlite.server.checks import Checks
 from etcdlite.server.cluster import ClusterServicer
 from etcdlite.server.election import ElectionServicer
 from etcdlite.server.faults import FaultsServicer
 from etcdlite.server.health import HealthServicer
+from etcdlite.server.http import HttpServer
 from etcdlite.server.kv import KvServicer
 from etcdlite.server.lease import LeaseServicer
 from etcdlite.server.lock import LockServicer
 from etcdlite.server.maintenance import MaintenanceServicer
-from etcdlite.server.metrics import MetricsServer
+from etcdlite.server.metrics import Metrics
 from etcdlite.server.queueing import Queues
 from etcdlite.server.watch import WatchServicer
 from etcdlite.sockets import GrpcLimits, Tls, bind, claim
@@ -191,32 +194,34 @@ async def _serve(start: Start) -> None:
         raise StartupError(f"--data-dir {settings.data_dir}: {error}") from error
     client_server = grpc.aio.server(options=start.grpc_limits.options())
     peer_server = PeerServer(node.transport, node, node.leasing, node.members)
-    metrics = MetricsServer(node)
+    calls = Calls(client_server, is_extensive=start.is_extensive)
     cursors = Cursors(node.store)
     leases = LeaseServicer(node, random)
     queues = Queues(node, cursors, leases)
     watches = WatchServicer(node, cursors, start.progress_seconds)
     cluster = ClusterServicer(node, is_strict=start.is_strict)
-    rpc_pb2_grpc.add_KVServicer_to_server(KvServicer(node), client_server)
-    rpc_pb2_grpc.add_WatchServicer_to_server(watches, client_server)
-    rpc_pb2_grpc.add_LeaseServicer_to_server(leases, client_server)
-    rpc_pb2_grpc.add_ClusterServicer_to_server(cluster, client_server)
-    rpc_pb2_grpc.add_MaintenanceServicer_to_server(MaintenanceServicer(node), client_server)
-    lock_pb2_grpc.add_LockServicer_to_server(LockServicer(queues), client_server)
-    election_pb2_grpc.add_ElectionServicer_to_server(ElectionServicer(queues), client_server)
-    health_pb2_grpc.add_HealthServicer_to_server(HealthServicer(node), client_server)
+    rpc_pb2_grpc.add_KVServicer_to_server(KvServicer(node), calls)
+    rpc_pb2_grpc.add_WatchServicer_to_server(watches, calls)
+    rpc_pb2_grpc.add_LeaseServicer_to_server(leases, calls)
+    rpc_pb2_grpc.add_ClusterServicer_to_server(cluster, calls)
+    rpc_pb2_grpc.add_MaintenanceServicer_to_server(MaintenanceServicer(node), calls)
+    lock_pb2_grpc.add_LockServicer_to_server(LockServicer(queues), calls)
+    election_pb2_grpc.add_ElectionServicer_to_server(ElectionServicer(queues), calls)
+    health_pb2_grpc.add_HealthServicer_to_server(HealthServicer(node), calls)
     if settings.allows_faults:
-        faults_pb2_grpc.add_FaultsServicer_to_server(FaultsServicer(node), client_server)
+        faults_pb2_grpc.add_FaultsServicer_to_server(FaultsServicer(node), calls)
+    checks = Checks(node)
+    http = HttpServer(checks, Metrics(node, cursors, watches, calls, checks))
     for url in addresses.peer:
         await peer_server.listen(url, start.peer_tls.context())
     for url in addresses.client:
         bind("--listen-client-urls", client_server, url, start.client_tls)
     for url in (*addresses.http, *addresses.metrics):
-        await metrics.listen(url, start.client_tls.context())
+        await http.listen(url, start.client_tls.context())
     await client_server.start()
     compactor = compacting.compactor(*start.compaction, node.now(), node.store.revision)
     own = [node.publish(settings.name, list(addresses.advertised)), compacting.run(node, compactor)]
-    await _run(node, own, client_server, peer_server, metrics)
+    await _run(node, own, client_server, peer_server, http)
     os.close(lock)
 
 
@@ -225,7 +230,7 @@ async def _run(
     own: Sequence[Coroutine[Any, Any, None]],
     server: Any,
     peer_server: PeerServer,
-    metrics: MetricsServer,
+    http: HttpServer,
 ) -> None:
     """Until SIGTERM or SIGINT, or the member's removal; a failing disk ends it too."""
     stop = node.removed
@@ -241,7 +246,7 @@ async def _run(
             await stop.wait()
             log.info("stopping")
             await node.stop()
-            await metrics.close()
+            await http.close()
             await server.stop(GRACE_SECONDS)
             await peer_server.close()
             for task in running:

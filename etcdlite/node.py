@@ -18,6 +18,7 @@ After: etcd server/etcdserver/server.go and raft.go.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import Any
 
 from etcdlite import codec
@@ -95,6 +96,10 @@ class Node:
         self.role = Role.FOLLOWER
         self.raft_term = raft.status().term
         self.leader_changes = 0
+        self.failed_proposal_count = self.failed_read_count = 0
+        self.sent_snapshots: Counter[tuple[int, bool]] = Counter()  # by member, and whether they arrived
+        self.received_snapshot_count = 0
+        self.is_installing = False
         self.journal = journal
         self._wake = asyncio.Event()
         self.proposals = Proposals(raft, self._wake, first_request_id)
@@ -160,6 +165,7 @@ class Node:
             async with asyncio.timeout(self.limits.request_seconds):
                 await self.waits.read()
         except TimeoutError:
+            self.failed_read_count += 1
             raise StoreError(self._why_timeout()) from None
 
     async def compaction_done(self) -> None:
@@ -190,6 +196,7 @@ class Node:
     def snapshot_received(self, message: Message, prepared: Prepared) -> None:
         assert message.snapshot is not None, "a SNAP message has a snapshot"
         metadata = message.snapshot.metadata
+        self.received_snapshot_count += 1
         self._drop_incoming()
         self._incoming[metadata.index, metadata.term] = prepared
         self.receive(message)
@@ -202,6 +209,7 @@ class Node:
         self.raft.report_unreachable(member_id)
 
     def snapshot_sent(self, member_id: int, is_ok: bool) -> None:
+        self.sent_snapshots[member_id, is_ok] += 1
         self.raft.report_snapshot(member_id, is_ok)
         self._wake.set()
 
@@ -360,7 +368,9 @@ class Node:
         """Put the leader's rows in place of ours: on disk before Raft counts on them."""
         prepared = self._incoming.pop((metadata.index, metadata.term))
         log.info("installing a snapshot", index=metadata.index, term=metadata.term)
+        self.is_installing = True
         await self.backend.adopt(prepared)
+        self.is_installing = False
         self.applier.restored()
         self.members.restored()
         assert self.applied == metadata.index, "a snapshot stands where it says"
@@ -387,6 +397,7 @@ class Node:
             async with asyncio.timeout(self.limits.request_seconds):
                 result = await self.proposals.submit(request_id, data, conf_change)
         except TimeoutError:
+            self.failed_proposal_count += 1
             raise StoreError(self._why_timeout()) from None
         if isinstance(result, Refusal):
             raise StoreError(result)

@@ -114,6 +114,10 @@ class Transport:
             member_id in self._peers and self._peers[member_id].is_connected and self.links.passes(member_id)
         )
 
+    def sent_bytes(self, member_id: int) -> int:
+        """What was sent to a member since this one started, as long as both belong to the cluster."""
+        return self._peers[member_id].sent_bytes if member_id in self._peers else 0
+
     async def ask_lease(self, member_id: int, lease_id: int, *, renew: bool) -> float | None:
         """Ask the leader about a lease; None if it does not answer, or no longer leads."""
         number = next(self._numbers)
@@ -204,11 +208,16 @@ class Peer:
         self._receiver = receiver
         self._waiting: deque[Message] = deque()
         self._frames: Frames | None = None
+        self._sent_before = 0  # on connections that ended
         self.task = asyncio.ensure_future(self._run())
 
     @property
     def is_connected(self) -> bool:
         return self._frames is not None
+
+    @property
+    def sent_bytes(self) -> int:
+        return self._sent_before + (self._frames.sent_bytes if self._frames else 0)
 
     def send(self, messages: list[Message]) -> None:
         """Send messages, or keep them for the connection to come, or drop them if they are too many."""
@@ -251,6 +260,7 @@ class Peer:
                     await self._use(frames)
                 finally:
                     self._frames = None
+                    self._sent_before += frames.sent_bytes
                     frames.abort()
             except ConnectionEnded:
                 self._keep_proposals()

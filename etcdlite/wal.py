@@ -27,10 +27,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
+from time import perf_counter
 
 from etcdlite import codec
 from etcdlite.mvcc.format import encode_format, refuse_format
 from etcdlite.raft.messages import Entry, HardState, SnapshotMetadata
+from etcdlite.stats import DISK_BOUNDS, Histogram
 
 SEGMENT_BYTES = 64 << 20
 SECTOR_BYTES = 512
@@ -130,6 +132,8 @@ class Wal:
         self._snapshot = SnapshotMetadata()
         self._last_index = 0
         self._last_index_of: dict[int, int] = {}  # closed segment's number -> last index it may hold
+        self.sync_seconds = Histogram(DISK_BOUNDS)
+        self.written_bytes = 0
         self._number = 0
         self._file = -1
         self._size = 0
@@ -172,7 +176,9 @@ class Wal:
             records.append(encode_record(Kind.HARD_STATE, codec.encode_hard_state(hard_state)))
         self._append(b"".join(records))
         if sync:
+            started_at = perf_counter()
             os.fdatasync(self._file)
+            self.sync_seconds.observe(perf_counter() - started_at)
         if self._size >= self._segment_bytes:
             self.roll()
 
@@ -199,6 +205,7 @@ class Wal:
         while view:
             view = view[os.write(self._file, view) :]
         self._size += len(data)
+        self.written_bytes += len(data)
 
     def _begin_segment(self, number: int) -> None:
         """Make the next file under another name, then rename: a segment is whole from its first moment."""

@@ -61,6 +61,7 @@ class Lessor:
         self._unseen: list[Lease] = []  # granted, and no deadline yet
         self._checks: list[tuple[float, int]] = []  # heap: when to look at which lease; one entry a lease
         self._leases: dict[int, Lease] = {}
+        self.granted_count = self.revoked_count = self.renewed_count = 0
         self.restored()
 
     def restored(self) -> None:
@@ -97,12 +98,14 @@ class Lessor:
         if self._leading:
             self._unseen.append(lease)
         self._rows.put(LEASE, ID.pack(lease_id), TTL.pack(ttl))
+        self.granted_count += 1
         return None
 
     def revoke(self, lease_id: int) -> None:
         """Forget the lease and what hangs on it; the caller deletes the keys."""
         for key in self.keys(lease_id):
             self.detach(lease_id, key)
+        self.revoked_count += 1
         del self._leases[lease_id]
         self._rows.delete(LEASE, ID.pack(lease_id))
 
@@ -139,6 +142,7 @@ class Lessor:
         if lease is None or lease.deadline is None or lease.deadline <= now:
             return 0
         lease.deadline = now + lease.ttl
+        self.renewed_count += 1
         return lease.ttl
 
     def remaining(self, lease_id: int, now: float) -> float | None:

@@ -21,6 +21,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from itertools import count, islice
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import lmdb
@@ -28,6 +29,7 @@ import lmdb
 from etcdlite.mvcc import long_keys
 from etcdlite.mvcc.backend import BUCKETS, BucketRow, Prepared, Row, SnapshotGone
 from etcdlite.mvcc.overlay import Overlay, present
+from etcdlite.stats import DEFRAG_BOUNDS, DISK_BOUNDS, Histogram
 from etcdlite.worker import Worker
 
 FLUSH_INTERVAL_SECONDS = 0.1  # etcd's batch interval: what a restart has to replay at most
@@ -45,6 +47,9 @@ class LmdbBackend:
         self._worker = Worker("backend")
         self._preparer = Worker("snapshot")  # which takes long: flushes need not wait for it
         self._numbers = count()
+        self.commit_seconds = Histogram(DISK_BOUNDS)
+        self.defragment_seconds = Histogram(DEFRAG_BOUNDS)
+        self.is_defragmenting = False
         self._active = Overlay()
         self._flushing: Overlay | None = None
         self._dirty = asyncio.Event()
@@ -134,9 +139,11 @@ class LmdbBackend:
 
     def _write(self, batch: Overlay) -> None:
         """Worker thread: one batch, one synced commit."""
+        started_at = perf_counter()
         with self._env.begin(write=True) as txn:
             for bucket, rows in batch.buckets.items():
                 _write_rows(txn, self._dbs[bucket], rows)
+        self.commit_seconds.observe(perf_counter() - started_at)
 
     def close(self) -> None:
         """Flush the rest and let go of the file."""
@@ -182,11 +189,17 @@ class LmdbBackend:
 
         OSError if there is no room for the copy: then everything is as before.
         """
-        async with self._flush_lock:
-            await self._flush_locked()
-            fresh = self._fresh()
-            await self._make(self._worker, fresh, _copy, self._env, fresh)
-            await self._replace(fresh)
+        started_at = perf_counter()
+        self.is_defragmenting = True
+        try:
+            async with self._flush_lock:
+                await self._flush_locked()
+                fresh = self._fresh()
+                await self._make(self._worker, fresh, _copy, self._env, fresh)
+                await self._replace(fresh)
+        finally:
+            self.is_defragmenting = False
+        self.defragment_seconds.observe(perf_counter() - started_at)
 
     def _fresh(self) -> Path:
         return self._path.with_name(f"{self._path.name}.fresh{next(self._numbers)}")

@@ -44,12 +44,15 @@ class Listener(Protocol):
 
 
 class Store:
-    """The keys. Reading attributes: `revision` is the newest, `compacted` the oldest that may be read."""
+    """The keys. Reading attributes: `revision` is the newest, `compacted` the oldest that may be read; and
+    counts of what was done since the start.
+    """
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
         self.index = KeyIndex(backend)
         self.listeners: list[Listener] = []
+        self.put_count = self.put_bytes = self.delete_count = self.range_count = self.dropped_row_count = 0
         self._compacting_from: bytes | None = None
         self._load()
 
@@ -102,6 +105,7 @@ class Store:
         self, key: bytes, range_end: bytes, *, at_revision: int, limit: int, count_only: bool
     ) -> Iterator[tuple[list[KeyValue], int]]:
         """The same, some keys at a time; who names a revision may let writes happen between slices."""
+        self.range_count += 1
         wanted = 0 if count_only else limit or sys.maxsize
         next_key: bytes | None = key
         while next_key is not None:
@@ -193,6 +197,7 @@ class Store:
         assert newest is not None, "a row without its key in the index"
         hidden = self.index.previous(newest.id, at)
         if hidden is not None:
+            self.dropped_row_count += 1
             self.backend.delete(KEY, hidden)
             self.index.forget(kv.key, newest, hidden)
         if kv.is_tombstone and kv.mod_revision < self.compacted:
@@ -224,6 +229,8 @@ class WriteTxn:
 
     def put(self, key: bytes, value: bytes, lease: int = 0) -> int:
         """Write a key; says which lease held it before (0: none)."""
+        self._store.put_count += 1
+        self._store.put_bytes += len(key) + len(value)
         newest = self._store.index.newest(key)
         at = revision.pack(self._main, len(self._changes))
         held_by = newest.lease if newest is not None else 0
@@ -236,6 +243,7 @@ class WriteTxn:
 
     def delete_range(self, key: bytes, range_end: bytes = b"") -> list[tuple[bytes, int]]:
         """Delete the keys of the range; says which, and which lease held each (0: none)."""
+        self._store.delete_count += 1
         deleted = self._store.index.live(key, range_end)
         for found, newest in deleted:
             at = revision.pack(self._main, len(self._changes))

@@ -66,6 +66,7 @@ class Cursors:
         self._tail: dict[int, list[KeyValue]] = {}
         self._tail_size_bytes = 0
         self._seen_revision = store.revision
+        self.event_count = 0
         store.listeners.append(self)
 
     def open(
@@ -93,6 +94,10 @@ class Cursors:
     def __len__(self) -> int:
         return sum(1 for _ in self._interests.all())
 
+    @property
+    def behind_count(self) -> int:
+        return sum(cursor.is_behind for cursor in self._interests.all())
+
     def poll(self, cursor: Cursor) -> list[KeyValue] | Refusal:
         """The cursor's next changes, in whole revisions; it may still be behind afterwards."""
         assert cursor.is_behind, "nothing to poll"
@@ -112,6 +117,7 @@ class Cursors:
         else:
             cursor.next_revision = max(cursor.next_revision, self._store.revision + 1)
         cursor.is_behind = cursor.next_revision <= self._store.revision
+        self.event_count += len(events)
         return events
 
     # ---- the store's listener

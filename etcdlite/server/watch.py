@@ -45,9 +45,11 @@ class WatchServicer(rpc_pb2_grpc.WatchServicer):  # type: ignore[misc]  # the st
         self.node = node
         self._cursors = cursors
         self._progress_interval_seconds = progress_interval_seconds
+        self.stream_count = 0
 
     async def Watch(self, requests: Any, context: Any) -> None:  # noqa: N802
         stream = WatchStream(self.node, self._cursors, context, self._progress_interval_seconds)
+        self.stream_count += 1
         try:
             async with asyncio.TaskGroup() as tasks:
                 for loop in (stream.read(), stream.write(), stream.notify_progress(), self._lead(context)):
@@ -55,6 +57,7 @@ class WatchServicer(rpc_pb2_grpc.WatchServicer):  # type: ignore[misc]  # the st
         except* StoreError:
             await refuse(context, Refusal.NO_LEADER)
         finally:
+            self.stream_count -= 1
             stream.close()
 
     async def _lead(self, context: Any) -> None:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 import shutil
-import ssl
 import subprocess
 import sys
-import urllib.request
 
 import pytest
 
@@ -338,20 +336,6 @@ def test_our_own_ctl(shared):
     assert ctl("status").count("leader") == 1
     assert ctl("members").count("m0") == 1
     assert ctl("del", "/ctl/", "--prefix") == "1\n"
-
-
-def test_health_and_metrics_over_https(shared):
-    context = ssl.create_default_context(cafile=shared.ca)
-    context.load_cert_chain(shared.cert, shared.key)
-
-    def get(path: str) -> str:
-        with urllib.request.urlopen(shared.metrics_urls[0] + path, context=context) as answer:
-            return answer.read().decode()
-
-    assert '{"health":"true"' in get("/health")
-    assert get("/readyz") == "ok\n"
-    assert '"etcdserver":"3.6.5"' in get("/version")
-    assert "etcd_server_has_leader 1\n" in get("/metrics")
 
 
 def test_strangers_are_refused(shared):
