@@ -18,6 +18,7 @@ from deploy.identity import Identity
 
 # The grace of a polite end, and time for a fork on a busy machine.
 ORDER_SECONDS = GRACE_SECONDS + 10.0
+LOOK_SECONDS = 0.005
 
 
 class Refused(Exception):
@@ -57,6 +58,7 @@ async def pause(component: Component) -> int:
     """The pid of what stands still now."""
     identity = _living(component)
     identity.send(signal.SIGSTOP)
+    await _until_paused(identity, True)
     return identity.pid
 
 
@@ -66,7 +68,14 @@ async def resume(component: Component) -> int:
     if not identity.is_paused():
         raise Refused(f"{component.name} is not paused")
     identity.send(signal.SIGCONT)
+    await _until_paused(identity, False)
     return identity.pid
+
+
+async def _until_paused(identity: Identity, wanted: bool) -> None:
+    """A signal takes effect a moment after it was sent; nothing tells when."""
+    while identity.is_alive() and identity.is_paused() != wanted:  # noqa: ASYNC110 # /proc has no events
+        await asyncio.sleep(LOOK_SECONDS)
 
 
 def _living(component: Component) -> Identity:
