@@ -56,6 +56,12 @@ def alive(layout: Layout) -> dict[str, Identity]:
     return {n: i for n, i in running.items() if n not in ("supervisor", "nursery") and i.is_alive()}
 
 
+def has_said(layout: Layout, name: str, times: int = 1) -> bool:
+    """Whether the component has said so often that it heeds signals; its log comes a moment after it."""
+    log = layout.log(name)
+    return log.exists() and log.read_text().count("ready") == times
+
+
 def is_other(layout: Layout, name: str, old: Identity) -> Callable[[], bool]:
     return lambda: alive(layout).get(name, old) != old
 
@@ -73,14 +79,14 @@ async def has_failed(layout: Layout, name: str) -> bool:
 async def test_what_ends_is_started_again(layout: Layout) -> None:
     async with supervising(layout, component("a"), component("b")):
         old = alive(layout)
-        await until_async("it heeds signals", lambda: "ready" in layout.log("a").read_text())
+        await until_async("it heeds signals", lambda: has_said(layout, "a"))
         os.kill(old["a"].pid, signal.SIGKILL)
         await until_async("a lives again", is_other(layout, "a", old["a"]))
         status = await status_of(layout, "a")
         assert (status["state"], status["restarts"], status["lastExitCode"]) == ("Running", 1, -9)
         assert alive(layout)["b"] == old["b"]
         killed = alive(layout)["a"]
-        await until_async("it heeds signals", lambda: layout.log("a").read_text().count("ready") == 2)
+        await until_async("it heeds signals", lambda: has_said(layout, "a", times=2))
         os.kill(killed.pid, signal.SIGTERM)
         await until_async("a lives a third time", is_other(layout, "a", killed))
         assert (await status_of(layout, "a"))["lastExitCode"] == 0
@@ -167,7 +173,7 @@ async def is_in(layout: Layout, name: str, state: str) -> bool:
 async def test_a_restart_is_polite_and_does_not_wait(layout: Layout) -> None:
     async with supervising(layout, component("a")):
         old = alive(layout)["a"]
-        await until_async("it heeds signals", lambda: "ready" in layout.log("a").read_text())
+        await until_async("it heeds signals", lambda: has_said(layout, "a"))
         answer = await order(layout, "restart", "a")
         assert answer == {"done": {"a": alive(layout)["a"].pid}, "refused": []}
         assert alive(layout)["a"] != old
@@ -177,9 +183,7 @@ async def test_a_restart_is_polite_and_does_not_wait(layout: Layout) -> None:
 async def test_what_is_paused_stands_still_and_can_be_ended(layout: Layout) -> None:
     async with supervising(layout, component("a"), component("b")):
         old = alive(layout)
-        await until_async(
-            "both heed signals", lambda: all("ready" in layout.log(n).read_text() for n in "ab")
-        )
+        await until_async("both heed signals", lambda: has_said(layout, "a") and has_said(layout, "b"))
         await order(layout, "pause", "a", "b")
         assert await is_in(layout, "a", "Paused")
         await order(layout, "resume", "a")
