@@ -1,9 +1,8 @@
-"""Three real members: what survives kills, pauses and restarts, and what etcdctl says about them."""
+"""Three real members: what survives kills, pauses and restarts."""
 
 from __future__ import annotations
 
 import asyncio
-import re
 import shutil
 import subprocess
 import sys
@@ -244,76 +243,6 @@ async def test_quota_raises_an_alarm_and_its_end_lets_writes_in(tmp_path):
             cluster.etcdctl("defrag")
             cluster.etcdctl("alarm", "disarm")
             await client.put(b"k", b"v")
-
-
-def test_etcdctl_reads_and_writes(shared):
-    assert shared.etcdctl("put", "/a/1", "x") == "OK\n"
-    shared.etcdctl("put", "/a/2", "y")
-    assert shared.etcdctl("get", "/a/", "--prefix", "--keys-only").split() == ["/a/1", "/a/2"]
-    txn = shared.etcdctl("txn", stdin='value("/a/1") = "x"\n\nput /a/1 z\nget /a/1\n\n\n')
-    assert txn.split() == ["SUCCESS", "OK", "/a/1", "z"]
-    assert shared.etcdctl("del", "/a/", "--prefix") == "2\n"
-
-
-def test_etcdctl_watches(shared):
-    watch = subprocess.Popen(
-        ["etcdctl", f"--endpoints={shared.endpoints[0]}", f"--cacert={shared.ca}", f"--cert={shared.cert}",
-         f"--key={shared.key}", "watch", "--prefix", "/watched/", "--rev", "1"],
-        stdout=subprocess.PIPE, text=True, env={"ETCDCTL_API": "3", "PATH": "/usr/bin"},
-    )  # fmt: skip
-    try:
-        shared.etcdctl("put", "/watched/1", "x")
-        shared.etcdctl("del", "/watched/1")
-        assert watch.stdout is not None
-        lines = [watch.stdout.readline().rstrip("\n") for _ in range(6)]
-        assert lines == ["PUT", "/watched/1", "x", "DELETE", "/watched/1", ""]
-    finally:
-        watch.kill()
-        watch.communicate()
-
-
-def test_etcdctl_leases(shared):
-    lease = shared.etcdctl("lease", "grant", "100").split()[1]
-    shared.etcdctl("put", "/leased", "x", f"--lease={lease}")
-    assert "attached keys([/leased])" in shared.etcdctl("lease", "timetolive", lease, "--keys")
-    assert lease in shared.etcdctl("lease", "list")
-    assert "keepalived with TTL(100)" in shared.etcdctl("lease", "keep-alive", "--once", lease)
-    assert "revoked" in shared.etcdctl("lease", "revoke", lease)
-    assert shared.etcdctl("get", "/leased") == ""
-
-
-def test_etcdctl_leases_expire(shared):
-    lease = shared.etcdctl("lease", "grant", "1").split()[1]
-    shared.etcdctl("put", "/short", "x", f"--lease={lease}")
-    until("the lease to expire", lambda: shared.etcdctl("get", "/short") == "")
-    assert "already expired" in shared.etcdctl("lease", "timetolive", lease)
-
-
-def test_etcdctl_tells_of_members_and_their_state(shared):
-    assert shared.etcdctl("member", "list").count("started") == 3
-    table = shared.etcdctl("endpoint", "status", "-w", "table")
-    assert len(re.findall(r"3\.6\.5", table)) == 3
-    assert table.count(" true ") == 1, "one leads"
-    shared.etcdctl("endpoint", "health")
-    assert shared.etcdctl("alarm", "list") == ""
-    hashes = {line.split()[1] for line in shared.etcdctl("endpoint", "hashkv").splitlines()}
-    assert len(hashes) == 1
-
-
-def test_etcdctl_moves_the_leader(shared):
-    members = [line.split(", ")[0] for line in shared.etcdctl("member", "list").splitlines()]
-    statuses = [line.split(", ") for line in shared.etcdctl("endpoint", "status").splitlines()]
-    leader = next(status[1] for status in statuses if status[4] == "true")
-    heir = next(member for member in members if member != leader)
-    assert "Leadership transferred" in shared.etcdctl("move-leader", heir)
-
-
-def test_etcdctl_compacts(shared):
-    shared.etcdctl("put", "/c", "1")
-    revision = int(re.search(r'"revision":(\d+)', shared.etcdctl("get", "/c", "-w", "json"))[1])
-    assert f"compacted revision {revision}" in shared.etcdctl("compaction", str(revision), "--physical")
-    with pytest.raises(AssertionError, match="has been compacted"):
-        shared.etcdctl("get", "/c", f"--rev={revision - 1}")
 
 
 def test_our_own_ctl(shared):
