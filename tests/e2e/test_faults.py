@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
+from typing import Any
 
 import pytest
 
+from kube.base.low_ports import bindable
 from tests.e2e.test_walk import MANIFEST, ready_pods
 from tests.support.cluster import Cluster
+from tests.support.load import OK, ask
 from tests.support.wait import until
 
 pytestmark = pytest.mark.e2e
@@ -75,15 +80,41 @@ def test_after_everything_was_killed_at_once_all_objects_are_there(own_cluster: 
     ready_pods(own_cluster, "default", 1)
 
 
-@pytest.mark.parametrize("name", ["apiserver-0", "controller-manager-0", "scheduler-0", "kubelet-node1"])
-def test_any_component_may_be_killed(own_cluster: Cluster, name: str) -> None:
+KUBELETS = ("kubelet-node1", "kubelet-node2", "kubelet-node3")
+
+
+@pytest.mark.parametrize("killed", [KUBELETS[:1], KUBELETS], ids=["one", "all"])
+def test_a_kubelet_that_returns_finds_its_containers_as_they_were(
+    own_cluster: Cluster, killed: tuple[str, ...]
+) -> None:
     own_cluster.kubectl("create", "-f", "-", stdin=MANIFEST)
-    ready_pods(own_cluster, "default", 1)
-    killed = own_cluster.kill(name)
-    until("it is back", lambda: own_cluster.running().get(name, killed) != killed)
-    scale = ("kubectl", "scale", "deployment/nginx", "--replicas=3")
-    until("the API answers", lambda: own_cluster.run(*scale, check=False).returncode == 0)
-    ready_pods(own_cluster, "default", 3)
+    own_cluster.kubectl("scale", "deployment/nginx", "--replicas=3")
+    before = containers(ready_pods(own_cluster, "default", 3))
+    assert {node for node, *_ in before.values()} == {"node1", "node2", "node3"}
+    old = {name: own_cluster.kill(name) for name in killed}
+    until("they are gone", lambda: not any(each.is_alive() for each in old.values()))
+    until("they are back", lambda: set(killed) <= set(own_cluster.running()))
+    back_at = time.monotonic()
+    until("every page answers", lambda: all(page(ip) == OK for _, ip, *_ in before.values()))
+    print(f"all pages answer {time.monotonic() - back_at:.2f} s after the return of {', '.join(killed)}")
+    # They are at work again, and still nothing has changed.
+    own_cluster.kubectl("scale", "deployment/nginx", "--replicas=6")
+    assert before.items() <= containers(ready_pods(own_cluster, "default", 6)).items()
+
+
+def containers(pods: list[Any]) -> dict[str, tuple[str, ...]]:
+    """By pod: its node and address, and of its container the id, the start and the number of restarts."""
+    found = {}
+    for pod in pods:
+        [each] = pod["status"]["containerStatuses"]
+        facts = each["containerID"], each["state"]["running"]["startedAt"], str(each["restartCount"])
+        found[pod["metadata"]["name"]] = (pod["spec"]["nodeName"], pod["status"]["podIP"], *facts)
+    return found
+
+
+def page(address: str) -> str:
+    """The status line of a pod's page."""
+    return asyncio.run(ask(address, bindable(80)))
 
 
 def test_without_its_supervisor_a_cluster_goes_on_and_is_adopted(own_cluster: Cluster) -> None:

@@ -14,12 +14,11 @@ import pytest
 
 from kube.base.low_ports import bindable
 from tests.support.cluster import Cluster
+from tests.support.load import OK, PAUSE_SECONDS, ask
 from tests.support.wait import until
 
 pytestmark = pytest.mark.e2e
 
-REQUEST = b"GET / HTTP/1.1\r\nHost: web\r\nConnection: close\r\n\r\n"
-PAUSE_SECONDS = 0.01
 WEB = bindable(80)
 
 
@@ -49,24 +48,8 @@ class Load:
             await asyncio.sleep(PAUSE_SECONDS)
 
 
-async def ask(host: str, port: int) -> str:
-    """The status line of an answer, or what went wrong."""
-    try:
-        reader, writer = await asyncio.open_connection(host, port)
-        writer.write(REQUEST)
-        answer = await reader.read()
-        writer.close()
-        await writer.wait_closed()
-    except OSError as error:
-        return repr(error)
-    return answer.partition(b"\r\n")[0].decode() or "nothing"
-
-
 def status(host: str, port: int) -> str:
     return asyncio.run(ask(host, port))
-
-
-OK = "HTTP/1.1 200 OK"
 
 
 @pytest.fixture

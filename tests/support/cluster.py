@@ -16,6 +16,7 @@ from deploy import state
 from deploy.identity import Identity
 from deploy.layout import PORT_SPAN, Layout
 from deploy.processes import processes
+from deploy.topology import Topology
 from tests.support.wait import until
 
 COMMAND_SECONDS = 120.0
@@ -32,10 +33,18 @@ class Cluster:
         self.port_base = _free_base()
 
     @property
-    def layout(self) -> Layout:
+    def record(self) -> state.Record:
         record = state.load_record(self.data_dir)
         assert record is not None, "the cluster has never been started"
-        return record.layout(self.data_dir)
+        return record
+
+    @property
+    def layout(self) -> Layout:
+        return self.record.layout(self.data_dir)
+
+    @property
+    def topology(self) -> Topology:
+        return self.record.topology
 
     @property
     def env(self) -> dict[str, str]:
@@ -127,8 +136,7 @@ class Cluster:
         found += [f"process {line}" for line in _processes_of(self.data_dir)]
         if self.layout.run.exists():
             found.append(f"{self.layout.run} holds {[path.name for path in self.layout.run.iterdir()]}")
-        record = state.load_record(self.data_dir)
-        assert record is not None, "the cluster has been started"
+        record = self.record
         for process in processes(record.topology, self.layout):
             found += [f"port {address}" for address in process.listens if _listens(address)]
         with socket.socket(socket.AF_UNIX) as probe:

@@ -1,0 +1,111 @@
+"""The ways to break a cluster, by name. When one returns, what comes back by itself is still on its way."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from deploy import members
+from deploy.ending import wait_ended
+from tests.support.cluster import Cluster
+
+PAUSE_SECONDS = 3.0
+PARTITION_SECONDS = 3.0
+
+Act = Callable[[Cluster], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is done, and whether HTTP clients may notice: only when a proxy or kubelets are hurt."""
+
+    name: str
+    act: Act
+    hurts_traffic: bool = False
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def kill(name: str) -> Fault:
+    """kill -9; the supervisor starts it again, and `up` the supervisor."""
+
+    async def act(cluster: Cluster) -> None:
+        await wait_ended(cluster.kill(name))
+        if name == "supervisor":
+            await asyncio.to_thread(cluster.up)
+
+    return Fault(f"kill {name}", act, _serves(name))
+
+
+def pause(name: str, seconds: float = PAUSE_SECONDS) -> Fault:
+    """SIGSTOP, and SIGCONT after a while."""
+
+    async def act(cluster: Cluster) -> None:
+        paused = cluster.kill(name, signal.SIGSTOP)
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            paused.send(signal.SIGCONT)
+
+    return Fault(f"pause {name}", act, _serves(name))
+
+
+def kill_together(*names: str) -> Fault:
+    """Several at once."""
+
+    async def act(cluster: Cluster) -> None:
+        killed = [cluster.kill(name) for name in names]
+        await asyncio.gather(*map(wait_ended, killed))
+
+    return Fault(f"kill {' and '.join(names)}", act, any(map(_serves, names)))
+
+
+def kill_leader() -> Fault:
+    """The store's, whichever member that is."""
+
+    async def act(cluster: Cluster) -> None:
+        await kill(await members.leader(cluster.topology, cluster.layout)).act(cluster)
+
+    return Fault("kill the store's leader", act)
+
+
+def cut_off_leader() -> Fault:
+    """The store's leader hears nobody and nobody hears it, for a while."""
+
+    async def act(cluster: Cluster) -> None:
+        leader = await members.leader(cluster.topology, cluster.layout)
+        others = [name for name in members.names(cluster.topology) if name != leader]
+        await members.partition(cluster.topology, cluster.layout, ([leader], others))
+        await asyncio.sleep(PARTITION_SECONDS)
+        await members.heal(cluster.topology, cluster.layout)
+
+    return Fault("cut off the store's leader", act)
+
+
+def cut_off(name: str) -> Fault:
+    """The same for one member, whatever it is."""
+
+    async def act(cluster: Cluster) -> None:
+        others = [each for each in members.names(cluster.topology) if each != name]
+        await members.partition(cluster.topology, cluster.layout, ([name], others))
+        await asyncio.sleep(PARTITION_SECONDS)
+        await members.heal(cluster.topology, cluster.layout)
+
+    return Fault(f"cut off {name}", act)
+
+
+def kill_everything() -> Fault:
+    """The supervisor included; then `up`."""
+
+    async def act(cluster: Cluster) -> None:
+        await asyncio.to_thread(cluster.kill_everything)
+        await asyncio.to_thread(cluster.up)
+
+    return Fault("kill everything", act, hurts_traffic=True)
+
+
+def _serves(name: str) -> bool:
+    return name.startswith(("kubelet-", "proxy-"))
