@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 
 from etcdlite.raft import quorum, replication
+from etcdlite.raft.inflights import Inflights
 from etcdlite.raft.membership import change
 from etcdlite.raft.messages import (
     NONE,
@@ -47,7 +48,7 @@ def _new_progress(state: State, member_id: int) -> Progress:
     return Progress(
         next_index=state.log.last_index() + 1,
         is_learner=member_id in state.conf_state.learners,
-        max_inflight=state.config.max_inflight_messages,
+        inflight=Inflights(state.config.max_inflight_messages, state.config.max_inflight_bytes),
     )
 
 

@@ -7,18 +7,22 @@
         ^------------------------------------------------------'
 
 PROBE      the leader guesses where the logs agree: one message, then wait for the answer or a heartbeat's.
-REPLICATE  the guess was right: messages flow ahead of their answers, up to the window.
+REPLICATE  the guess was right: messages flow ahead of their answers, up to the window (inflights.py).
 SNAPSHOT   the member needs entries that are gone: nothing is sent until the snapshot arrived or failed.
 
 Invariants: match_index < next_index; match_index never goes back while the leader leads.
-After: etcd-io/raft tracker/progress.go and inflights.go; thesis 10.2.1 for pipelining.
+After: etcd-io/raft tracker/progress.go; thesis 10.2.1 for pipelining.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, field
 from enum import IntEnum
+
+from etcdlite.raft.inflights import Inflights
+
+INFLIGHT_COUNT = 256
+INFLIGHT_BYTES = 16 << 20
 
 
 class ProgressState(IntEnum):
@@ -35,7 +39,7 @@ class Progress:
 
     match_index: the highest entry known to be stored there. next_index: the next entry to send.
     is_waiting: the one probe is out. is_active: heard of since the last quorum check.
-    inflight: last index of each append sent and not answered. heartbeat_round: the newest round answered.
+    inflight: the appends sent and not answered. heartbeat_round: the newest round answered.
     """
 
     next_index: int
@@ -45,8 +49,7 @@ class Progress:
     is_waiting: bool = False
     is_active: bool = False
     pending_snapshot_index: int = 0
-    max_inflight: int = 256
-    inflight: deque[int] = field(default_factory=deque)
+    inflight: Inflights = field(default_factory=lambda: Inflights(INFLIGHT_COUNT, INFLIGHT_BYTES))
     heartbeat_round: int = 0
 
     def _enter(self, state: ProgressState) -> None:
@@ -74,18 +77,18 @@ class Progress:
         if self.state is ProgressState.PROBE:
             return self.is_waiting
         if self.state is ProgressState.REPLICATE:
-            return len(self.inflight) >= self.max_inflight
+            return self.inflight.is_full
         return True
 
-    def sent(self, last_index: int, entry_count: int) -> None:
-        """Account for an append just sent, ending at last_index."""
+    def sent(self, last_index: int, size_bytes: int) -> None:
+        """Account for an append just sent, ending at last_index; an empty one has no size."""
         assert not self.is_paused()
         if self.state is ProgressState.PROBE:
             self.is_waiting = True
-        elif entry_count:
+        elif size_bytes:
             assert last_index >= self.next_index
             self.next_index = last_index + 1  # optimistic: the next append need not wait for this answer
-            self.inflight.append(last_index)
+            self.inflight.add(last_index, size_bytes)
 
     def matched(self, index: int) -> bool:
         """The member stores all up to `index`; whether that is news."""
@@ -98,13 +101,12 @@ class Progress:
         return True
 
     def free_inflight_to(self, index: int) -> None:
-        while self.inflight and self.inflight[0] <= index:
-            self.inflight.popleft()
+        self.inflight.free_to(index)
 
     def free_one_inflight(self) -> None:
         """A heartbeat's answer proves the link lives: let one more append go, should the answers be lost."""
-        if len(self.inflight) >= self.max_inflight:
-            self.inflight.popleft()
+        if self.inflight.is_full:
+            self.inflight.free_one()
 
     def rejected(self, index: int, hint: int) -> bool:
         """The member refused an append that followed `index`; whether to try again at `hint` + 1.

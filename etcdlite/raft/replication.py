@@ -7,7 +7,7 @@ others while it saves them itself (thesis 10.2.1).
 from __future__ import annotations
 
 from etcdlite.raft import quorum
-from etcdlite.raft.messages import Message, MessageType
+from etcdlite.raft.messages import Message, MessageType, size_bytes
 from etcdlite.raft.progress import Progress, ProgressState
 from etcdlite.raft.read_only import encode_round
 from etcdlite.raft.state import State
@@ -45,7 +45,7 @@ def send_append(state: State, to: int, *, may_be_empty: bool = True) -> bool:
         entries=tuple(entries),
         commit=log.committed,
     )
-    progress.sent(previous + len(entries), len(entries))
+    progress.sent(previous + len(entries), size_bytes(entries))
     return True
 
 

@@ -29,7 +29,7 @@ from etcdlite.raft.messages import (
     Role,
     SoftState,
 )
-from etcdlite.raft.progress import Progress
+from etcdlite.raft.progress import INFLIGHT_BYTES, INFLIGHT_COUNT, Progress
 from etcdlite.raft.read_only import ReadOnly
 from etcdlite.raft.storage import Storage
 
@@ -60,7 +60,8 @@ class Config:
     pre_vote: bool = True
     check_quorum: bool = True
     max_size_per_message: int = 1024 * 1024
-    max_inflight_messages: int = 256
+    max_inflight_messages: int = INFLIGHT_COUNT
+    max_inflight_bytes: int = INFLIGHT_BYTES
     max_uncommitted_bytes: int = 64 * 1024 * 1024
     takeover_ticks: int = 5
     applied: int = 0
@@ -72,6 +73,7 @@ class Config:
         )
         assert 0 <= self.takeover_ticks <= self.election_ticks
         assert self.max_inflight_messages > 0
+        assert self.max_inflight_bytes >= self.max_size_per_message, "a full append fits the window"
 
 
 @dataclass(slots=True)

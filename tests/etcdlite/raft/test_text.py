@@ -27,6 +27,7 @@ OPTIONS: dict[str, Any] = {
     "pre-vote": ("pre_vote", lambda text: text == "true"),
     "check-quorum": ("check_quorum", lambda text: text == "true"),
     "max-inflight": ("max_inflight_messages", int),
+    "max-inflight-bytes": ("max_inflight_bytes", int),
     "max-size": ("max_size_per_message", int),
     "max-uncommitted": ("max_uncommitted_bytes", int),
     "takeover": ("takeover_ticks", int),
