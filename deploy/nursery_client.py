@@ -30,10 +30,18 @@ class NurseryLost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Forked:
-    """A nursery that stands already, and the socket to speak with it."""
+    """A nursery that stands, and the socket to speak with it; `child` if this process started it."""
 
     identity: Identity
     socket: socket.socket
+    child: asyncio.subprocess.Process | None = None
+
+    async def wait(self) -> None:
+        """Return when it has ended."""
+        if self.child is None:
+            await wait_ended(self.identity)
+        else:
+            await self.child.wait()
 
 
 def fork(layout: Layout, foreign: Iterable[int]) -> Forked:
@@ -86,11 +94,11 @@ class NurseryClient:
                 pass_fds=[self._claim.fileno()] if self._claim else [],
                 start_new_session=True,
             )
-        return Forked(identity_of(child.pid) or Identity(child.pid, 0), ours)
+        return Forked(identity_of(child.pid) or Identity(child.pid, 0), ours, child)
 
     async def _link_to(self, forked: Forked) -> _Link:
         reader, writer = await asyncio.open_unix_connection(sock=forked.socket)
-        link = _Link(forked.identity, reader, writer)
+        link = _Link(forked, reader, writer)
         if self._end_children:
             link.say(END_CHILDREN)
         return link
@@ -99,10 +107,9 @@ class NurseryClient:
 class _Link:
     """The connection to one living nursery."""
 
-    def __init__(
-        self, identity: Identity, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        self.identity = identity
+    def __init__(self, forked: Forked, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.identity = forked.identity
+        self._forked = forked
         self._reader, self._writer = reader, writer
         self._started: asyncio.Future[tuple[int, ExitCode]] | None = None
         self._codes: dict[int, ExitCode] = {}
@@ -126,7 +133,7 @@ class _Link:
 
     async def close(self) -> None:
         self._writer.close()
-        await wait_ended(self.identity)
+        await self._forked.wait()
         with contextlib.suppress(ConnectionError):
             await self._writer.wait_closed()
         await self._reading
@@ -147,7 +154,7 @@ class _Link:
         if self._started is not None and not self._started.done():
             self._started.set_exception(NurseryLost("the nursery ended"))
         self._writer.close()
-        await wait_ended(self.identity)
+        await self._forked.wait()
 
     async def _read_line(self) -> bytes:
         try:
