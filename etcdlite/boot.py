@@ -42,7 +42,7 @@ from etcdlite.raft.storage import LogDoesNotFit, MemoryStorage, recover
 from etcdlite.snapshots import Snapshots
 from etcdlite.space import Space
 from etcdlite.transport import Identity, Transport, ask_members
-from etcdlite.wal import Wal, WalDamaged, WalTooNew
+from etcdlite.wal import Contents, Wal, WalDamaged, WalTooNew
 
 FOUNDING = (1, 1)
 """Index and term of the state the founders agree on without a word."""
@@ -242,7 +242,7 @@ def _reopen(settings: Settings, backend: LmdbBackend) -> tuple[Identity, Wal, Me
     index, term = position(backend.durable(META, APPLIED))
     applied = SnapshotMetadata(index, term, Members(backend).conf_state)
     try:
-        storage = recover(contents.hard_state, contents.entries, applied)
+        storage = resume(wal, contents, applied)
     except LogDoesNotFit as error:
         raise StartupError(f"{settings.data_dir}: {error}") from error
     log.info(
@@ -253,6 +253,18 @@ def _reopen(settings: Settings, backend: LmdbBackend) -> tuple[Identity, Wal, Me
         term=storage.initial_state()[0].term,
     )
     return identity, wal, storage
+
+
+def resume(wal: Wal, contents: Contents, applied: SnapshotMetadata) -> MemoryStorage:
+    """What Raft reads after a restart; the log is told where it begins if that is not where it ends.
+
+    The state machine is ahead of the log when a crash came just after a snapshot was put in place. What is
+    appended from now on follows the snapshot, and would not follow what the log holds.
+    """
+    storage = recover(contents.hard_state, contents.entries, applied)
+    if storage.first_index() > applied.index and contents.snapshot != applied:
+        wal.save(None, (), applied)
+    return storage
 
 
 def _refuse_other_cluster(settings: Settings, identity: Identity) -> None:

@@ -20,11 +20,13 @@ log = logger("journal")
 class Journal:
     """WAL and storage of one member."""
 
-    def __init__(self, wal: Wal, storage: MemoryStorage, limits: Limits) -> None:
+    def __init__(
+        self, wal: Wal, storage: MemoryStorage, limits: Limits, worker: Worker | None = None
+    ) -> None:
         self.storage = storage
         self.wal = wal
         self._limits = limits
-        self._worker = Worker("wal")
+        self._worker = worker or Worker("wal")
 
     async def save(self, ready: Ready) -> None:
         """Save what a Ready holds, then show it to Raft.
@@ -39,6 +41,15 @@ class Journal:
         if ready.hard_state is not None:
             self.storage.set_hard_state(ready.hard_state)
         self.storage.append(ready.entries)
+
+    async def save_commit(self) -> None:
+        """Have the commit index on disk, too.
+
+        A member that counts by a new membership must not fall back to the old one by a crash: with the votes
+        of the old one alone it would commit what the new one never saw.
+        """
+        hard_state, _ = self.storage.initial_state()
+        await self._worker.do(self.wal.save, hard_state, ())
 
     def is_long(self, applied: int) -> bool:
         """Whether it is time to cut."""

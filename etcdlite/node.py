@@ -304,6 +304,8 @@ class Node:
         if ready.soft_state is not None:
             self._role_changed(ready.soft_state.leader, ready.soft_state.role)
         self.transport.send(rest)
+        if any(entry.type is EntryType.CONF_CHANGE for entry in ready.committed_entries):
+            await self.journal.save_commit()
         self._apply_all(ready.committed_entries)
         for read_state in ready.read_states:
             self.waits.read_is(read_state)

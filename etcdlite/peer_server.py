@@ -112,6 +112,7 @@ class PeerServer:
 
     async def _take_messages(self, frames: Frames, sender: int) -> None:
         self._newest[sender] = frames
+        self._transport.called_by(sender, frames)
         try:
             while True:
                 frame = await frames.receive()
@@ -120,6 +121,7 @@ class PeerServer:
                     return
                 self._take(frame, frames, sender)
         finally:
+            self._transport.left_by(sender, frames)
             if self._newest.get(sender) is frames:
                 del self._newest[sender]
                 if self._transport.links.passes(sender):

@@ -1,8 +1,9 @@
 """Shell: how Raft's messages reach the other members.
 
 Each member opens one connection to every other and sends its messages down it; answers come up the one the
-other opened (peer_server.py). What the socket does not take is kept, up to a bound: Raft survives lost
-messages, not lost memory. A connection that breaks is opened again after a pause.
+other opened (peer_server.py), or back on the same one if the other does not know whom to call. What the
+socket does not take is kept, up to a bound: Raft survives lost messages, not lost memory. A connection that
+breaks is opened again after a pause.
 
     node -> send -> coalesce -> Peer -> frames ~~> PeerServer -> Receiver (the node)
 
@@ -75,6 +76,7 @@ class Transport:
         self.links = Links()
         self._tls = tls
         self._peers: dict[int, Peer] = {}
+        self._callers: dict[int, Frames] = {}
         self._sending: set[asyncio.Task[None]] = set()
         self._asked: dict[int, asyncio.Future[float | None]] = {}
         self._numbers = count(1)
@@ -89,13 +91,13 @@ class Transport:
                 peer.stop()
         for member, url in wanted.items():
             if member not in self._peers:
-                self._peers[member] = Peer(member, url, self.identity, self._tls, self.receiver)
+                self._peers[member] = Peer(member, url, self.identity, self._tls, self.links, self.receiver)
 
     def send(self, messages: Iterable[Message]) -> None:
-        """Send messages to their members; those to members unknown are dropped."""
+        """Send messages to their members; those to members unknown, that have not called, are dropped."""
         by_member: dict[int, list[Message]] = {}
         for message in messages:
-            if message.to not in self._peers:
+            if message.to not in self._peers and message.to not in self._callers:
                 continue
             if not self.links.passes(message.to):
                 self._lose(message)
@@ -106,7 +108,23 @@ class Transport:
             else:
                 by_member.setdefault(message.to, []).append(message)
         for member_id, batch in by_member.items():
-            self._peers[member_id].send(batch)
+            if member_id in self._peers:
+                self._peers[member_id].send(batch)
+            else:
+                self._callers[member_id].send(_frame_of(batch))
+
+    def called_by(self, member_id: int, frames: Frames) -> None:
+        """A member opened a connection; whoever does not know it yet answers on that.
+
+        It may have joined after the last entry that this one has. Unanswered it could not even lead this one
+        to the entry that tells of it.
+        """
+        self._callers[member_id] = frames
+
+    def left_by(self, member_id: int, frames: Frames) -> None:
+        """Its connection ended."""
+        if self._callers.get(member_id) is frames:
+            del self._callers[member_id]
 
     def is_connected(self, member_id: int) -> bool:
         """Whether the connection to a member stands."""
@@ -187,6 +205,11 @@ async def ask_members(url: str, tls: ssl.SSLContext | None) -> Any:
         return None
 
 
+def _frame_of(messages: list[Message]) -> Any:
+    batch = peer_pb2.MessageBatch(messages=map(codec.message_to_pb, coalesce(messages)))
+    return peer_pb2.Frame(messages=batch)
+
+
 async def _answer(frames: Frames, kind: str) -> Any:
     """The answer of this kind; ConnectionEnded if it is a refusal."""
     answer = await frames.receive()
@@ -199,12 +222,19 @@ class Peer:
     """The connection to one other member; `_waiting` is what came while there is none."""
 
     def __init__(
-        self, member_id: int, url: str, identity: Identity, tls: ssl.SSLContext | None, receiver: Receiver
+        self,
+        member_id: int,
+        url: str,
+        identity: Identity,
+        tls: ssl.SSLContext | None,
+        links: Links,
+        receiver: Receiver,
     ) -> None:
         self.member_id = member_id
         self.url = url
         self._identity = identity
         self._tls = tls
+        self._links = links
         self._receiver = receiver
         self._waiting: deque[Message] = deque()
         self._frames: Frames | None = None
@@ -222,8 +252,7 @@ class Peer:
     def send(self, messages: list[Message]) -> None:
         """Send messages, or keep them for the connection to come, or drop them if they are too many."""
         if self._frames is not None and self._frames.unsent_bytes <= UNSENT_BYTES_MAX:
-            batch = peer_pb2.MessageBatch(messages=map(codec.message_to_pb, coalesce(messages)))
-            self._frames.send(peer_pb2.Frame(messages=batch))
+            self._frames.send(_frame_of(messages))
         elif self._frames is None and len(self._waiting) < QUEUE_MESSAGES_MAX:
             self._waiting += messages
         else:
@@ -293,7 +322,13 @@ class Peer:
             answer.cancel()
 
     def _heed(self, answer: Any) -> None:
-        """The other side may say that this member was removed: its own log may never tell it."""
+        """The other side may say that this member was removed: its own log may never tell it.
+
+        Messages come this way from one that does not know this member yet.
+        """
+        if self._links.passes(self.member_id):
+            for pb in answer.messages.messages:
+                self._receiver.receive(codec.message_from_pb(pb))
         if answer.refusal == REMOVED:
             self._receiver.told_removed()
         if answer.refusal:

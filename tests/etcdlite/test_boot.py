@@ -8,11 +8,13 @@ from random import Random
 
 import pytest
 
-from etcdlite.boot import Settings, open_node
+from etcdlite import wal as wal_files
+from etcdlite.boot import Settings, open_node, resume
 from etcdlite.node import Node
 from etcdlite.pb import rpc_pb2
 from etcdlite.peer_server import PeerServer
-from etcdlite.raft.messages import Message, MessageType
+from etcdlite.raft.messages import ConfState, Entry, HardState, Message, MessageType, SnapshotMetadata
+from etcdlite.wal import Identity, Wal
 
 FOUNDER_URL, JOINER_URL = "http://127.0.0.1:1", "http://127.0.0.1:2"
 JOINER = 7
@@ -47,3 +49,18 @@ async def test_who_joined_and_dies_before_its_snapshot_comes_can_start_again(
     again = await open_node(settings, Random(3), None)
     assert (again.raft_term, again.applied) == (5, 0)
     await again.close()
+
+
+def test_a_crash_between_a_snapshot_and_the_log_that_tells_of_it_may_come(tmp_path: Path) -> None:
+    """The log ends at 4, the snapshot in place at 9: what is appended then is found by the next restart."""
+    founding, installed = (SnapshotMetadata(index, 1, ConfState((1, 2))) for index in (1, 9))
+    wal = Wal.create(tmp_path, Identity(1, 1), HardState(1, 0, 1), founding)
+    wal.save(HardState(1, 0, 1), [Entry(1, index) for index in range(2, 5)])
+    wal.close()
+    wal, contents = wal_files.open_wal(tmp_path)
+    assert resume(wal, contents, installed).last_index() == 9
+    wal.save(HardState(1, 0, 10), [Entry(1, 10)])
+    wal.close()
+    wal, contents = wal_files.open_wal(tmp_path)
+    assert resume(wal, contents, installed).last_index() == 10
+    wal.close()

@@ -113,6 +113,17 @@ async def test_a_member_unknown_is_not_sent_to(pair):
     assert not me.transport.is_connected(99)
 
 
+async def test_a_member_not_known_yet_is_answered_where_it_called(pair):
+    me, other = pair
+    answer = Message(MessageType.HEARTBEAT_RESP, to=ME, from_=OTHER)
+    other.transport.send([answer])
+    me.transport.send([append(2)])
+    await until_async("the message", lambda: other.received)
+    other.transport.send([answer])
+    await until_async("the answer", lambda: me.received)
+    assert me.received == [answer]
+
+
 async def test_the_end_of_a_stream_is_told(pair):
     me, other = pair
     me.transport.send([append(2)])
@@ -262,6 +273,7 @@ async def test_a_cut_link_is_silent_in_both_directions(pair, monkeypatch):
     me.transport.links.cut([OTHER])
     me.transport.send([append(3)])
     other.transport.set_members({ME: me.url, OTHER: other.url})
+    await until_async("the other's connection", lambda: other.transport.is_connected(ME))
     other.transport.send([Message(MessageType.HEARTBEAT_RESP, to=ME, from_=OTHER)])
     assert not me.transport.is_connected(OTHER)
     monkeypatch.setattr("etcdlite.transport.ASK_SECONDS", 0.01)
