@@ -1,7 +1,8 @@
 """Shell: a thin asyncio client of any etcd v3 cluster.
 
 It speaks protobuf messages and adds what every user needs: several endpoints, of which a dead or leaderless
-one is left at once; a deadline on each call; watches that survive their stream.
+one is left at once, and a silent one soon (pulse.py); a deadline on each call; watches that survive their
+stream.
 
 A read is repeated at the next endpoint until its deadline. A write is repeated only where it surely was not
 applied (no connection was made, or the member said it has no leader); otherwise the caller gets `Unavailable`
@@ -14,6 +15,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -23,8 +26,11 @@ import grpc.aio
 
 from etcdlite.pb import faults_pb2, faults_pb2_grpc, rpc_pb2_grpc
 from etcdlite.pb import rpc_pb2 as rpc_pb2  # users write requests with its messages
+from etcdlite.pulse import Pulse
 
 READ_ATTEMPT_SECONDS = 3.0
+# How long other members may take to show that they live when one is silent.
+ANSWER_SECONDS = 2.0
 ROUND_PAUSE_SECONDS = 0.05
 CHANNEL_OPTIONS = [
     ("grpc.max_receive_message_length", -1),
@@ -126,6 +132,10 @@ class Client:
             chain = (Path(key).read_bytes(), Path(cert).read_bytes()) if cert else (None, None)
             self._credentials = grpc.ssl_channel_credentials(Path(ca).read_bytes(), *chain)
         self._connected: dict[int, _Endpoint] = {}
+        self._pulses = [
+            Pulse(partial(self._lives, number), partial(self._another_lives, number))
+            for number in range(len(self.endpoints))
+        ]
         self._current = 0
 
     async def range_(
@@ -236,6 +246,8 @@ class Client:
 
     async def close(self) -> None:
         """Close every connection."""
+        for pulse in self._pulses:
+            await pulse.stop()
         for endpoint in self._connected.values():
             await endpoint.channel.close(None)
         self._connected.clear()
@@ -285,6 +297,32 @@ class Client:
 
         return await self._attempts(once, timeout or self.timeout, read=read)
 
+    def heard(self, number: int) -> AbstractAsyncContextManager[None]:
+        """Inside, wait for an endpoint: TimeoutError when it is silent and another one is not."""
+        return self._pulses[number].awaited() if len(self.endpoints) > 1 else nullcontext()
+
+    async def _lives(self, number: int) -> bool:
+        """True when an endpoint answers, whatever it answers."""
+        request = rpc_pb2.RangeRequest(key=b"\0", serializable=True, count_only=True)
+        try:
+            await self._endpoint(number).kv.Range(request, timeout=ANSWER_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            return error.code() not in TRANSIENT
+        return True
+
+    async def _another_lives(self, silent: int) -> bool:
+        """True as soon as an endpoint other than the silent one answers."""
+        others = (number for number in range(len(self.endpoints)) if number != silent)
+        asked = [asyncio.ensure_future(self._lives(number)) for number in others]
+        try:
+            for answer in asyncio.as_completed(asked):
+                if await answer:
+                    return True
+            return False
+        finally:
+            for each in asked:
+                each.cancel()
+
     async def _attempts(self, once: Any, timeout: float, *, read: bool) -> Any:
         now = asyncio.get_running_loop().time
         deadline = now() + timeout
@@ -295,7 +333,12 @@ class Client:
             # An early attempt is short, for the member may be paused; a late one may take what is left.
             seconds = min(left, READ_ATTEMPT_SECONDS * 2**failures) if read else left
             try:
-                return await once(endpoint, seconds)
+                async with self.heard(number):
+                    return await once(endpoint, seconds)
+            except TimeoutError:
+                self.leave(number)
+                if not read:
+                    raise Unavailable("UNAVAILABLE", f"{self.endpoints[number]} fell silent") from None
             except grpc.aio.AioRpcError as error:
                 if error.code() not in TRANSIENT:
                     raise _error(error) from error
@@ -384,7 +427,8 @@ class Watcher:
     async def _read(self, timeout: float | None = None) -> rpc_pb2.WatchResponse | None:
         """The next response, or None after dropping a broken stream."""
         try:
-            response = await asyncio.wait_for(self._call.read(), timeout)
+            async with self._client.heard(self._endpoint):
+                response = await asyncio.wait_for(self._call.read(), timeout)
         except TimeoutError:
             await self._retry_elsewhere()
             return None
