@@ -19,7 +19,8 @@ import errno
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from itertools import count, islice
+from itertools import count, groupby
+from operator import itemgetter
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -34,7 +35,7 @@ from etcdlite.worker import Worker
 
 FLUSH_INTERVAL_SECONDS = 0.1  # etcd's batch interval: what a restart has to replay at most
 FLUSH_ROW_COUNT = 10_000  # etcd's batch limit: flush earlier than the interval
-RESTORE_ROW_COUNT = 10_000  # rows of one transaction while a snapshot is restored
+RESTORE_ROW_COUNT, RESTORE_BYTES = 10_000, 8 << 20  # of one transaction while a snapshot is restored
 MAP_SLACK_BYTES = 1 << 30  # the map beyond twice the quota: free pages, and rows the quota does not refuse
 
 
@@ -245,8 +246,10 @@ class LmdbSnapshot:
         self._txn.abort()
 
 
-def _open(path: Path, map_size_bytes: int) -> tuple[Any, dict[str, Any]]:
-    env = lmdb.open(str(path), map_size=map_size_bytes, subdir=False, max_dbs=len(BUCKETS), max_readers=126)
+def _open(path: Path, map_size_bytes: int, *, sync: bool = True) -> tuple[Any, dict[str, Any]]:
+    env = lmdb.open(
+        str(path), map_size=map_size_bytes, subdir=False, max_dbs=len(BUCKETS), max_readers=126, sync=sync
+    )
     with env.begin(write=True) as txn:
         return env, {bucket: env.open_db(bucket.encode(), txn) for bucket in BUCKETS}
 
@@ -270,14 +273,27 @@ def _copy(env: Any, path: Path) -> None:
 def _fill(path: Path, map_size_bytes: int, rows: Iterable[BucketRow]) -> None:
     """Worker thread: a new file with exactly these rows."""
     path.unlink(missing_ok=True)
-    env, dbs = _open(path, map_size_bytes)
+    env, dbs = _open(path, map_size_bytes, sync=False)
     with closing(env):
-        remaining = iter(rows)
-        while chunk := list(islice(remaining, RESTORE_ROW_COUNT)):
+        for part in _parts(rows):
             with env.begin(write=True) as txn:
-                for bucket, key, value in chunk:
-                    _write_rows(txn, dbs[bucket], {key: value})
+                for bucket, found in groupby(part, key=itemgetter(0)):
+                    _write_rows(txn, dbs[bucket], {key: value for _, key, value in found})
+        env.sync(True)
     _lock_file(path).unlink()
+
+
+def _parts(rows: Iterable[BucketRow]) -> Iterator[list[BucketRow]]:
+    """The rows in lists that bear being written at once."""
+    part: list[BucketRow] = []
+    size_bytes = 0
+    for row in rows:
+        part.append(row)
+        size_bytes += len(row[1]) + len(row[2])
+        if len(part) >= RESTORE_ROW_COUNT or size_bytes >= RESTORE_BYTES:
+            yield part
+            part, size_bytes = [], 0
+    yield part
 
 
 def _sync(path: Path) -> None:

@@ -117,8 +117,8 @@ async def test_everything_is_there_after_all_were_killed(cluster):
         await all_equal(cluster, client)
 
 
-async def test_a_follower_too_far_behind_gets_a_snapshot(tmp_path):
-    flags = ("--snapshot-count=100", "--snapshot-catchup-entries=50")
+async def test_a_follower_too_far_behind_gets_a_snapshot_and_nobody_an_election(tmp_path):
+    flags = ("--snapshot-count=100", "--snapshot-catchup-entries=50", "--election-timeout=3000")
     with StoreCluster(tmp_path, flags=flags) as cluster:
         cluster.start()
         async with client_of(cluster) as client:
@@ -128,13 +128,17 @@ async def test_a_follower_too_far_behind_gets_a_snapshot(tmp_path):
             others = [number for number in range(3) if number != absent]
             async with client_of(cluster, *others) as two:
                 for batch in range(6):
-                    await asyncio.gather(*(two.put(b"k/%d/%d" % (batch, n), bytes(5000)) for n in range(50)))
+                    await asyncio.gather(
+                        *(two.put(b"k/%d/%d" % (batch, n), bytes(50_000)) for n in range(50))
+                    )
                 for number in others:
                     await asyncio.to_thread(
                         until, "a cut of the log", lambda n=number: "compacted" in cluster.log(n)
                     )
+            term = (await client.status(cluster.endpoints[others[0]])).raftTerm
             cluster.start(absent)
             await all_equal(cluster, client)
+            assert (await client.status(cluster.endpoints[others[0]])).raftTerm == term
             assert "installing a snapshot" in cluster.log(absent)
             cluster.kill()
             cluster.start()
