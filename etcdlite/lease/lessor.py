@@ -135,13 +135,16 @@ class Lessor:
             lease.deadline = None
 
     def renew(self, lease_id: int, now: float) -> int:
-        """Begin the ttl again and say how long it is; 0: there is no such lease any more."""
+        """Begin the ttl again and say how long it is; 0: there is no such lease any more.
+
+        What a new leader gave on top stays: a deadline never comes nearer, so the check in the heap is never late.
+        """
         assert self._leading, "only the leader renews"
         self._see(now)
         lease = self._leases.get(lease_id)
         if lease is None or lease.deadline is None or lease.deadline <= now:
             return 0
-        lease.deadline = now + lease.ttl
+        lease.deadline = max(lease.deadline, now + lease.ttl)
         self.renewed_count += 1
         return lease.ttl
 
