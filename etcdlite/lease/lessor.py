@@ -137,7 +137,7 @@ class Lessor:
     def renew(self, lease_id: int, now: float) -> int:
         """Begin the ttl again and say how long it is; 0: there is no such lease any more.
 
-        What a new leader gave on top stays: a deadline never comes nearer, so the check in the heap is never late.
+        What a new leader gave on top stays: a deadline never comes nearer, so no check comes late.
         """
         assert self._leading, "only the leader renews"
         self._see(now)
