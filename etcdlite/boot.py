@@ -22,9 +22,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from etcdlite import members as membership
+from etcdlite import founding
 from etcdlite import wal as wal_files
-from etcdlite.apply import APPLIED, POSITION, Applier, position
+from etcdlite.apply import APPLIED, Applier, position
 from etcdlite.errors import StartupError
 from etcdlite.journal import Journal
 from etcdlite.lease.lessor import Lessor
@@ -43,9 +43,6 @@ from etcdlite.snapshots import Snapshots
 from etcdlite.space import Space
 from etcdlite.transport import Identity, Transport, ask_members
 from etcdlite.wal import Contents, Wal, WalDamaged, WalTooNew
-
-FOUNDING = (1, 1)
-"""Index and term of the state the founders agree on without a word."""
 
 TAKEOVER_SECONDS = 0.05
 """When the leader's streams break the members campaign in turns: so long each leaves to the one before it."""
@@ -145,42 +142,37 @@ async def _found(
     settings: Settings, backend: LmdbBackend, peer_tls: ssl.SSLContext | None
 ) -> tuple[Identity, Wal, MemoryStorage]:
     """Begin as one of the founders."""
-    urls = settings.initial_cluster.get(settings.name)
-    if urls is None:
-        raise StartupError(f"--name {settings.name}: not in --initial-cluster")
-    founders = membership.founders(settings.initial_cluster, settings.cluster_token)
-    cluster_id = membership.cluster_id(member.ID for member in founders)
-    identity = Identity(cluster_id, membership.member_id(urls, settings.cluster_token))
+    identity = founding.identity_of(settings.name, settings.initial_cluster, settings.cluster_token)
     await _refuse_second_founding(settings, identity, peer_tls)
-    members = Members(backend)
-    for member in founders:
-        members.put(member)
-    backend.put(META, APPLIED, POSITION.pack(*FOUNDING))
-    backend.put(META, FORMAT_KEY, encode_format())
-    await backend.flush()
-    mark = SnapshotMetadata(*FOUNDING, members.conf_state)
-    hard_state = HardState(term=FOUNDING[1], commit=FOUNDING[0])
-    whose = wal_files.Identity(identity.cluster_id, identity.member_id)
-    wal = Wal.create(settings.data_dir / "wal", whose, hard_state, mark)
+    founders = founding.founders(settings.initial_cluster, settings.cluster_token)
+    wal, mark = await founding.begin(settings.data_dir, backend, identity, founders)
     storage = MemoryStorage()
     storage.apply_snapshot(Snapshot(mark))
-    storage.set_hard_state(hard_state)
-    log.info("founded", member=f"{identity.member_id:x}", cluster=f"{cluster_id:x}", founders=len(founders))
-    return identity, wal, storage
+    storage.set_hard_state(founding.FOUNDING_STATE)
+    log.info(
+        "founded",
+        member=f"{identity.member_id:x}",
+        cluster=f"{identity.cluster_id:x}",
+        founders=len(founders),
+    )
+    return Identity(identity.cluster_id, identity.member_id), wal, storage
 
 
 async def _refuse_second_founding(
-    settings: Settings, identity: Identity, peer_tls: ssl.SSLContext | None
+    settings: Settings, identity: wal_files.Identity, peer_tls: ssl.SSLContext | None
 ) -> None:
     """A founder without data may have lost it: it would vote a second time in a term, so it must not run.
 
     The others know: a founder that has run has told the cluster its name; one removed is not there.
     """
+    own_urls = set(settings.initial_cluster[settings.name])
     for answer in await _ask_others(settings, peer_tls):
-        if answer.cluster_id == identity.cluster_id:
-            names = {member.ID: member.name for member in answer.members}
-            if names.get(identity.member_id, "removed"):
-                raise _wiped(settings, identity.member_id)
+        mine = next((each for each in answer.members if own_urls & set(each.peerURLs)), None)
+        if mine is not None and mine.name:
+            raise _wiped(settings, mine.ID)
+        is_same_cluster = answer.cluster_id == identity.cluster_id
+        if is_same_cluster and (mine is None or mine.ID != identity.member_id):
+            raise _wiped(settings, identity.member_id)
 
 
 def _wiped(settings: Settings, member_id: int) -> StartupError:
@@ -238,7 +230,7 @@ def _reopen(settings: Settings, backend: LmdbBackend) -> tuple[Identity, Wal, Me
         raise StartupError(f"{error}; {DAMAGED_ADVICE}") from error
     assert contents.identity is not None, "checked by open_wal"
     identity = Identity(contents.identity.cluster_id, contents.identity.member_id)
-    _refuse_other_cluster(settings, identity)
+    _refuse_other_cluster(settings, identity, backend.durable(META, founding.RESTORED))
     index, term = position(backend.durable(META, APPLIED))
     applied = SnapshotMetadata(index, term, Members(backend).conf_state)
     try:
@@ -267,17 +259,18 @@ def resume(wal: Wal, contents: Contents, applied: SnapshotMetadata) -> MemorySto
     return storage
 
 
-def _refuse_other_cluster(settings: Settings, identity: Identity) -> None:
+def _refuse_other_cluster(settings: Settings, identity: Identity, restored: bytes | None) -> None:
     """A founder's flags and his data folder must speak of the same member."""
     if not settings.is_new_cluster or settings.name not in settings.initial_cluster:
         return
-    founders = [member.ID for member in membership.founders(settings.initial_cluster, settings.cluster_token)]
-    cluster_id = membership.cluster_id(founders)
-    member_id = membership.member_id(settings.initial_cluster[settings.name], settings.cluster_token)
+    cluster, token = settings.initial_cluster, settings.cluster_token
+    flags = founding.identity_of(settings.name, cluster, token, restored)
+    founders = {member.ID for member in founding.founders(cluster, token, restored)}
     is_later_member = identity.member_id not in founders  # one that took a founder's place
-    if identity.cluster_id != cluster_id or not (identity.member_id == member_id or is_later_member):
+    is_same_member = identity.member_id == flags.member_id or is_later_member
+    if identity.cluster_id != flags.cluster_id or not is_same_member:
         raise StartupError(
             f"--data-dir {settings.data_dir}: holds member {identity.member_id:x} "
-            f"of cluster {identity.cluster_id:x}, but the flags say member {member_id:x} "
-            f"of cluster {cluster_id:x}"
+            f"of cluster {identity.cluster_id:x}, but the flags say member {flags.member_id:x} "
+            f"of cluster {flags.cluster_id:x}"
         )

@@ -14,7 +14,7 @@ Absent: connection pools, a cache, leases kept alive in the background.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,7 @@ from typing import Any, Self
 import grpc
 import grpc.aio
 
-from etcdlite.pb import faults_pb2, faults_pb2_grpc, rpc_pb2_grpc
+from etcdlite.pb import faults_pb2, faults_pb2_grpc, rpc_pb2_grpc, snapshot_pb2, snapshot_pb2_grpc
 from etcdlite.pb import rpc_pb2 as rpc_pb2  # users write requests with its messages
 from etcdlite.pulse import Pulse
 
@@ -116,6 +116,7 @@ class _Endpoint:
         self.cluster = rpc_pb2_grpc.ClusterStub(self.channel)
         self.maintenance = rpc_pb2_grpc.MaintenanceStub(self.channel)
         self.faults = faults_pb2_grpc.FaultsStub(self.channel)
+        self.snapshots = snapshot_pb2_grpc.SnapshotsStub(self.channel)
 
 
 class Client:
@@ -259,6 +260,14 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+    async def save_snapshot(self) -> AsyncIterator[bytes]:
+        """The bytes of a snapshot file, from one member; it is not taken up at another."""
+        try:
+            async for chunk in self._endpoint(self._current).snapshots.Save(snapshot_pb2.SaveRequest()):
+                yield chunk.data
+        except grpc.aio.AioRpcError as error:
+            raise _error(error) from error
 
     # ---- which member, and how often
 

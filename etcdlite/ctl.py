@@ -1,4 +1,4 @@
-"""Shell: a small etcdctl of our own: get, put, del, watch, status, members.
+"""Shell: a small etcdctl of our own: get, put, del, watch, status, members, snapshot.
 
 Flags and their environment variables (ETCDCTL_ENDPOINTS, ETCDCTL_CACERT, ETCDCTL_CERT, ETCDCTL_KEY) are
 etcdctl's, and so are the outputs, where both can do a thing.
@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 import click
 
 from etcdlite.client import Client, ClientError, prefix_end
+from etcdlite.ctl_snapshot import snapshot
 from etcdlite.pb import kv_pb2
 
 Action = Callable[[Client], Awaitable[None]]
@@ -133,6 +134,9 @@ def members(run: Callable[[Action], None]) -> None:
             click.echo(f"{member.ID:x}, {member.name or 'unstarted'}, {', '.join(urls)}")
 
     run(action)
+
+
+main.add_command(snapshot)
 
 
 def _range(key: str, prefix: bool) -> tuple[bytes, bytes]:

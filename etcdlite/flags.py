@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 
@@ -59,6 +60,17 @@ def parse_duration(text: str) -> float:
         raise ValueError(f"{text!r} is not a duration such as 10s, 5m or 1h30m")
     parts = re.findall(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)", text)
     return sum(float(number) * DURATION_UNITS[unit] for number, unit in parts)
+
+
+def parse_cluster(text: str) -> dict[str, list[str]]:
+    """Names and peer URLs of --initial-cluster; a name may come several times."""
+    cluster: dict[str, list[str]] = {}
+    for part in text.split(","):
+        name, equals, url = part.strip().partition("=")
+        if not (name and equals and urlsplit(url).port):
+            raise StartupError(f"--initial-cluster: {part!r} is not name=scheme://host:port")
+        cluster.setdefault(name, []).append(url)
+    return cluster
 
 
 DURATIONS, URLS, COUNT, POSITIVE = Duration(), Urls(), click.IntRange(min=0), click.IntRange(min=1)

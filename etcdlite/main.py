@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
-from urllib.parse import urlsplit
 
 import click
 import grpc
@@ -30,7 +29,14 @@ from etcdlite.errors import StartupError
 from etcdlite.limits import Limits
 from etcdlite.mvcc.watch import Cursors
 from etcdlite.node import Node
-from etcdlite.pb import election_pb2_grpc, faults_pb2_grpc, health_pb2_grpc, lock_pb2_grpc, rpc_pb2_grpc
+from etcdlite.pb import (
+    election_pb2_grpc,
+    faults_pb2_grpc,
+    health_pb2_grpc,
+    lock_pb2_grpc,
+    rpc_pb2_grpc,
+    snapshot_pb2_grpc,
+)
 from etcdlite.peer_server import PeerServer
 from etcdlite.server.calls import Calls
 from etcdlite.server.checks import Checks
@@ -45,6 +51,7 @@ from etcdlite.server.lock import LockServicer
 from etcdlite.server.maintenance import MaintenanceServicer
 from etcdlite.server.metrics import Metrics
 from etcdlite.server.queueing import Queues
+from etcdlite.server.snapshot import SnapshotsServicer
 from etcdlite.server.watch import WatchServicer
 from etcdlite.sockets import GrpcLimits, Tls, bind, claim
 
@@ -130,7 +137,7 @@ def _settings(values: dict[str, Any]) -> Settings:
     return Settings(
         name=name,
         data_dir=values["data_dir"] or Path(f"{name}.etcd"),
-        initial_cluster=parse_cluster(cluster),
+        initial_cluster=flags.parse_cluster(cluster),
         cluster_token=values["initial_cluster_token"],
         is_new_cluster=values["initial_cluster_state"] == "new",
         heartbeat_seconds=values["heartbeat_interval"] / 1000,
@@ -154,17 +161,6 @@ def _grpc_limits(values: dict[str, Any]) -> GrpcLimits:
         ping_seconds=values["grpc_keepalive_interval"],
         ping_timeout_seconds=values["grpc_keepalive_timeout"],
     )
-
-
-def parse_cluster(text: str) -> dict[str, list[str]]:
-    """Names and peer URLs of --initial-cluster; a name may come several times."""
-    cluster: dict[str, list[str]] = {}
-    for part in text.split(","):
-        name, equals, url = part.strip().partition("=")
-        if not (name and equals and urlsplit(url).port):
-            raise StartupError(f"--initial-cluster: {part!r} is not name=scheme://host:port")
-        cluster.setdefault(name, []).append(url)
-    return cluster
 
 
 def _addresses(values: dict[str, Any]) -> Addresses:
@@ -207,6 +203,7 @@ async def _serve(start: Start) -> None:
     rpc_pb2_grpc.add_MaintenanceServicer_to_server(MaintenanceServicer(node), calls)
     lock_pb2_grpc.add_LockServicer_to_server(LockServicer(queues), calls)
     election_pb2_grpc.add_ElectionServicer_to_server(ElectionServicer(queues), calls)
+    snapshot_pb2_grpc.add_SnapshotsServicer_to_server(SnapshotsServicer(node), calls)
     health_pb2_grpc.add_HealthServicer_to_server(HealthServicer(node), calls)
     if settings.allows_faults:
         faults_pb2_grpc.add_FaultsServicer_to_server(FaultsServicer(node), calls)

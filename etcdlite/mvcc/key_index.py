@@ -96,3 +96,8 @@ class KeyIndex:
         for row_key, mark in self._backend.scan(HISTORY, key_id, end, reverse=True):
             return None if mark == TOMBSTONE else row_key[revision.SIZE :]
         return None
+
+
+def is_live(record: bytes) -> bool:
+    """Does the key of this row of the index exist now?"""
+    return Newest._make(RECORD.unpack(record)).version > 0

@@ -3,7 +3,8 @@
 Alarms and leadership concern the cluster and go through Raft; status, hashes and defragmentation are this
 member's own.
 
-Absent: Snapshot (the file etcdctl would save is bbolt's format), Downgrade.
+Absent: Snapshot (the file etcdctl would save is bbolt's format: docs/adr/0009-snapshots-of-our-own.md),
+Downgrade.
 After: etcd server/etcdserver/api/v3rpc/maintenance.go.
 """
 
@@ -12,6 +13,8 @@ from __future__ import annotations
 import asyncio
 import zlib
 from typing import Any
+
+import grpc
 
 from etcdlite import codec
 from etcdlite.commands import AlarmAction, AlarmMember
@@ -24,6 +27,10 @@ from etcdlite.server.answers import accept, answer, header
 from etcdlite.version import VERSION
 
 HASH_SLICE_ROWS = 1000
+
+SNAPSHOT_ADVICE = (
+    "etcdlite: snapshots in etcd's format are absent; use: python -m etcdlite.ctl snapshot save FILE"
+)
 
 log = logger("maintenance")
 
@@ -111,6 +118,9 @@ class MaintenanceServicer(rpc_pb2_grpc.MaintenanceServicer):  # type: ignore[mis
         return rpc_pb2.HashKVResponse(
             header=header(self.node), hash=checksum, compact_revision=compacted or -1, hash_revision=revision
         )
+
+    async def Snapshot(self, request: Any, context: Any) -> None:  # noqa: N802
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, SNAPSHOT_ADVICE)
 
     @answer
     async def MoveLeader(self, request: Any) -> Any:  # noqa: N802

@@ -180,6 +180,7 @@ def test_a_wiped_member_is_refused_until_it_is_removed_and_added(tmp_path):
         cluster.etcdctl("member", "remove", member_id, endpoints=stay)
         assert "may have voted" in refusal(cluster.command(2)), "removed, but the flags are the old ones"
         cluster.etcdctl("member", "add", "m2", f"--peer-urls={cluster.peer_urls[2]}", endpoints=stay)
+        assert "=existing" in refusal(cluster.command(2)), "added again, but as another"
         shutil.rmtree(tmp_path / "m2")
         cluster.start(2, flags=("--initial-cluster-state=existing",))
         until("its answer", lambda: is_written(cluster, cluster.endpoints[2]))
