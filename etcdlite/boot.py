@@ -171,7 +171,7 @@ async def _refuse_second_founding(
         if mine is not None and mine.name:
             raise _wiped(settings, mine.ID)
         is_same_cluster = answer.cluster_id == identity.cluster_id
-        if is_same_cluster and (mine is None or mine.ID != identity.member_id):
+        if is_same_cluster and (mine is None or identity.member_id != mine.ID):
             raise _wiped(settings, identity.member_id)
 
 
