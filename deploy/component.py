@@ -21,7 +21,7 @@ from kube.api.meta import format_time
 from kube.base.backoff import Backoff
 
 RESTART_SECONDS_MIN = 1.0
-RESTART_SECONDS_MAX = 30.0
+RESTART_SECONDS_MAX = 5.0
 # One that ran this long before it ended is started again after the shortest wait: killing is usual here.
 HEALTHY_SECONDS = 10.0
 

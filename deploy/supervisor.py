@@ -1,6 +1,6 @@
 """Shell: keeps a cluster's processes running: starts them, starts again what ends, answers what is asked.
 
-    start (or adopt) -> running -> ended -> wait 1, 2, 4 .. 30 s -> start
+    start (or adopt) -> running -> ended -> wait 1, 2, 4, 5, 5 .. s -> start
 
 Each process has one task that walks this circle; what is asked for single processes (orders.py) changes what
 it does next. A process whose supervisor was killed is found in
