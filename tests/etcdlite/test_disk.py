@@ -168,7 +168,7 @@ async def test_rows_of_a_newer_release_are_refused(one, tmp_path):
 def test_a_wiped_member_is_refused_until_it_is_removed_and_added(tmp_path):
     with StoreCluster(tmp_path) as cluster:
         cluster.start()
-        until("all started", lambda: cluster.etcdctl("member", "list").count(", started") == 3)
+        cluster.wait_until_started()
         cluster.kill(2)
         shutil.rmtree(tmp_path / "m2")
         for state in ("new", "existing"):
@@ -229,7 +229,10 @@ async def test_a_full_disk_raises_an_alarm_and_recovers_as_documented(small_disk
 
 
 def is_roomy_after_defrag(cluster: StoreCluster, folder: Path) -> bool:
-    cluster.etcdctl("defrag", f"--endpoints={cluster.endpoints[0]}")
+    try:
+        cluster.etcdctl("defrag", endpoints=cluster.endpoints[0])
+    except AssertionError:  # its compaction is still under way, so a copy needs more than there is
+        return False
     disk = os.statvfs(folder)
     return disk.f_bavail > disk.f_blocks // 2
 

@@ -130,7 +130,7 @@ def both(tmp_path_factory):
             stores = Both(Store(files, ",".join(cluster.endpoints)), Store([], client), cluster)
             for store in stores.stores:
                 until("a write", lambda store=store: store.run("put", "warm", "up").code == 0)
-            until("all", lambda: stores.ours("member", "list").count(", started") == 3)
+            cluster.wait_until_started()
             yield stores
         finally:
             etcd.kill()

@@ -57,7 +57,7 @@ ABSENT = (
 def cluster(tmp_path_factory):
     with StoreCluster(tmp_path_factory.mktemp("http"), flags=("--metrics=extensive",)) as cluster:
         cluster.start()
-        until("all started", lambda: cluster.etcdctl("member", "list").count(", started") == 3)
+        cluster.wait_until_started()
         yield cluster
 
 

@@ -94,7 +94,7 @@ def is_answered(cluster: StoreCluster) -> bool:
 def test_removing_a_member_that_others_cannot_do_without_is_refused(tmp_path):
     with StoreCluster(tmp_path) as cluster:
         cluster.start()
-        until("all started", lambda: cluster.etcdctl("member", "list").count(", started") == 3)
+        cluster.wait_until_started()
         members = {
             line.split(", ")[2]: line.split(", ")[0]
             for line in cluster.etcdctl("member", "list").splitlines()

@@ -64,7 +64,7 @@ def saved(tmp_path_factory):
     folder = tmp_path_factory.mktemp("saved")
     with StoreCluster(folder) as cluster:
         cluster.start()
-        until("all", lambda: cluster.etcdctl("member", "list").count(", started") == 3)
+        cluster.wait_until_started()
         for number in range(30):
             cluster.etcdctl("put", f"k/{number}", "v" * 1000)
         cluster.etcdctl("del", "k/7")

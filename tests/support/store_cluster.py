@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Self
 
 from tests.support.certificates import make_authority
+from tests.support.wait import until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 STOP_SECONDS = 10
@@ -92,6 +93,16 @@ class StoreCluster:
                 self._processes[number] = subprocess.Popen(
                     [*self.command(number), *flags], stderr=log, cwd=ROOT
                 )
+
+    def wait_until_started(self) -> None:
+        """Return when every member has told the cluster its name."""
+        until("all members", lambda: self._started_count() == self.size)
+
+    def _started_count(self) -> int:
+        try:
+            return self.etcdctl("member", "list").count(", started")
+        except AssertionError:
+            return 0  # nobody answers yet
 
     def pid(self, number: int) -> int:
         """The process of a member."""
