@@ -23,6 +23,8 @@ def campaign(state: State, *, is_transfer: bool = False) -> None:
     if state.config.pre_vote and not is_transfer:
         _ask(state, Role.PRE_CANDIDATE)
     else:
+        # Nobody was asked first, and a higher term makes all others wait anew: no second time in a hurry.
+        state.is_hurried = False
         _ask(state, Role.CANDIDATE, CAMPAIGN_TRANSFER if is_transfer else b"")
 
 
