@@ -1,14 +1,15 @@
 """Shell: leases as the leader counts them: their ends are proposed, questions about them sent to him.
 
-Invariants: a member proposes ends only after the others have confirmed that it leads: one that was paused and
-deposed meanwhile must not end leases the new leader has renewed.
+Invariants: a member proposes ends, and answers for leases, only after the others have confirmed that it
+leads: one that was paused and deposed meanwhile must not end what the new leader has renewed, nor promise
+what he will not keep. An end is proposed in the term in which that was confirmed, or not at all.
 After: etcd server/etcdserver/server.go, revokeExpiredLeases, and v3_server.go, LeaseRenew.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from etcdlite.commands import Command, LeaseRevokeRequest, Result
@@ -34,8 +35,10 @@ class Member(Protocol):
 
     @property
     def is_leader(self) -> bool: ...
+    @property
+    def raft_term(self) -> int: ...
     def now(self) -> float: ...
-    async def propose(self, command: Command) -> Result: ...
+    async def propose(self, command: Command, *, only_in_term: int = 0) -> Result: ...
     async def linearizable_read(self) -> None: ...
 
 
@@ -58,14 +61,16 @@ class Leasing:
     async def _end(self, expired: list[int]) -> None:
         try:
             await self._member.linearizable_read()
-            if self._member.is_leader:
-                await asyncio.gather(*map(self._revoke, expired))
+            if self._member.is_leader:  # perhaps again, and what had expired may have been renewed
+                over = self._member.lessor.still_expired(expired, self._member.now())
+                await asyncio.gather(*map(self._revoke, over))
         except StoreError as error:
             log.warning("expired leases wait", count=len(expired), why=str(error))
 
     async def _revoke(self, lease_id: int) -> None:
         try:
-            await self._member.propose(LeaseRevokeRequest(lease_id))
+            request = LeaseRevokeRequest(lease_id)
+            await self._member.propose(request, only_in_term=self._member.raft_term)
             self.expired_count += 1
         except StoreError as error:
             if error.refusal is not Refusal.LEASE_NOT_FOUND:
@@ -82,24 +87,36 @@ class Leasing:
         seconds = await self._at_leader(self.remaining_here, lease_id, renew=False)
         return None if seconds < 0 else seconds
 
-    def renew_here(self, lease_id: int) -> int | None:
+    async def renew_here(self, lease_id: int) -> int | None:
         """The same, None if this member does not lead."""
         member = self._member
-        return member.lessor.renew(lease_id, member.now()) if member.is_leader else None
+        return member.lessor.renew(lease_id, member.now()) if await self._surely_leads() else None
 
-    def remaining_here(self, lease_id: int) -> float | None:
+    async def remaining_here(self, lease_id: int) -> float | None:
         """The same (GONE: there is no such lease), None if this member does not lead."""
-        if not self._member.is_leader:
+        if not await self._surely_leads():
             return None
         remaining = self._member.lessor.remaining(lease_id, self._member.now())
         return GONE if remaining is None else max(remaining, 0.0)
 
-    async def _at_leader(self, here: Callable[[int], float | None], lease_id: int, *, renew: bool) -> float:
+    async def _surely_leads(self) -> bool:
+        """Led when asked, as the others confirm, and has applied all that earlier leaders have ended."""
+        if not self._member.is_leader:
+            return False
+        try:
+            await self._member.linearizable_read()
+        except StoreError:
+            return False
+        return self._member.is_leader
+
+    async def _at_leader(
+        self, here: Callable[[int], Awaitable[float | None]], lease_id: int, *, renew: bool
+    ) -> float:
         """Ask this member if it leads, else the one that does, until someone answers."""
         member = self._member
         deadline = member.now() + self._request_seconds
         while member.now() < deadline:
-            answer = here(lease_id)
+            answer = await here(lease_id)
             if answer is not None:
                 return answer
             if await member.waits.leader(deadline - member.now()) and not member.is_leader:

@@ -130,8 +130,11 @@ class Node:
         """The clock leases are counted by."""
         return asyncio.get_running_loop().time()
 
-    async def propose(self, command: Command) -> Result:
-        """Have a command applied by the whole cluster; its result, or StoreError."""
+    async def propose(self, command: Command, *, only_in_term: int = 0) -> Result:
+        """Have a command applied by the whole cluster; its result, or StoreError.
+
+        With a term: unless another term begins before it is proposed.
+        """
         refusal = self._refuse(command)
         if refusal is not None:
             raise StoreError(refusal)
@@ -139,7 +142,7 @@ class Node:
         data = codec.encode_command(request_id, command)
         if len(data) > self.limits.request_bytes:
             raise StoreError(Refusal.REQUEST_TOO_LARGE)
-        result: Result = await self._submit(request_id, data)
+        result: Result = await self._submit(request_id, data, only_in_term=only_in_term)
         return result
 
     async def change_membership(self, kind: ConfChangeType, member: Any) -> None:
@@ -394,10 +397,12 @@ class Node:
             return Refusal.NO_SPACE
         return None
 
-    async def _submit(self, request_id: int, data: bytes, conf_change: ConfChange | None = None) -> Any:
+    async def _submit(
+        self, request_id: int, data: bytes, conf_change: ConfChange | None = None, *, only_in_term: int = 0
+    ) -> Any:
         try:
             async with asyncio.timeout(self.limits.request_seconds):
-                result = await self.proposals.submit(request_id, data, conf_change)
+                result = await self.proposals.submit(request_id, data, conf_change, only_in_term=only_in_term)
         except TimeoutError:
             self.failed_proposal_count += 1
             raise StoreError(self._why_timeout()) from None

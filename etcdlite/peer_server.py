@@ -31,8 +31,8 @@ log = logger("peer server")
 class LeaseAnswers(Protocol):
     """Who answers about leases, if this member leads."""
 
-    def renew_here(self, lease_id: int) -> int | None: ...
-    def remaining_here(self, lease_id: int) -> float | None: ...
+    async def renew_here(self, lease_id: int) -> int | None: ...
+    async def remaining_here(self, lease_id: int) -> float | None: ...
 
 
 class Roster(Protocol):
@@ -55,6 +55,7 @@ class PeerServer:
         self._servers: list[asyncio.Server] = []
         self._connections: set[Frames] = set()
         self._newest: dict[int, Frames] = {}
+        self._answering: set[asyncio.Task[None]] = set()
 
     async def listen(self, url: str, tls: ssl.SSLContext | None) -> int:
         """Begin to answer at this URL; the port."""
@@ -137,13 +138,17 @@ class PeerServer:
             for pb in frame.messages.messages:
                 self._receiver.receive(codec.message_from_pb(pb))
         elif kind == "lease_question":
-            question = frame.lease_question
-            ask = self._leases.renew_here if question.renew else self._leases.remaining_here
-            self._transport.answer_lease(sender, question.number, ask(question.lease_id))
+            task = asyncio.ensure_future(self._answer_lease(sender, frame.lease_question))
+            self._answering.add(task)
+            task.add_done_callback(self._answering.discard)
         elif kind == "lease_answer":
             answer = frame.lease_answer
             seconds = answer.seconds if answer.HasField("seconds") else None
             self._transport.lease_answered(answer.number, seconds)
+
+    async def _answer_lease(self, sender: int, question: Any) -> None:
+        ask = self._leases.renew_here if question.renew else self._leases.remaining_here
+        self._transport.answer_lease(sender, question.number, await ask(question.lease_id))
 
     async def _take_snapshot(self, frames: Frames, sender: int) -> None:
         """Collect the rows, then hand them over; what is no good is refused, and Raft has it sent again."""

@@ -25,11 +25,15 @@ from etcdlite.raft.raw_node import ProposalDropped, RawNode
 
 @dataclass(slots=True)
 class Pending:
-    """A proposal somebody waits for; `term` is the term it was last proposed in, 0: not yet."""
+    """A proposal somebody waits for; `term` is the term it was last proposed in, 0: not yet.
+
+    `only_in_term` is the one term in which it may be proposed, 0: any.
+    """
 
     data: bytes
     conf_change: ConfChange | None
     future: asyncio.Future[Any]
+    only_in_term: int = 0
     term: int = 0
 
 
@@ -50,9 +54,14 @@ class Proposals:
         """A number for a request, by which its entry is known when it comes back."""
         return next(self._ids)
 
-    async def submit(self, request_id: int, data: bytes, conf_change: ConfChange | None = None) -> Any:
-        """Wait for the result of a proposal, for ever: the caller sets the limit."""
-        pending = Pending(data, conf_change, asyncio.get_running_loop().create_future())
+    async def submit(
+        self, request_id: int, data: bytes, conf_change: ConfChange | None = None, *, only_in_term: int = 0
+    ) -> Any:
+        """Wait for the result of a proposal, for ever: the caller sets the limit.
+
+        What may be proposed in one term only is refused once that has passed.
+        """
+        pending = Pending(data, conf_change, asyncio.get_running_loop().create_future(), only_in_term)
         self._pending[request_id] = pending
         self._due.append(pending)
         self._wake.set()
@@ -63,6 +72,12 @@ class Proposals:
 
     def give(self) -> None:
         """Hand what is due to Raft; what it drops (leadership is being handed on) stays due."""
+        bound = [pending for pending in self._due if pending.only_in_term]
+        if bound:
+            term = self._raft.status().term
+            self._refuse(
+                [pending for pending in bound if pending.only_in_term != term], Refusal.LEADER_CHANGED
+            )
         due, self._due = [pending for pending in self._due if not pending.future.done()], []
         plain = [pending for pending in due if pending.conf_change is None]
         try:

@@ -171,6 +171,11 @@ class Lessor:
                 self._check(lease, lease.deadline)
         return expired
 
+    def still_expired(self, lease_ids: list[int], now: float) -> list[int]:
+        """Which of these are over at this later moment, too."""
+        leases = [self._leases[lease_id] for lease_id in lease_ids if lease_id in self._leases]
+        return [lease.id for lease in leases if lease.deadline is not None and lease.deadline <= now]
+
     def _check(self, lease: Lease, at: float) -> None:
         lease.check_at = at
         heappush(self._checks, (at, lease.id))

@@ -70,10 +70,10 @@ class Node:
     def told_removed(self) -> None:
         self.is_removed = True
 
-    def renew_here(self, lease_id: int) -> int | None:
+    async def renew_here(self, lease_id: int) -> int | None:
         return self.ttl
 
-    def remaining_here(self, lease_id: int) -> float | None:
+    async def remaining_here(self, lease_id: int) -> float | None:
         return None if self.ttl is None else self.ttl - 0.5
 
 

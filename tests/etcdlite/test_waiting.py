@@ -122,6 +122,26 @@ class TestProposals:
         follower.settle()
         assert follower.proposed() == [(THIRD, [b"a"])]
 
+    async def test_what_is_bound_to_a_term_is_not_proposed_in_another(self, follower):
+        proposals = Proposals(follower.raft, follower.wake, 1)
+        follower.hears(OTHER, 5)
+        lost = asyncio.create_task(proposals.submit(proposals.next_id(), b"lost", only_in_term=5))
+        await asyncio.sleep(0)
+        proposals.give()
+        follower.settle()
+        assert follower.proposed() == [(OTHER, [b"lost"])]
+        late = asyncio.create_task(proposals.submit(proposals.next_id(), b"late", only_in_term=5))
+        await asyncio.sleep(0)
+        follower.hears(THIRD, 6)
+        proposals.give()
+        assert await late is Refusal.LEADER_CHANGED
+        assert not lost.done(), "it may still come"
+        proposals.applied_term(6)
+        proposals.give()
+        assert await lost is Refusal.LEADER_CHANGED
+        follower.settle()
+        assert follower.proposed() == []
+
     async def test_who_gave_up_is_not_proposed_for(self, follower):
         proposals = Proposals(follower.raft, follower.wake, 1)
         _, task = await submitted(proposals, b"a")
