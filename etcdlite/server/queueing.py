@@ -13,7 +13,7 @@ After: etcd client/v3/concurrency (Mutex, Election, waitDeletes), which its serv
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import wraps
@@ -64,7 +64,18 @@ class Queues:
         self._leaving: set[asyncio.Task[None]] = set()
 
     async def enter(self, prefix: bytes, lease: int, value: bytes) -> tuple[Place, KeyValue]:
-        """Take a place at the end, or find the one this lease has; the key as it is now."""
+        """Take a place at the end, or find the one this lease has; the key as it is now.
+
+        Who gives up meanwhile may get his place all the same, and leaves it then.
+        """
+        entering = asyncio.ensure_future(self._enter(prefix, lease, value))
+        try:
+            return await asyncio.shield(entering)
+        except asyncio.CancelledError:
+            self._later(self._leave_after(entering))
+            raise
+
+    async def _enter(self, prefix: bytes, lease: int, value: bytes) -> tuple[Place, KeyValue]:
         if not lease:
             lease = (await self._leases.grant(0, TTL_SECONDS)).id
         key = prefix + f"{lease:x}".encode()
@@ -83,9 +94,7 @@ class Queues:
                 if not self._holds(place):
                     raise StoreError(Refusal.SESSION_EXPIRED)
         except BaseException:
-            leaving = asyncio.ensure_future(self._leave(place))
-            self._leaving.add(leaving)
-            leaving.add_done_callback(self._leaving.discard)
+            self._later(self._leave(place))
             raise
 
     async def put(self, place: Place, value: bytes) -> int:
@@ -120,6 +129,18 @@ class Queues:
     def poll(self, cursor: Cursor) -> list[KeyValue] | Refusal:
         """What a cursor that was woken has not given yet."""
         return self._cursors.poll(cursor)
+
+    def _later(self, leave: Coroutine[Any, Any, None]) -> None:
+        leaving = asyncio.ensure_future(leave)
+        self._leaving.add(leaving)
+        leaving.add_done_callback(self._leaving.discard)
+
+    async def _leave_after(self, entering: asyncio.Future[tuple[Place, KeyValue]]) -> None:
+        try:
+            place, _ = await entering
+        except StoreError:
+            return  # there is no place to leave
+        await self._leave(place)
 
     async def _leave(self, place: Place) -> None:
         try:
