@@ -11,7 +11,7 @@ compares what the watchers saw with what is there.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Collection, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -86,7 +86,7 @@ class Actors:
         await until_async("the Service answers", answers)
         return address, node_port
 
-    async def start(self, group: asyncio.TaskGroup) -> None:
+    async def start(self, group: asyncio.TaskGroup, without: Collection[str]) -> None:
         address, node_port = await self.set_up()
         await self.history.begin()
         targets = {"cluster IP": (address, bindable(80)), "node port": (self.layout.node_ip(1), node_port)}
@@ -100,6 +100,8 @@ class Actors:
                 for name, target in targets.items()
             },
         }
+        for name in without:
+            acts.pop(name).close()
         self._tasks = {name: group.create_task(act, name=name) for name, act in acts.items()}
 
     async def finish(self) -> None:
@@ -130,10 +132,10 @@ class Actors:
 
 
 @asynccontextmanager
-async def acting(cluster: Cluster, namespace: str) -> AsyncIterator[Actors]:
-    """Actors in a new namespace of a running cluster."""
+async def acting(cluster: Cluster, namespace: str, without: Collection[str] = ()) -> AsyncIterator[Actors]:
+    """Actors in a new namespace of a running cluster, but for some."""
     async with AsyncExitStack() as closing, asyncio.TaskGroup() as group:
         actors = Actors(cluster, namespace, closing)
-        await actors.start(group)
+        await actors.start(group, without)
         yield actors
         await actors.end()

@@ -19,11 +19,15 @@ Act = Callable[[Cluster], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is done, and whether HTTP clients may notice: only when a proxy or kubelets are hurt."""
+    """What is done, and to whom if that is known before; whether HTTP clients may notice.
+
+    They may only when a proxy or kubelets are hurt.
+    """
 
     name: str
     act: Act
     hurts_traffic: bool = False
+    killed: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return self.name
@@ -37,7 +41,7 @@ def kill(name: str) -> Fault:
         if name == "supervisor":
             await asyncio.to_thread(cluster.up)
 
-    return Fault(f"kill {name}", act, _serves(name))
+    return Fault(f"kill {name}", act, _serves(name), (name,))
 
 
 def pause(name: str, seconds: float = PAUSE_SECONDS) -> Fault:
@@ -60,7 +64,7 @@ def kill_together(*names: str) -> Fault:
         killed = [cluster.kill(name) for name in names]
         await asyncio.gather(*map(wait_ended, killed))
 
-    return Fault(f"kill {' and '.join(names)}", act, any(map(_serves, names)))
+    return Fault(f"kill {' and '.join(names)}", act, any(map(_serves, names)), names)
 
 
 def kill_leader() -> Fault:
