@@ -30,14 +30,37 @@ KEEP_ALIVE_SECONDS = 90
 SHUTDOWN_SECONDS = 2.0
 
 
+class State(ServerState):
+    """What all connections share; when it `is_ending`, no request begins any more.
+
+    One that began would be cancelled with the process's other tasks, and uvicorn answers 500 then: as if it
+    were over, for a write that may have happened. A connection that ends says what is true.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_ending = False
+
+
 class PeerProtocol(HttpToolsProtocol):
     """One connection; its certificate is read once."""
+
+    server_state: State
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
         tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
         if tls is not None:
             self.app_state = {**self.app_state, "peer": user_of(tls.getpeercert())}
+        if self.server_state.is_ending:
+            # Its handshake was under way when the server began to end.
+            transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        if self.server_state.is_ending and (self.cycle is None or self.cycle.response_complete):
+            self.transport.abort()
+            return
+        super().data_received(data)
 
     def handle_websocket_upgrade(self) -> None:
         """Keep the offered protocols from the WebSocket library: it refuses kubectl's, which have a slash."""
@@ -69,7 +92,7 @@ class HttpServer:
         errors = logging.getLogger("uvicorn.error")
         errors.setLevel(logging.ERROR)
         errors.addFilter(_is_news)
-        self._state = ServerState()
+        self._state = State()
         self._listeners: list[asyncio.Server] = []
 
     async def listen(self, listener: socket.socket) -> None:
@@ -80,7 +103,8 @@ class HttpServer:
         self._listeners.append(server)
 
     async def stop(self) -> None:
-        """Take no more connections, let answers end, then close what is left."""
+        """Take no more connections and requests, let answers end, then close what is left."""
+        self._state.is_ending = True
         for listener in self._listeners:
             listener.close()
         for connection in list(self._state.connections):

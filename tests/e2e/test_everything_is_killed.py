@@ -25,6 +25,7 @@ from tests.support.faults.ways import (
     kill_leader,
     kill_together,
     pause,
+    restart_together,
 )
 from tests.support.load import OK
 
@@ -50,6 +51,7 @@ PHASES: dict[str, Sequence[Fault]] = {
     "the leader again and again": [*(kill_leader() for _ in range(5)), cut_off_leader(), cut_off("etcd-0")],
     "many at once": [
         kill_together("apiserver-0", "apiserver-1"),
+        restart_together("apiserver-0", "apiserver-1"),
         kill_together("controller-manager-0", "controller-manager-1", "scheduler-0", "scheduler-1"),
         kill_together("kubelet-node1", "kubelet-node2", "kubelet-node3"),
         kill_everything(),

@@ -7,8 +7,9 @@ import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from deploy import members
+from deploy import control, members
 from deploy.ending import wait_ended
+from deploy.orders import ORDER_SECONDS
 from tests.support.cluster import Cluster
 
 PAUSE_SECONDS = 3.0
@@ -65,6 +66,17 @@ def kill_together(*names: str) -> Fault:
         await asyncio.gather(*map(wait_ended, killed))
 
     return Fault(f"kill {' and '.join(names)}", act, any(map(_serves, names)), names)
+
+
+def restart_together(*names: str) -> Fault:
+    """Several at once, politely: what is asked of them then must not be answered wrongly."""
+
+    async def act(cluster: Cluster) -> None:
+        answer = await control.ask(cluster.layout.run, "restart", *names, seconds=ORDER_SECONDS)
+        assert answer is not None
+        assert not answer["refused"], answer
+
+    return Fault(f"restart {' and '.join(names)}", act, any(map(_serves, names)))
 
 
 def kill_leader() -> Fault:

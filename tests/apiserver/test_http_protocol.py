@@ -1,0 +1,102 @@
+"""The server's end: what is still being answered then is not answered with a lie."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from apiserver import http_protocol
+from apiserver.http_protocol import HttpServer, bind
+from kube.base import tls
+from tests.support.certificates import Authority, make_authority
+from tests.support.wait import until_async
+
+HOST = "127.0.0.1"
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+async def test_a_request_that_is_not_answered_in_time_ends_with_its_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encrypted: bool
+) -> None:
+    """Not with 500, which says that it is over: a write may have happened."""
+    monkeypatch.setattr(http_protocol, "SHUTDOWN_SECONDS", 0.1)
+    arrived = asyncio.Event()
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        arrived.set()
+        await asyncio.Event().wait()
+
+    here, there = contexts(make_authority(tmp_path)) if encrypted else (None, None)
+    listener = bind(HOST, 0, "--secure-port")
+    url = f"http{'s' if encrypted else ''}://127.0.0.1:{listener.getsockname()[1]}/"
+    server = HttpServer(application, here)
+    await server.listen(listener)
+    async with aiohttp.ClientSession() as session:
+        asking = asyncio.ensure_future(session.post(url, ssl=there or True))
+        await arrived.wait()
+        await server.stop()
+        with pytest.raises(aiohttp.ServerDisconnectedError):
+            await asking
+
+
+async def test_no_request_begins_when_the_server_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor on a connection that was just being made: its request would be cancelled, and answered with 500."""
+    monkeypatch.setattr(http_protocol, "SHUTDOWN_SECONDS", 0.5)
+    begun: list[str] = []
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        begun.append(scope["path"])
+        await asyncio.Event().wait()
+
+    here, there = contexts(make_authority(tmp_path))
+    listener = bind(HOST, 0, "--secure-port")
+    server, address = HttpServer(application, here), listener.getsockname()
+    await server.listen(listener)
+    with socket.create_connection(address) as late:
+        late.setblocking(False)
+        # When these have been served, the late one has been accepted, too.
+        busy = asyncio.ensure_future(get(*await connect(address, there), "/busy"))
+        idle = await connect(address, there)
+        await until_async("the busy one has begun", lambda: begun)
+        stopping = asyncio.ensure_future(server.stop())
+        await asyncio.sleep(0)
+        assert await get(*idle, "/idle") == b""
+        try:
+            answer = await get(
+                *await asyncio.open_connection(sock=late, ssl=there, server_hostname=HOST), "/late"
+            )
+        except ConnectionError:
+            answer = b""
+        assert answer == b""
+        await stopping
+    assert await busy == b""
+    assert begun == ["/busy"]
+
+
+async def connect(address: Any, context: ssl.SSLContext) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    return await asyncio.open_connection(*address, ssl=context, server_hostname=HOST)
+
+
+async def get(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str) -> bytes:
+    """Everything that comes until the connection ends."""
+    try:
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        return await reader.read()
+    except ConnectionError:
+        return b""
+    finally:
+        writer.transport.abort()
+
+
+def contexts(authority: Authority) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """The server's and the client's."""
+    server = tls.server_context(*authority.pair("server"), authority.ca)
+    return server, tls.client_context(authority.ca, *authority.pair("client"))
