@@ -134,11 +134,18 @@ def paused(name: str, who: Name) -> Case:
     return Case(f"pause {name}", fault, PAUSE_SECONDS)
 
 
-def done(fault: ways.Fault, name: str, lasts: float = 0.0) -> Case:
+def cut_off(name: str, who: Name) -> Case:
+    async def fault(actors: Actors) -> ways.Fault:
+        return ways.cut_off(await who(actors), PAUSE_SECONDS)
+
+    return Case(f"cut off {name}", fault, PAUSE_SECONDS)
+
+
+def done(fault: ways.Fault, name: str) -> Case:
     async def find(_: Actors) -> ways.Fault:
         return fault
 
-    return Case(name, find, lasts)
+    return Case(name, find)
 
 
 async def _nothing(_: Cluster) -> None:
@@ -163,7 +170,8 @@ CASES = [
     done(ways.kill_together(*KUBELETS), "kill all kubelets"),
     done(ways.kill_together("nursery", "kubelet-node1"), "kill the nursery and a kubelet"),
     *(paused(name, who) for name, who in ROLES.items()),
-    done(ways.cut_off_leader(), "cut off the store's leader", ways.PARTITION_SECONDS),
+    cut_off("the store's leader", store_leader),
+    cut_off("a follower of the store", store_follower),
     done(ways.kill("supervisor"), "kill the supervisor, then deploy/up"),
     done(ways.kill_everything(), "kill everything, then deploy/up"),
 ]

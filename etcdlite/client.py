@@ -307,14 +307,14 @@ class Client:
         return await self._attempts(once, timeout or self.timeout, read=read)
 
     def heard(self, number: int) -> AbstractAsyncContextManager[None]:
-        """Inside, wait for an endpoint: TimeoutError when it is silent and another one is not."""
+        """Inside, wait for an endpoint: TimeoutError when it is of no use and another one is."""
         return self._pulses[number].awaited() if len(self.endpoints) > 1 else nullcontext()
 
     async def _lives(self, number: int) -> bool:
-        """True when an endpoint answers, whatever it answers."""
+        """True when an endpoint answers, whatever it answers but that it has no leader."""
         request = rpc_pb2.RangeRequest(key=b"\0", serializable=True, count_only=True)
         try:
-            await self._endpoint(number).kv.Range(request, timeout=ANSWER_SECONDS)
+            await self._endpoint(number).kv.Range(request, timeout=ANSWER_SECONDS, metadata=REQUIRE_LEADER)
         except grpc.aio.AioRpcError as error:
             return error.code() not in TRANSIENT
         return True
@@ -347,7 +347,9 @@ class Client:
             except TimeoutError:
                 self.leave(number)
                 if not read:
-                    raise Unavailable("UNAVAILABLE", f"{self.endpoints[number]} fell silent") from None
+                    raise Unavailable(
+                        "UNAVAILABLE", f"{self.endpoints[number]} is silent or cut off"
+                    ) from None
             except grpc.aio.AioRpcError as error:
                 if error.code() not in TRANSIENT:
                     raise _error(error) from error

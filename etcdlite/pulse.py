@@ -1,9 +1,12 @@
-"""Shell: notices that a member has stopped answering while others answer; a paused one closes no connection.
+"""Shell: notices that a member is of no use while another one is; one that is paused closes no connection.
 
     something was heard in the last QUIET_SECONDS     it lives, nothing is asked
     silence, and somebody waits                       ask it a cheap question
-    no answer after LAG_SECONDS                       ask the other members the same
-    another one answers before it does                all who wait for this member get a TimeoutError
+    no good answer after LAG_SECONDS                  ask the other members the same
+    another one answers well before it does           all who wait for this member get a TimeoutError
+
+A member that is cut off from the others lives, but has no leader: that is no good answer. Whoever waits for
+it to commit a write would wait for as long as etcd does, seven seconds.
 
 One pulse serves all calls and watches of a client to one member: whatever one of them hears is a beat for
 all. Where nobody waits, nothing is asked. A member that is slow like all others, or alone, is not left:
@@ -22,13 +25,13 @@ from contextlib import asynccontextmanager
 QUIET_SECONDS = 1.0
 LAG_SECONDS = 0.5
 
+Question = Callable[[], Awaitable[bool]]
+
 
 class Pulse:
-    """The signs of life of one member; `ask` ends when it answers, `ask_others` says whether another does."""
+    """The signs of life of a member; `ask` says whether it answers well, `ask_others` whether another does."""
 
-    def __init__(
-        self, ask: Callable[[], Awaitable[object]], ask_others: Callable[[], Awaitable[bool]]
-    ) -> None:
+    def __init__(self, ask: Question, ask_others: Question) -> None:
         self._ask, self._ask_others = ask, ask_others
         self._waiting: set[asyncio.Timeout] = set()
         self._heard_at = 0.0
@@ -65,18 +68,18 @@ class Pulse:
                 await asyncio.sleep(QUIET_SECONDS - quiet)
                 continue
             asked_at = loop.time()
-            if await self._another_is_quicker() and self._heard_at < asked_at:
+            if await self._another_is_better() and self._heard_at < asked_at:
                 self._give_up()
             else:
                 self._heard_at = loop.time()
 
-    async def _another_is_quicker(self) -> bool:
-        """Ask; true when another member, which is asked later, answers sooner."""
+    async def _another_is_better(self) -> bool:
+        """Ask; true when another member, which is asked later, answers sooner, or this one badly."""
         asked = asyncio.ensure_future(self._ask())
         others = asyncio.ensure_future(self._others_answer_later())
         try:
             await asyncio.wait({asked, others}, return_when=asyncio.FIRST_COMPLETED)
-            return not asked.done() and others.result()
+            return False if asked.done() and asked.result() else await others
         finally:
             others.cancel()
             asked.cancel()

@@ -88,26 +88,22 @@ def kill_leader() -> Fault:
     return Fault("kill the store's leader", act)
 
 
-def cut_off_leader() -> Fault:
+def cut_off_leader(seconds: float = PARTITION_SECONDS) -> Fault:
     """The store's leader hears nobody and nobody hears it, for a while."""
 
     async def act(cluster: Cluster) -> None:
-        leader = await members.leader(cluster.topology, cluster.layout)
-        others = [name for name in members.names(cluster.topology) if name != leader]
-        await members.partition(cluster.topology, cluster.layout, ([leader], others))
-        await asyncio.sleep(PARTITION_SECONDS)
-        await members.heal(cluster.topology, cluster.layout)
+        await cut_off(await members.leader(cluster.topology, cluster.layout), seconds).act(cluster)
 
     return Fault("cut off the store's leader", act)
 
 
-def cut_off(name: str) -> Fault:
+def cut_off(name: str, seconds: float = PARTITION_SECONDS) -> Fault:
     """The same for one member, whatever it is."""
 
     async def act(cluster: Cluster) -> None:
         others = [each for each in members.names(cluster.topology) if each != name]
         await members.partition(cluster.topology, cluster.layout, ([name], others))
-        await asyncio.sleep(PARTITION_SECONDS)
+        await asyncio.sleep(seconds)
         await members.heal(cluster.topology, cluster.layout)
 
     return Fault(f"cut off {name}", act)
