@@ -29,7 +29,7 @@ Question = Callable[[], Awaitable[bool]]
 
 
 class Pulse:
-    """The signs of life of a member; `ask` says whether it answers well, `ask_others` whether another does."""
+    """The signs of life of a member; `ask` says whether it answers well, `ask_others` whether others do."""
 
     def __init__(self, ask: Question, ask_others: Question) -> None:
         self._ask, self._ask_others = ask, ask_others
