@@ -1,160 +1,112 @@
 """Clients: each asks one thing at a time, of any member, and remembers what it asked and what it was told.
 
-A call that gets no answer in time is of unknown outcome: it may have happened, or happen later. While a call
-waits, its member proposes it again as soon as an applied entry of a later term proves the proposal lost; that
-must never have it applied twice.
+They call the member's real services. A call that gets no answer in time is of unknown outcome: it may have
+happened, or happen later; so is one whose answer was lost on the way.
 """
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from etcdlite import codec
-from etcdlite.commands import (
-    Command,
-    CompactionRequest,
-    Compare,
-    CompareResult,
-    CompareTarget,
-    DeleteRangeRequest,
-    LeaseGrantRequest,
-    LeaseRevokeRequest,
-    PutRequest,
-    TxnRequest,
-)
-from etcdlite.raft.messages import Entry, EntryType
-from etcdlite.raft.raw_node import ProposalDropped
+from tests.sim.checkers.linearizability import REFUSALS, Call
+from tests.sim.context import Context, Refused, Stream
 from tests.sim.faults import Faults
-from tests.sim.member import Member
+from tests.sim.member import Member, Services
+from tests.sim.workload import Workload
 
-KEYS = (b"a", b"b", b"c", b"d")
-LEASE_IDS = (7, 8)
 PATIENCE_TICKS = 60
 
 
 @dataclass
-class Call:
-    """One request. `member_id` is who was asked; `command` None means a read of `key`."""
+class Waiting:
+    """A call that is not answered yet."""
 
-    id: int
-    client: int
-    member_id: int
-    asked_at: int
-    key: bytes
-    command: Command | None
-    term: int = 0
-    answered_at: int | None = None
-    revision: int = 0
-    value: bytes | None = None
-    result: Any = None
+    call: Call
+    task: asyncio.Task[Any]
 
 
 class Clients:
-    def __init__(self, random: Random, faults: Faults) -> None:
+    """`asked` and `answered` hear of every call; refused ones are only marked."""
+
+    def __init__(
+        self,
+        random: Random,
+        faults: Faults,
+        asked: Callable[[Call], None],
+        answered: Callable[[Call], None],
+    ) -> None:
         self._random = random
         self._faults = faults
+        self._asked = asked
+        self._answered = answered
         self._pause_until = [0] * faults.client_count
-        self.waiting: dict[int, Call] = {}
-        self.answered: list[Call] = []
-        self.asked_count = 0
+        self._waiting: dict[int, Waiting] = {}
+        self._asked_count = 0
+        self._workload = Workload(random, faults.client_count)
+        self.last_answer_at = 0
+        self.is_calm = False
 
     def act(self, now: int, members: list[Member]) -> None:
         """Give up on what takes too long; whoever is free asks something new."""
-        for call in list(self.waiting.values()):
-            if now - call.asked_at > PATIENCE_TICKS:
-                self._done(call, now)
-        busy = {call.client for call in self.waiting.values()}
-        for client in range(self._faults.client_count):
-            if members and client not in busy and now >= self._pause_until[client]:
+        for waiting in list(self._waiting.values()):
+            if now - waiting.call.asked_at > PATIENCE_TICKS:
+                waiting.task.cancel()
+                self._done(waiting.call, now)
+        busy = {waiting.call.client for waiting in self._waiting.values()}
+        for client, pause_until in enumerate(self._pause_until):
+            if members and client not in busy and now >= pause_until:
                 self._ask(now, client, self._random.choice(members))
 
     def _ask(self, now: int, client: int, member: Member) -> None:
-        self.asked_count += 1
-        key = self._random.choice(KEYS)
-        command = self._command(key, member) if self._random.random() < 0.7 else None
-        call = Call(self.asked_count, client, member.id, now, key, command)
-        if command is None:
-            is_sent = member.node.read_index(call.id.to_bytes(8, "big"))
-        else:
-            is_sent = propose(member, call)
-        if is_sent:
-            self.waiting[call.id] = call
-        else:
-            self._pause_until[client] = now + 1
+        self._asked_count += 1
+        method, request = self._workload.draw(client)
+        call = Call(self._asked_count, client, member.id, method, request, now)
+        self._asked(call)
+        task = member.machine.spawn(invoke(member.services, method, request))
+        self._waiting[call.id] = Waiting(call, task)
 
-    def propose_again(self, member: Member) -> None:
-        """Repeat what an applied entry of a later term proves lost."""
-        for call in self.waiting.values():
-            if call.member_id == member.id and call.command and call.term < member.applier.applied[1]:
-                propose(member, call)
+    def collect(self, now: int) -> None:
+        """Take the answers that are there."""
+        for waiting in list(self._waiting.values()):
+            if waiting.task.done():
+                self._take(now, waiting.call, waiting.task)
+
+    def _take(self, now: int, call: Call, task: asyncio.Task[Any]) -> None:
+        self._done(call, now)
+        is_lost = not self.is_calm and self._random.random() < self._faults.lost_answer
+        try:
+            response = task.result()
+        except Refused as refused:
+            call.refusal = refused.code if refused.code in REFUSALS else ""
+            return
+        if not is_lost:
+            call.answered_at, call.response = now, response
+            self.last_answer_at = now
+            self._workload.learn(call)
+            self._answered(call)
 
     def abandon(self, now: int, member_id: int) -> None:
-        """A member crashed, or got a new state whole: it cannot tell what became of its calls."""
-        for call in list(self.waiting.values()):
-            if call.member_id == member_id:
-                self._done(call, now)
-
-    def _command(self, key: bytes, member: Member) -> Command:
-        """Mostly puts of values never used before, so that a value tells who wrote it."""
-        put = PutRequest(key, b"%d" % self.asked_count, self._random.choice((0, 0, *LEASE_IDS)))
-        known = member.store.get(key)
-        seen = Compare(key, CompareTarget.MOD, CompareResult.EQUAL, known.mod_revision if known else 0)
-        lease = self._random.choice(LEASE_IDS)
-        return self._random.choice(
-            (
-                PutRequest(put.key, put.value),
-                PutRequest(put.key, put.value),
-                put,
-                TxnRequest((seen,), (put,), ()),
-                TxnRequest((seen,), (DeleteRangeRequest(key),), (PutRequest(put.key, put.value),)),
-                DeleteRangeRequest(key),
-                LeaseGrantRequest(lease, 60),
-                LeaseRevokeRequest(lease),
-                CompactionRequest(max(1, member.store.revision - 20)),
-            )
-        )
-
-    def applied(self, now: int, member: Member, entry: Entry, result: Any) -> Call | None:
-        """A member applied an entry: if its proposer asked this very member, that is the answer."""
-        if entry.type is EntryType.CONF_CHANGE or not entry.data:
-            return None
-        call = self.waiting.get(codec.decode_command(entry.data)[0])
-        if call is None or call.member_id != member.id:
-            return None
-        call.answered_at, call.result = now, result
-        call.revision = member.store.revision
-        self._done(call, now)
-        return call
-
-    def finish_reads(self, now: int, member: Member) -> list[Call]:
-        """Answer the reads whose index this member has applied."""
-        finished: list[Call] = []
-        for context, index in list(member.waiting_reads.items()):
-            if member.applied < index:
-                continue
-            del member.waiting_reads[context]
-            call = self.waiting.get(int.from_bytes(context, "big"))
-            if call is not None and call.member_id == member.id:
-                kv = member.store.get(call.key)
-                call.answered_at, call.revision = now, member.store.revision
-                call.value = kv.value if kv else None
-                self._done(call, now)
-                finished.append(call)
-        return finished
+        """A member crashed: nobody can tell what became of its calls."""
+        for waiting in list(self._waiting.values()):
+            if waiting.call.member == member_id:
+                self._done(waiting.call, now)
 
     def _done(self, call: Call, now: int) -> None:
-        del self.waiting[call.id]
+        del self._waiting[call.id]
         self._pause_until[call.client] = now + self._random.randint(0, self._faults.client_pause_max)
-        if call.answered_at is not None:
-            self.answered.append(call)
 
 
-def propose(member: Member, call: Call) -> bool:
-    assert call.command is not None
-    try:
-        call.term = member.node.propose(codec.encode_command(call.id, call.command))
-    except ProposalDropped:
-        return False
-    return True
+async def invoke(services: Services, method: str, request: Any) -> Any:
+    """Call a member."""
+    if method == "LeaseKeepAlive":
+        stream = Stream()
+        stream.ask(request)
+        stream.end()
+        await services.lease.LeaseKeepAlive(stream, stream)
+        return stream.take()
+    service = services.lease if method.startswith("Lease") else services.kv
+    return await getattr(service, method)(request, Context())

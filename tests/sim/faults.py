@@ -23,18 +23,26 @@ class Faults:
     heal: float
     slow_disk: float
     slow_disk_ticks_max: int
+    disk_error: float
+    disk_errors_max: int
     clock_skew: float
+    clock_jump: float
+    clock_jump_ticks_max: int
     stream_closed: float
     transfer: float
     conf_change: float
     checkpoint: float
-    compaction: float
-    compaction_keep: int
+    snapshot_count: int
+    catch_up_entries: int
     pre_vote: bool
     max_inflight: int
     max_size: int
     client_count: int
     client_pause_max: int
+    lost_answer: float
+    watch_count: int
+    watch_pause_max: int
+    watch_broken: float
 
 
 def draw(random: Random) -> Faults:
@@ -49,24 +57,32 @@ def draw(random: Random) -> Faults:
         duplication=sometimes(0.02, 0.2),
         delay_max=random.choice((1, 2, 5, 15)),
         crash=sometimes(0.002, 0.01),
-        restart=random.choice((0.02, 0.1)),
+        restart=random.choice((0.02, 0.1, 0.5)),
         power_loss=sometimes(0.003, 0.01),
         pause=sometimes(0.002, 0.01),
-        pause_ticks_max=random.choice((5, 40)),
+        pause_ticks_max=random.choice((5, 40, 80)),
         partition=sometimes(0.003, 0.01),
         heal=random.choice((0.01, 0.05)),
         slow_disk=sometimes(0.05, 0.5),
         slow_disk_ticks_max=random.choice((1, 4, 12)),
+        disk_error=sometimes(0.002, 0.01),
+        disk_errors_max=random.choice((1, 3, 1000)),
         clock_skew=sometimes(0.05, 0.3),
+        clock_jump=sometimes(0.0, 0.005),
+        clock_jump_ticks_max=random.choice((20, 200)),
         stream_closed=sometimes(0.5, 1.0),
         transfer=sometimes(0.005),
         conf_change=sometimes(0.01, 0.03),
         checkpoint=random.choice((0.02, 0.3)),
-        compaction=sometimes(0.01, 0.1),
-        compaction_keep=random.choice((0, 3, 50)),
+        snapshot_count=random.choice((5, 30, 10_000)),
+        catch_up_entries=random.choice((0, 3, 50)),
         pre_vote=random.random() < 0.8,
         max_inflight=random.choice((1, 3, 256)),
         max_size=random.choice((1, 200, 1 << 20)),
         client_count=random.choice((1, 3, 6)),
         client_pause_max=random.choice((0, 3, 10)),
+        lost_answer=sometimes(0.02),
+        watch_count=random.choice((1, 2, 4)),
+        watch_pause_max=random.choice((0, 5, 60)),
+        watch_broken=sometimes(0.002, 0.01),
     )

@@ -1,93 +1,148 @@
-"""A member on its simulated machine: the duties of Raft's owner, in the order the real node keeps.
+"""A member on its simulated machine: the real node, with a simulated disk and wire under it.
 
-Between the start of a save and its end other things happen, among them crashes. Appends of a leader leave
-when the save starts, everything else when it is done.
+Put together as etcdlite/boot.py does; what is real and what is not is told in `__init__.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
 from typing import Any
 
 from etcdlite import codec
 from etcdlite.apply import APPLIED, POSITION, Applier
+from etcdlite.boot import resume
+from etcdlite.commands import Command
+from etcdlite.errors import StoreError
+from etcdlite.journal import Journal
 from etcdlite.lease.lessor import Lessor
+from etcdlite.limits import Limits
 from etcdlite.members import Members
 from etcdlite.mvcc.backend import META, BucketRow, MemoryBackend
+from etcdlite.mvcc.key_value import KeyValue
 from etcdlite.mvcc.store import Store
-from etcdlite.pb import command_pb2, rpc_pb2
-from etcdlite.raft.messages import (
-    ConfChange,
-    ConfState,
-    Entry,
-    EntryType,
-    Message,
-    MessageType,
-    Role,
-    Snapshot,
-    SnapshotMetadata,
-)
-from etcdlite.raft.raw_node import Config, RawNode, Ready
-from etcdlite.raft.storage import MemoryStorage, recover
-from tests.sim import rows
-from tests.sim.disk import Disk
+from etcdlite.mvcc.watch import Cursors
+from etcdlite.node import TICK_SECONDS, Node
+from etcdlite.pb import rpc_pb2
+from etcdlite.raft.messages import ConfChangeType, ConfState, Entry, Message
+from etcdlite.raft.raw_node import Config, RawNode
+from etcdlite.server.kv import KvServicer
+from etcdlite.server.lease import LeaseServicer
+from etcdlite.server.watch import WatchServicer
+from tests.sim.checkers.history import History
+from tests.sim.disk import Disk, DiskBackend, DiskWorker, Room
 from tests.sim.faults import Faults
+from tests.sim.machine import Machine
+from tests.sim.rows import position
+from tests.sim.transport import Transport
 
 FOUNDING = (1, 1)  # index and term of what precedes the first entry
 ELECTION_TICKS = 10
 HEARTBEAT_TICKS = 2
+TAKEOVER_TICKS = 2
+COMPACT_STEP_ROW_COUNT = 3
+
+
+class Listener:
+    """What the world hears of a member: everything it applies, and snapshots put in place."""
+
+    history: History
+
+    def applied(self, member: Member, entry: Entry) -> None: ...
+    def installed(self, member: Member) -> None: ...
+
+
+class SlowlyCompactedStore(Store):
+    """Drops a few rows at a time, so that much can happen in between."""
+
+    def compact_step(self, row_count: int = COMPACT_STEP_ROW_COUNT) -> None:
+        super().compact_step(row_count)
+
+
+class ObservedApplier(Applier):
+    """Tells what was applied, just after."""
+
+    tell: Callable[[int], None]
+
+    def apply(self, index: int, term: int, command: Command | None) -> Any:
+        result = super().apply(index, term, command)
+        self.tell(index)
+        return result
 
 
 @dataclass
-class Saving:
-    """A Ready on its way to the disk."""
+class Services:
+    """What clients call."""
 
-    ready: Ready
-    done_at: int
-    late_messages: list[Message]
+    kv: KvServicer
+    lease: LeaseServicer
+    watch: WatchServicer
 
 
 class Member:
-    """`on_apply(member, entry, result)` hears of what it applies, `on_install` of snapshots put in place."""
+    """`seconds` is the machine's uptime, which leases are counted by; it goes on while no process runs."""
 
     def __init__(
         self,
         member_id: int,
-        founders: ConfState,
+        rows: list[BucketRow],
         disk: Disk,
         faults: Faults,
         random: Random,
-        send: Callable[[Message, list[BucketRow] | None], None],
-        on_apply: Callable[[Member, Entry, Any], None],
-        on_install: Callable[[Member], None],
+        put_on_wire: Callable[[int, int, Any, list[BucketRow] | None], bool],
+        listener: Listener,
     ) -> None:
         self.id = member_id
         self.disk = disk
         self._faults = faults
         self._random = random
-        self._send = send
-        self._on_apply = on_apply
-        self._on_install = on_install
+        self._put_on_wire = put_on_wire
+        self._listener = listener
         self.is_up = False
-        self.is_disk_slow = True
         self.paused_until = 0
-        backend = MemoryBackend()
-        for founder in founders.voters:
-            Members(backend).put(rpc_pb2.Member(ID=founder))
-            backend.put(META, APPLIED, POSITION.pack(*FOUNDING))
-        disk.checkpoint(backend)
+        self.seconds = 0.0
+        self.disk.rows = rows
         self.start()
 
     # ---- its life
 
-    def start(self) -> None:
-        """Find what the crash left."""
-        self._use(self.disk.backend())
-        at = rows.position(self.backend.snapshot())
+    def start(self) -> bool:
+        """Find what the crash left; whether the disk let it."""
+        self.machine = Machine()
+        try:
+            self._open()
+        except Exception as error:
+            self.disk.crash()
+            self.machine.halt()
+            if isinstance(error, OSError):
+                return False
+            raise
+        self.main = self.machine.spawn(self.node.run())
+        self.is_up = True
+        return True
+
+    def _open(self) -> None:
+        self.machine.pass_time(self.seconds)
+        self.backend = DiskBackend(self.disk)
+        at = position(self.backend.snapshot())
         contents = self.disk.open(at)
-        self.storage: MemoryStorage = recover(contents.hard_state, contents.entries, at)
+        wal: Any = self.disk
+        self.storage = resume(wal, contents, at)
+        self.transport = Transport(self.backend, self._send, self._random)
+        self.node = self._node(at.index)
+        self.transport.receiver = self.node
+        lease = LeaseServicer(self.node, self._random)
+        watch = WatchServicer(self.node, Cursors(self.node.store))
+        self.services = Services(KvServicer(self.node), lease, watch)
+
+    def _node(self, applied: int) -> Node:
+        limits = Limits(
+            election_seconds=ELECTION_TICKS * TICK_SECONDS,
+            snapshot_count=self._faults.snapshot_count,
+            catch_up_entries=self._faults.catch_up_entries,
+        )
         config = Config(
             id=self.id,
             election_ticks=ELECTION_TICKS,
@@ -97,160 +152,144 @@ class Member:
             pre_vote=self._faults.pre_vote,
             max_inflight_messages=self._faults.max_inflight,
             max_size_per_message=self._faults.max_size,
-            applied=at.index,
+            takeover_ticks=TAKEOVER_TICKS,
+            applied=applied,
         )
-        self.node = RawNode(config)
-        self.role = Role.FOLLOWER
-        self.saving: Saving | None = None
-        self.staged: dict[tuple[int, int], list[BucketRow]] = {}
-        self.waiting_reads: dict[bytes, int] = {}
-        self.is_up = True
+        # The node asks for the real ones; these have all that it uses of them.
+        disk: Any = self.disk
+        space: Any = Room()
+        backend: Any = self.backend
+        transport: Any = self.transport
+        worker: Any = DiskWorker(self.disk)
+        store, lessor = SlowlyCompactedStore(backend), Lessor(backend)
+        store.listeners.append(self)
+        applier = ObservedApplier(backend, store, lessor)
+        applier.tell = self._applied
+        return Node(
+            member_id=self.id,
+            cluster_id=1,
+            raft=RawNode(config),
+            journal=Journal(disk, self.storage, limits, worker),
+            backend=backend,
+            store=store,
+            lessor=lessor,
+            applier=applier,
+            members=Members(backend),
+            transport=transport,
+            limits=limits,
+            space=space,
+            first_request_id=self._random.getrandbits(62),
+        )
 
-    def crash(self) -> None:
+    def crash(self, steps: int = 0) -> None:
+        """Die after so many more steps of the event loop."""
+        if steps and not self.main.done():
+            self.machine.step(steps)
         self.is_up = False
         self.disk.crash()
+        self.machine.halt()
 
-    def _use(self, backend: MemoryBackend) -> None:
-        self.backend = backend
-        self.store = Store(backend)
-        self.lessor = Lessor(backend)
-        self.applier = Applier(backend, self.store, self.lessor)
-        self.members = Members(backend)
+    def pass_time(self, seconds: float) -> None:
+        self.seconds += seconds
+        if self.is_up:
+            self.machine.pass_time(seconds)
+
+    def work(self) -> bool:
+        """Do whatever is due; False if the disk failed, and the process with it. Other failures are bugs."""
+        self.machine.work()
+        for failure in self.machine.failures:
+            raise AssertionError(f"member {self.id}: {failure}") from failure.get("exception")
+        if not self.main.done():
+            return True
+        error = self.main.exception()
+        assert isinstance(error, BaseExceptionGroup), f"member {self.id} ended: {error!r}"
+        _, bugs = error.split(OSError)
+        if bugs is not None:
+            raise bugs
+        return False
+
+    def change_membership(self, kind: ConfChangeType, row: Any) -> None:
+        """Ask for a change, and do not wait for it: it may be refused, or lost."""
+
+        async def ask() -> None:
+            with suppress(StoreError):
+                await self.node.change_membership(kind, row)
+
+        self.machine.spawn(ask())
 
     @property
     def applied(self) -> int:
-        return self.applier.applied[0]
+        return self.node.applied
 
     @property
     def is_leader(self) -> bool:
-        return self.is_up and self.role is Role.LEADER
+        return self.is_up and self.node.is_leader
 
-    # ---- what comes in
+    @property
+    def conf_state(self) -> ConfState:
+        return self.node.members.conf_state
 
-    def receive(self, message: Message, carried: list[BucketRow] | None) -> None:
-        if message.snapshot is not None and carried is not None:
-            metadata = message.snapshot.metadata
-            self.staged[metadata.index, metadata.term] = carried
-        self.node.step(message)
+    # ---- what comes in, and goes out
 
-    # ---- what is to be done
+    def receive(self, source: int, frame: Any, carried: list[BucketRow] | None) -> None:
+        self.machine.call_soon(self._take, source, frame, carried)
 
-    def work(self, now: int) -> None:
-        """Finish the save whose time has come, then start what Raft wants next."""
-        while True:
-            if self.saving is None:
-                if not self.node.has_ready():
-                    return
-                self._begin(now, self.node.ready())
-            assert self.saving is not None
-            if self.saving.done_at > now:
-                return
-            self._finish(self.saving)
+    def _take(self, source: int, frame: Any, carried: list[BucketRow] | None) -> None:
+        """As etcdlite/peer_server.py answers each kind of frame."""
+        self.transport.heard_from(source)
+        match frame.WhichOneof("kind"):
+            case "messages":
+                for pb in frame.messages.messages:
+                    message = codec.message_from_pb(pb)
+                    if carried is None:
+                        self.node.receive(message)
+                    else:
+                        self.machine.spawn(self._prepare(message, carried))
+            case "lease_question":
+                self.machine.spawn(self._answer_lease(source, frame.lease_question))
+            case "lease_answer":
+                answer = frame.lease_answer
+                seconds = answer.seconds if answer.HasField("seconds") else None
+                self.transport.lease_answered(answer.number, seconds)
 
-    def _begin(self, now: int, ready: Ready) -> None:
-        if ready.soft_state is not None:
-            self.role = ready.soft_state.role
-        before = self.storage.initial_state()[0]
-        after = ready.hard_state or before
-        is_term_kept = (after.term, after.vote) == (before.term, before.vote)
-        early = [m for m in ready.messages if m.type is MessageType.APP and is_term_kept]
-        for message in early:
-            self._send(message, None)
-        late = [m for m in ready.messages if m not in early]
-        duration = self._random.randint(0, self._faults.slow_disk_ticks_max) if self._is_slow(ready) else 0
-        self.saving = Saving(ready, now + duration, late)
-        if ready.snapshot is not None:
-            self._install(ready.snapshot.metadata)
-        else:
-            self.disk.write(ready.hard_state, ready.entries, None)
+    async def _answer_lease(self, source: int, question: Any) -> None:
+        ask = self.node.leasing.renew_here if question.renew else self.node.leasing.remaining_here
+        self.transport.answer_lease(source, question.number, await ask(question.lease_id))
 
-    def _is_slow(self, ready: Ready) -> bool:
-        return self.is_disk_slow and ready.must_sync and self._random.random() < self._faults.slow_disk
+    async def _prepare(self, message: Message, carried: list[BucketRow]) -> None:
+        self.node.snapshot_received(message, await self.backend.prepare(carried))
 
-    def _finish(self, saving: Saving) -> None:
-        ready = saving.ready
-        if ready.snapshot is not None:
-            self.disk.write(ready.hard_state, ready.entries, ready.snapshot.metadata)
-        if ready.must_sync or ready.snapshot is not None:
-            self.disk.sync()
-        self._show(ready)
-        for message in saving.late_messages:
-            self._send_late(message)
-        for entry in ready.committed_entries:
-            self._apply(entry)
-        for read in ready.read_states:
-            self.waiting_reads[read.context] = read.index
-        self.saving = None
-        self.node.advance(ready)
+    def _send(self, to: int, frame: Any, carried: list[BucketRow] | None) -> bool:
+        return self.is_up and self._put_on_wire(self.id, to, frame, carried)
 
-    def _show(self, ready: Ready) -> None:
-        """Let Raft read what is saved."""
-        if ready.snapshot is not None:
-            self.storage.apply_snapshot(ready.snapshot)
-        if ready.hard_state is not None:
-            self.storage.set_hard_state(ready.hard_state)
-        self.storage.append(ready.entries)
+    # ---- what the world is told, unless it is a last step of a process that is dead already
 
-    def _send_late(self, message: Message) -> None:
-        if message.type is not MessageType.SNAP:
-            self._send(message, None)
+    def committed(self, at_revision: int, changes: list[KeyValue]) -> None:
+        """The store made a revision."""
+        if self.is_up:
+            self._listener.history.committed(at_revision, changes)
+
+    def restored(self) -> None:
+        """A state put in place whole is checked by its hash."""
+        if self.is_up:
+            self._listener.installed(self)
+
+    def _applied(self, index: int) -> None:
+        if not self.is_up:
             return
-        at = rows.position(self.backend.snapshot())
-        carrying = Message(
-            MessageType.SNAP,
-            message.to,
-            self.id,
-            message.term,
-            snapshot=Snapshot(at),
-            context=message.context,
-        )
-        self._send(carrying, list(self.backend.snapshot().rows()))
+        (entry,) = self.storage.entries(index, index + 1, 1 << 60)
+        self._listener.applied(self, entry)
 
-    def _install(self, metadata: SnapshotMetadata) -> None:
-        """The leader's rows, on disk before the log speaks of them: the other order could lose both."""
-        rows.restore(self.backend, self.staged.pop((metadata.index, metadata.term)))
-        self.applier.restored()
-        self.members.restored()
-        self.disk.checkpoint(self.backend)
-        assert self.applied == metadata.index
-        self.staged.clear()
-        self._on_install(self)
 
-    def _apply(self, entry: Entry) -> None:
-        result = None
-        if entry.type is EntryType.CONF_CHANGE:
-            change = ConfChange.decode(entry.data)
-            context = command_pb2.MembershipChange.FromString(change.context)
-            self.members.apply(change, context.member)
-            conf_state = self.node.apply_conf_change(change)
-            assert conf_state == self.members.conf_state
-            self.applier.apply(entry.index, entry.term, None)
-        else:
-            command = codec.decode_command(entry.data)[1] if entry.data else None
-            result = self.applier.apply(entry.index, entry.term, command)
-        self._on_apply(self, entry, result)
+def first_rows(members: Iterable[Any], applied: tuple[int, int] | None) -> list[BucketRow]:
+    """What a member begins with: whom it knows, and, if it is a founder, the entry that stands for that."""
+    backend = MemoryBackend()
+    for member in members:
+        Members(backend).put(member)
+    if applied is not None:
+        backend.put(META, APPLIED, POSITION.pack(*applied))
+    return list(backend.snapshot().rows())
 
-    # ---- housekeeping
 
-    def drop_compacted_rows(self) -> None:
-        """A few at a time, whenever this member has nothing better to do."""
-        if self.store.is_compacting and self._random.random() < 0.3:
-            self.store.compact_step(3)
-
-    def checkpoint(self) -> None:
-        self.disk.checkpoint(self.backend)
-
-    def compact(self) -> None:
-        """Forget entries the backend has on disk."""
-        if self.saving is not None:
-            return
-        durable = MemoryBackend()
-        rows.restore(durable, self.disk.rows)
-        at = rows.position(durable.snapshot())
-        if at.index <= self.storage.snapshot().metadata.index:
-            return
-        self.storage.create_snapshot(at.index, at.conf_state)
-        self.disk.write(None, (), at)
-        keep_from = max(at.index - self._faults.compaction_keep, 0)
-        self.storage.compact(keep_from)
-        self.disk.release(keep_from)
+def member_row(member_id: int, *, is_learner: bool = False) -> Any:
+    return rpc_pb2.Member(ID=member_id, peerURLs=[f"http://member-{member_id}"], isLearner=is_learner)

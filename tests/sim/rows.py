@@ -6,26 +6,20 @@ import hashlib
 from collections.abc import Iterable
 
 from etcdlite import snapshots
-from etcdlite.apply import APPLIED
-from etcdlite.mvcc.backend import HISTORY, INDEX, META, BucketRow, MemoryBackend, Snapshot
+from etcdlite.mvcc.backend import BUCKETS, HISTORY, INDEX, BucketRow, MemoryBackend, Snapshot
 from etcdlite.mvcc.store import Store
 from etcdlite.raft.messages import SnapshotMetadata
 
 
-def restore(backend: MemoryBackend, rows: Iterable[BucketRow]) -> None:
-    """MemoryBackend.restore has nothing to wait for, so its coroutine ends at the first step."""
-    step = backend.restore(rows)
-    try:
-        step.send(None)
-    except StopIteration:
-        return
-    raise AssertionError("the memory backend waited for something")
+def fill(backend: MemoryBackend, rows: Iterable[BucketRow]) -> None:
+    """Put rows into a backend that has none yet."""
+    for bucket, key, value in rows:
+        backend.put(bucket, key, value)
 
 
 def position(snapshot: Snapshot) -> SnapshotMetadata:
-    """How far these rows have come, and the membership then; a newcomer has none of either."""
-    is_new = snapshot.get(META, APPLIED) is None
-    return SnapshotMetadata() if is_new else snapshots.metadata_of(snapshot)
+    """How far these rows have come, and the membership then."""
+    return snapshots.metadata_of(snapshot)
 
 
 def state_hash(store: Store) -> str:
@@ -37,8 +31,8 @@ def state_hash(store: Store) -> str:
     while store.is_compacting:
         store.compact_step()
     digest = hashlib.sha256()
-    for bucket, key, value in store.backend.snapshot().rows():
-        if bucket not in (INDEX, HISTORY):
+    for bucket in (bucket for bucket in BUCKETS if bucket not in (INDEX, HISTORY)):
+        for key, value in store.backend.scan(bucket):
             digest.update(f"{bucket} {len(key)} {len(value)} ".encode() + key + value)
     for at_revision in (0, store.compacted):
         digest.update(repr(store.range(b"\0", b"\0", at_revision=at_revision)).encode())

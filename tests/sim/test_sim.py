@@ -1,4 +1,4 @@
-"""The simulation over fixed seeds; a failure names the seed, and `python -m tests.sim SEED` repeats it."""
+"""The simulation over fixed seeds; a failure names its own, and `python -m tests.sim --seed N` repeats it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tests.sim.world import run
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("seed", [1, 119, 4035])
+@pytest.mark.parametrize("seed", [1, 46])
 def test_seed(seed: int) -> None:
     run(seed)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("first", [0, 56, *range(1000, 1064, 8)])
+@pytest.mark.parametrize("first", [0, 56, *range(1000, 1088, 8)])
 def test_more_seeds(first: int) -> None:
     for seed in range(first, first + 8):
         run(seed)
@@ -30,7 +30,7 @@ def test_a_seed_repeats_whatever_the_order_of_sets() -> None:
     """The same trace in two processes whose strings hash differently."""
     traces = [
         subprocess.run(
-            [sys.executable, "-m", "tests.sim", "5"],
+            [sys.executable, "-m", "tests.sim", "--seed", "5"],
             cwd=ROOT,
             env=os.environ | {"PYTHONHASHSEED": hash_seed},
             capture_output=True,

@@ -1,8 +1,7 @@
-"""The network: every message travels as the bytes the real transport sends, and may be lost, late or doubled.
+"""The network: the bytes that the real transport sends, which may be lost, late or doubled.
 
-A snapshot's rows travel with their message, as one thing that arrives whole or not at all; its sender hears
-which. Links are cut in one direction at a time. Only a forwarded proposal is never doubled: Raft answers
-everything else twice without harm, but would append it twice; the real transport's streams double nothing.
+Links are cut in one direction at a time. Only a forwarded proposal is never doubled: Raft answers everything
+else twice without harm, but would append it twice; the real transport's streams double nothing.
 """
 
 from __future__ import annotations
@@ -11,11 +10,11 @@ import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from random import Random
+from typing import Any
 
-from etcdlite import codec
 from etcdlite.mvcc.backend import BucketRow
-from etcdlite.pb import raft_pb2
-from etcdlite.raft.messages import Message, MessageType
+from etcdlite.pb import peer_pb2
+from etcdlite.raft.messages import MessageType
 from tests.sim.faults import Faults
 
 SNAPSHOT_TICKS_MAX = 30
@@ -32,6 +31,10 @@ class Packet:
     data: bytes = field(compare=False)
     rows: list[BucketRow] | None = field(compare=False, default=None)
 
+    @property
+    def frame(self) -> Any:
+        return peer_pb2.Frame.FromString(self.data)
+
 
 class Wire:
     def __init__(self, random: Random, faults: Faults) -> None:
@@ -42,21 +45,20 @@ class Wire:
         self.cut: set[tuple[int, int]] = set()
         self.is_calm = False
 
-    def send(self, now: int, message: Message, rows: list[BucketRow] | None = None) -> bool:
-        """Put a message on its way; whether it will arrive, if its receiver is up then."""
-        if self._is_lost(message.from_, message.to):
+    def send(self, now: int, source: int, to: int, frame: Any, rows: list[BucketRow] | None = None) -> bool:
+        """Put a frame on its way; whether it will arrive, if its receiver is up then."""
+        if (source, to) in self.cut or self._happens(self._faults.loss):
             return False
-        may_double = rows is None and message.type is not MessageType.PROP
+        may_double = rows is None and not _is_proposal(frame)
         copies = 2 if may_double and self._happens(self._faults.duplication) else 1
+        data = frame.SerializeToString(deterministic=True)
         for _ in range(copies):
             delay_max = 1 if self.is_calm else self._faults.delay_max
             if rows is not None:
                 delay_max = max(delay_max, SNAPSHOT_TICKS_MAX)
             self._sent_count += 1
-            data = codec.message_to_pb(message).SerializeToString(deterministic=True)
             arrives_at = now + self._random.randint(1, delay_max)
-            packet = Packet(arrives_at, self._sent_count, message.from_, message.to, data, rows)
-            heapq.heappush(self._packets, packet)
+            heapq.heappush(self._packets, Packet(arrives_at, self._sent_count, source, to, data, rows))
         return True
 
     def arriving(self, now: int) -> Iterator[Packet]:
@@ -85,12 +87,9 @@ class Wire:
         self.cut.clear()
         self.is_calm = True
 
-    def _is_lost(self, source: int, to: int) -> bool:
-        return (source, to) in self.cut or self._happens(self._faults.loss)
-
     def _happens(self, chance: float) -> bool:
         return not self.is_calm and chance > 0 and self._random.random() < chance
 
 
-def decode(packet: Packet) -> Message:
-    return codec.message_from_pb(raft_pb2.Message.FromString(packet.data))
+def _is_proposal(frame: Any) -> bool:
+    return any(message.type == MessageType.PROP for message in frame.messages.messages)

@@ -14,6 +14,12 @@ def saved_log(member: Member) -> dict[int, Entry]:
     return {entry.index: entry for entry in entries}
 
 
+def whole_log(member: Member) -> dict[int, Entry]:
+    """As Raft sees it, with what is still to be saved."""
+    log = member.node.raft._state.log
+    return {entry.index: entry for entry in log.entries(log.first_index(), log.last_index() + 1, 1 << 60)}
+
+
 def check(members: list[Member]) -> None:
     logs = [(member.id, saved_log(member)) for member in members]
     for log_id, log in logs:
