@@ -1,4 +1,4 @@
-"""How many acknowledged (fsynced) puts a second three members take, and how long one takes alone.
+"""How many acknowledged (fsynced) puts a second three members take, and how long a put or a get takes alone.
 
     .venv/bin/python -P benchmarks/store_puts.py [clients] [puts]
 
@@ -11,6 +11,7 @@ import asyncio
 import sys
 import tempfile
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,37 +20,37 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import uvloop
 
 from benchmarks.noise import Noise, cpu_seconds_of
-from benchmarks.stores import STORES, client_of, find_leader, folder_for, timed_put
+from benchmarks.stores import STORES, client_of, find_leader, folder_for, timed
+from etcdlite.client import Client
 from tests.support.store_cluster import StoreCluster
 
 VALUE = bytes(1000)
 SINGLE_COUNT = 500
+CALLS: dict[str, Callable[[Client, int], Awaitable[object]]] = {
+    "put": lambda client, at: client.put(b"single/%d" % at, VALUE),
+    "linearizable get": lambda client, at: client.range_(b"single/%d" % at),
+}
 
 
 @dataclass
 class Result:
-    """Milliseconds of one put alone, at the leader and at a follower; puts a second of many clients."""
+    """Milliseconds of one call alone, by what it is and where; puts a second of many clients."""
 
-    at_leader_ms: float
-    at_follower_ms: float
+    alone_ms: dict[str, float]
     rate: float
 
 
 async def measure(name: str, cluster: StoreCluster, clients: int, puts: int) -> Result:
     async with client_of(cluster) as client:
         leader = await find_leader(client, cluster)
-    at_leader, at_follower = [
-        await one_alone(f"{name}, one client at {where}", cluster, number)
-        for where, number in (("the leader", leader), ("a follower", (leader + 1) % cluster.size))
-    ]
-    return Result(at_leader, at_follower, await many(name, cluster, clients, puts))
-
-
-async def one_alone(what: str, cluster: StoreCluster, number: int) -> float:
-    async with client_of(cluster, first=number) as client:
-        times = sorted([await timed_put(client, b"single/%d" % at, VALUE) for at in range(SINGLE_COUNT)])
-    print(f"{what}: {percentiles(times)}")
-    return times[len(times) // 2]
+    alone = {}
+    for where, number in (("the leader", leader), ("a follower", (leader + 1) % cluster.size)):
+        async with client_of(cluster, first=number) as client:
+            for what, call in CALLS.items():
+                times = sorted([await timed(call(client, at)) for at in range(SINGLE_COUNT)])
+                print(f"{name}, one {what} at a time at {where}: {percentiles(times)}")
+                alone[f"a {what} at {where}"] = times[len(times) // 2]
+    return Result(alone, await many(name, cluster, clients, puts))
 
 
 async def many(name: str, cluster: StoreCluster, clients: int, puts: int) -> float:
@@ -58,7 +59,7 @@ async def many(name: str, cluster: StoreCluster, clients: int, puts: int) -> flo
 
     async def work(at: int) -> None:
         client = connections[at % cluster.size]
-        times.extend([await timed_put(client, b"k/%d/%d" % (at, n), VALUE) for n in range(puts // clients)])
+        times.extend([await timed(client.put(b"k/%d/%d" % (at, n), VALUE)) for n in range(puts // clients)])
 
     pids = [cluster.pid(number) for number in range(cluster.size)]
     members_before, clients_before = cpu_seconds_of(pids), time.process_time()
@@ -93,9 +94,9 @@ def main() -> None:
         noise.sample()
     if len(results) == 2:
         ours, theirs = results.values()
+        alone = (f"{what} {ours.alone_ms[what] / theirs.alone_ms[what]:.1f} times" for what in ours.alone_ms)
         print(
-            f"ratio to etcd: a put takes {ours.at_leader_ms / theirs.at_leader_ms:.1f} times as long at the "
-            f"leader, {ours.at_follower_ms / theirs.at_follower_ms:.1f} times at a follower; "
+            f"ratio to etcd: {', '.join(alone)} as long; "
             f"{clients} clients get {ours.rate / theirs.rate:.2f} of the puts"
         )
     print(noise)

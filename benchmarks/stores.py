@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
+from collections.abc import Awaitable
 from pathlib import Path
 
 from etcdlite.client import Client, ClientError
@@ -65,10 +66,10 @@ async def catch_up(client: Client, cluster: StoreCluster, number: int) -> None:
         await asyncio.sleep(POLL_SECONDS)
 
 
-async def timed_put(client: Client, key: bytes, value: bytes) -> float:
-    """How long one put takes, in milliseconds."""
+async def timed(call: Awaitable[object]) -> float:
+    """How long a call takes, in milliseconds."""
     begin = time.perf_counter()
-    await client.put(key, value)
+    await call
     return (time.perf_counter() - begin) * 1000
 
 
