@@ -6,7 +6,18 @@ After: the storage and strategy of each kind under k8s pkg/registry/
 
 from __future__ import annotations
 
-from apiserver.registry import batch, core_kinds, names, other_kinds, pod, rbac_kinds, service, workloads
+from apiserver.registry import (
+    autoscaling,
+    batch,
+    core_kinds,
+    disruption,
+    names,
+    other_kinds,
+    pod,
+    rbac_kinds,
+    service,
+    workloads,
+)
 from apiserver.registry.strategy import Strategy
 from kube.api.resources import Resource
 
@@ -26,9 +37,7 @@ STRATEGIES: dict[str, Strategy] = {
     "persistentvolumeclaims": core_kinds.CLAIM,
     "persistentvolumes": core_kinds.VOLUME,
     "pods": pod.STRATEGY,
-    "podtemplates": Strategy(
-        counts_generation=True, returns_deleted=True, validate=other_kinds.validate_pod_template
-    ),
+    "podtemplates": workloads.POD_TEMPLATE,
     "replicationcontrollers": workloads.REPLICATION_CONTROLLER,
     "resourcequotas": RETURNED,
     "secrets": core_kinds.SECRET,
@@ -40,13 +49,11 @@ STRATEGIES: dict[str, Strategy] = {
     "statefulsets.apps": workloads.STATEFUL_SET,
     "cronjobs.batch": batch.CRON_JOB,
     "jobs.batch": batch.JOB,
-    "horizontalpodautoscalers.autoscaling": Strategy(validate=other_kinds.validate_autoscaler),
+    "horizontalpodautoscalers.autoscaling": autoscaling.STRATEGY,
     "ingresses.networking.k8s.io": COUNTED,
     "ingressclasses.networking.k8s.io": COUNTED,
     "networkpolicies.networking.k8s.io": COUNTED,
-    "poddisruptionbudgets.policy": Strategy(
-        counts_generation=True, needs_version=True, validate=other_kinds.validate_budget
-    ),
+    "poddisruptionbudgets.policy": disruption.STRATEGY,
     "clusterrolebindings.rbac.authorization.k8s.io": rbac_kinds.BINDING,
     "clusterroles.rbac.authorization.k8s.io": rbac_kinds.ROLE,
     "rolebindings.rbac.authorization.k8s.io": rbac_kinds.BINDING,

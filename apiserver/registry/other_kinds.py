@@ -1,46 +1,17 @@
 """Core: one or two rules each for kinds that need no file of their own.
 
-After: k8s pkg/apis/{policy,autoscaling,scheduling,coordination,storage,certificates}/validation/validation.go
+After: k8s pkg/apis/{scheduling,coordination,storage,certificates}/validation/validation.go
 """
 
 from __future__ import annotations
 
-from apiserver.registry.strategy import Errors, immutable, within
-from apiserver.registry.workloads import selector_errors, template_errors
+from apiserver.registry.strategy import Errors, immutable
 from kube.api import meta
 from kube.api.errors import FieldError
 from kube.api.meta import Object
 
 USER_PRIORITY_MAX = 1_000_000_000
 POLICIES = ("Never", "PreemptLowerPriority")
-
-
-def validate_pod_template(o: Object) -> Errors:
-    """The template in it."""
-    return template_errors(o.get("template") or {}, "template", ("Always", "OnFailure", "Never"))
-
-
-def validate_autoscaler(o: Object) -> Errors:
-    """Bounds in the right order, and a target."""
-    spec = o.get("spec") or {}
-    low, high = spec.get("minReplicas"), spec.get("maxReplicas") or 0
-    errors = within(low, "spec.minReplicas", 1)
-    if high < 1:
-        errors.append(FieldError.invalid("spec.maxReplicas", high, "must be greater than 0"))
-    if isinstance(low, int) and high < low:
-        text = "must be greater than or equal to `minReplicas`"
-        errors.append(FieldError.invalid("spec.maxReplicas", high, text))
-    return errors
-
-
-def validate_budget(o: Object) -> Errors:
-    """One of the two bounds."""
-    spec = o.get("spec") or {}
-    errors = selector_errors(spec.get("selector") or {}, "spec.selector")
-    if "minAvailable" in spec and "maxUnavailable" in spec:
-        text = "minAvailable and maxUnavailable cannot be both set"
-        errors.append(FieldError.invalid("spec", meta.deep_copy(spec), text))
-    return errors
 
 
 def validate_priority_class(o: Object) -> Errors:

@@ -136,6 +136,11 @@ def validate_controller(o: Object) -> Errors:
     return errors + template_errors(template, "spec.template")
 
 
+def validate_pod_template(o: Object) -> Errors:
+    """The template in a PodTemplate."""
+    return template_errors(o.get("template") or {}, "template", pod_spec.RESTART_POLICIES)
+
+
 def begin_daemon_set(o: Object) -> None:
     """The template's generation, which old clients read from an annotation."""
     o["metadata"].setdefault("annotations", {}).setdefault("deprecated.daemonset.template.generation", "1")
@@ -162,3 +167,4 @@ DAEMON_SET = Strategy(
 REPLICATION_CONTROLLER = Strategy(
     counts_generation=True, orphans_by_default=True, validate=validate_controller
 )
+POD_TEMPLATE = Strategy(counts_generation=True, returns_deleted=True, validate=validate_pod_template)
