@@ -108,6 +108,13 @@ def _choose_topology(known: state.Record | None, topology: Topology | None, data
             f"--topology: the store in {data_dir} has {known.topology.etcd} members, not {chosen.etcd}: "
             "keep their number, or start anew after deploy/down --wipe"
         )
+    if known and chosen.store != known.topology.store:
+        raise LaunchError(
+            f"--topology: the store in {data_dir} was written by {known.topology.store}, not {chosen.store}: "
+            "keep it, or start anew after deploy/down --wipe"
+        )
+    if chosen.store == "etcd" and not shutil.which("etcd"):
+        raise LaunchError("store: etcd is not on the PATH: sudo apt-get install etcd-server")
     return chosen
 
 

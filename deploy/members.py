@@ -101,7 +101,7 @@ async def _observe_one(store: Client, name: str, port: int, known: dict[int, str
     endpoint = local_url(port)
     try:
         status = await store.status(endpoint)
-        cut = await store.list_cut_links(endpoint)
+        cut = await _cut_links(store, endpoint)
     except ClientError:
         return None
     role = "leader" if status.leader == status.header.member_id else "follower"
@@ -115,6 +115,16 @@ async def _observe_one(store: Client, name: str, port: int, known: dict[int, str
         size_bytes=status.dbSize,
         cut=tuple(sorted(known.get(member, f"{member:x}") for member in cut)),
     )
+
+
+async def _cut_links(store: Client, endpoint: str) -> list[int]:
+    """Whom a member does not hear; none, where it is an etcd that cannot be told to."""
+    try:
+        return await store.list_cut_links(endpoint)
+    except ClientError as error:
+        if error.code != "UNIMPLEMENTED":
+            raise
+        return []
 
 
 async def _ids(store: Client) -> dict[str, int]:

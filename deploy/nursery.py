@@ -2,12 +2,14 @@
 
 A dozen Python interpreters that each import gRPC and a web server cost seconds and hundreds of megabytes.
 The nursery imports a component's `main` when it is first asked for one and forks; the child calls that
-`main` with its arguments, as `python -P -m <package>` would. So all share what was imported, and the
-store's members, asked for first, start while the rest is still being imported.
+`main` with its arguments, as `python -P -m <package>` would, or becomes the program it is said to be. So all
+share what was imported, and the store's members, asked for first, start while the rest is still being
+imported.
 
 It speaks JSON lines over the socket it was started with (its standard input):
 
-    -> {"name": "etcd-0", "title": "...", "module": "etcdlite", "args": [...], "log": "/.../etcd-0.log"}
+    -> {"name": "etcd-0", "title": "...", "module": "etcdlite", "isProgram": false, "args": [...],
+        "log": "/.../etcd-0.log"}
     <- {"started": "etcd-0", "pid": 4711}
     <- {"ended": "etcd-0", "pid": 4711, "code": 0}          below zero: the signal that ended it
     -> {"endChildren": true}
@@ -89,7 +91,8 @@ class Nursery:
         return bool(data)
 
     def _start(self, request: dict[str, Any]) -> None:
-        _import(request["module"])
+        if not request["isProgram"]:
+            _import(request["module"])
         threads = os.listdir("/proc/self/task")
         assert len(threads) == 1, f"{len(threads)} threads in the nursery: a fork could hang"
         pid = os.fork()
@@ -136,6 +139,9 @@ def _be_component(request: dict[str, Any]) -> NoReturn:
         os.setsid()
         _redirect(Path(request["log"]))
         setproctitle.setproctitle(request["title"])
+        if request["isProgram"]:
+            # Its title stands where its name would.
+            os.execvp(request["module"], [request["title"], *request["args"]])
         signal.signal(signal.SIGINT, signal.default_int_handler)
         main = importlib.import_module(f"{request['module']}.main").main
         main(args=request["args"], prog_name=request["module"])

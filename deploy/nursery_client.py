@@ -172,6 +172,7 @@ def _request(process: Process, layout: Layout) -> dict[str, Any]:
         "name": process.name,
         "title": _title(process.name, layout),
         "module": process.module,
+        "isProgram": process.is_program,
         "args": list(process.args),
         "log": str(layout.log(process.name)),
     }

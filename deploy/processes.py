@@ -17,7 +17,10 @@ STAGE_STORE, STAGE_API, STAGE_REST = 0, 1, 2
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """One process: `module` is what `python -m` would run; `listens` are the (host, port) pairs it binds."""
+    """One process: `module` is what `python -m` would run; `listens` are the (host, port) pairs it binds.
+
+    is_program: `module` is the name of a program on the PATH instead.
+    """
 
     name: str
     module: str
@@ -25,6 +28,7 @@ class Process:
     listens: tuple[tuple[str, int], ...]
     health_url: str
     stage: int
+    is_program: bool = False
 
 
 def processes(topology: Topology, layout: Layout) -> list[Process]:
@@ -76,10 +80,14 @@ def _etcd(topology: Topology, layout: Layout, index: int) -> Process:
         "peer-key-file": key,
         "peer-trusted-ca-file": ca,
     }
-    switches = ["--client-cert-auth", "--peer-client-cert-auth", "--enable-fault-injection"]
+    is_ours = topology.store == "etcdlite"
+    switches = ["--client-cert-auth", "--peer-client-cert-auth"]
+    switches += ["--enable-fault-injection"] if is_ours else []
     listens = ((LOCAL, client), (LOCAL, peer), (LOCAL, metrics))
     args = (*_args(flags, topology, "etcd"), *switches)
-    return Process(name, "etcdlite", args, listens, local_url(metrics), STAGE_STORE)
+    return Process(
+        name, topology.store, args, listens, local_url(metrics), STAGE_STORE, is_program=not is_ours
+    )
 
 
 def _apiserver(topology: Topology, layout: Layout, index: int) -> Process:

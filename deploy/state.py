@@ -64,6 +64,7 @@ def topology_document(topology: Topology) -> dict[str, Any]:
         "proxy": topology.proxy,
     }
     document: dict[str, Any] = {name: {"count": count} for name, count in counted.items()}
+    document["store"] = topology.store
     document["kubelet"] = {"nodes": list(topology.nodes)}
     for name, flags in topology.flags.items():
         document[name]["flags"] = dict(flags)

@@ -1,7 +1,8 @@
 """Core: which processes a cluster has, as `topology.yaml` says it.
 
-A row is a component with its count (a kubelet row: its nodes) and flags for all of them. A mistake in the
-file is a `TopologyError` whose text names the row and what may stand there.
+A row is a component with its count (a kubelet row: its nodes) and flags for all of them; `store: etcd` makes
+the members those of a real etcd instead of ours. A mistake in the file is a `TopologyError` whose text names
+the row and what may stand there.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ NODES_MAX = 250
 COUNTED = ("etcd", "apiserver", "controller-manager", "scheduler", "proxy")
 # All proxies of a machine would listen on the same addresses.
 PROXIES_MAX = 1
+# Ours, or whatever `etcd` is on the PATH.
+STORES = ("etcdlite", "etcd")
 NODE_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 Flags = Mapping[str, str]
@@ -37,13 +40,14 @@ class Topology:
     nodes: tuple[str, ...]
     proxy: int = 0
     flags: Mapping[str, Flags] = field(default_factory=dict)
+    store: str = STORES[0]
 
 
 def parse(document: object) -> Topology:
     """The topology a parsed YAML document describes."""
     if not isinstance(document, Mapping):
         raise TopologyError(f"the file must be a mapping of components, not {type(document).__name__}")
-    rows = {str(name): _row(str(name), row) for name, row in document.items()}
+    rows = {str(name): _row(str(name), row) for name, row in document.items() if name != "store"}
     counts = {name: _count(name, rows.get(name, {})) for name in COUNTED}
     if counts["etcd"] < 1:
         raise TopologyError("etcd: a cluster needs at least one store member")
@@ -55,6 +59,7 @@ def parse(document: object) -> Topology:
         nodes=_nodes(rows.get("kubelet", {})),
         proxy=counts["proxy"],
         flags={name: _flags(name, row) for name, row in rows.items() if row.get("flags")},
+        store=_store(document.get("store", STORES[0])),
     )
 
 
@@ -68,6 +73,12 @@ def _row(name: str, row: object) -> Mapping[str, object]:
     if unknown := sorted(set(map(str, row)) - allowed):
         raise TopologyError(f"{name}: unknown {', '.join(unknown)}; it takes {' and '.join(sorted(allowed))}")
     return row
+
+
+def _store(store: object) -> str:
+    if store not in STORES:
+        raise TopologyError(f"store: must be {' or '.join(STORES)}, not {store!r}")
+    return str(store)
 
 
 def _count(name: str, row: Mapping[str, object]) -> int:

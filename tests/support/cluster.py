@@ -1,4 +1,7 @@
-"""A real cluster for end-to-end tests, driven as a user would: the launcher, kubectl, etcdctl, kl."""
+"""A real cluster for end-to-end tests, driven as a user would: the launcher, kubectl, etcdctl, kl.
+
+With KUBELITE_STORE=etcd in the environment every cluster has members of Debian's etcd instead of ours.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import deploy
 from deploy import state
 from deploy.identity import Identity
 from deploy.layout import PORT_SPAN, Layout
@@ -20,7 +24,9 @@ from deploy.topology import Topology
 from tests.support.wait import until
 
 COMMAND_SECONDS = 120.0
+DEFAULT_TOPOLOGY = Path(deploy.__file__).parent / "topology.yaml"
 FIRST_BASE, LAST_BASE = 20000, 29000
+OTHER_STORE = os.environ.get("KUBELITE_STORE", "")
 
 
 class Cluster:
@@ -55,8 +61,18 @@ class Cluster:
 
     # The launcher.
     def launcher(self, verb: str, *options: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        if verb == "up" and OTHER_STORE and not (self.data_dir / "cluster.json").exists():
+            options = self._on_another_store(options)
         command = [sys.executable, "-P", "-m", "deploy", verb, "--data-dir", str(self.data_dir), *options]
         return _run(command, None, check=check)
+
+    def _on_another_store(self, options: tuple[str, ...]) -> tuple[str, ...]:
+        """The same options, with a topology that names the store the environment asks for."""
+        at = options.index("--topology") if "--topology" in options else len(options)
+        given = Path(options[at + 1]) if at < len(options) else DEFAULT_TOPOLOGY
+        topology = self.data_dir.parent / "topology-store.yaml"
+        topology.write_text(f"{given.read_text()}\nstore: {OTHER_STORE}\n")
+        return (*options[:at], "--topology", str(topology), *options[at + 2 :])
 
     def up(self) -> str:
         return self.launcher("up", "--port-base", str(self.port_base)).stdout
@@ -65,18 +81,12 @@ class Cluster:
         return self.launcher("down", *options).stdout
 
     def start_in_foreground(self) -> subprocess.Popen[str]:
-        command = [
-            sys.executable,
-            "-P",
-            "-m",
-            "deploy",
-            "up",
-            "--foreground",
-            "--data-dir",
-            str(self.data_dir),
-        ]
-        base = ["--port-base", str(self.port_base)]
-        return subprocess.Popen([*command, *base], stdout=subprocess.PIPE, text=True)
+        options: tuple[str, ...] = ("--port-base", str(self.port_base))
+        if OTHER_STORE:
+            options = self._on_another_store(options)
+        command = [sys.executable, "-P", "-m", "deploy", "up", "--foreground"]
+        command += ["--data-dir", str(self.data_dir), *options]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
     # The clients.
     def kubectl(self, *words: str, stdin: str | None = None, check: bool = True) -> str:

@@ -23,6 +23,8 @@ from tests.support.wait import until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 STOP_SECONDS = 10
+OURS = (sys.executable, "-P", "-m", "etcdlite")
+DEBIANS = ("etcd",)
 
 
 def free_ports(count: int) -> list[int]:
@@ -40,7 +42,13 @@ def free_ports(count: int) -> list[int]:
 class StoreCluster:
     """Members that can be started, killed and paused one by one."""
 
-    def __init__(self, folder: Path, size: int = 3, flags: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        size: int = 3,
+        flags: tuple[str, ...] = (),
+        program: tuple[str, ...] = OURS,
+    ) -> None:
         self.folder = folder
         self.size = size
         authority = make_authority(folder)
@@ -51,6 +59,7 @@ class StoreCluster:
             [f"https://127.0.0.1:{port}" for port in ports[at::3]] for at in range(3)
         )
         self._flags = flags
+        self._program = program
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Self:
@@ -84,7 +93,7 @@ class StoreCluster:
         }
         pairs = [f"--{name}={value}" for name, value in flags.items()]
         auth = ["--client-cert-auth", "--peer-client-cert-auth"]
-        return [sys.executable, "-P", "-m", "etcdlite", *pairs, *auth, *self._flags]
+        return [*self._program, *pairs, *auth, *self._flags]
 
     def start(self, *numbers: int, flags: tuple[str, ...] = ()) -> None:
         """Start these members, or all, with these flags besides."""

@@ -112,7 +112,7 @@ class Health:
         return _first(answer for answer in answers if answer)
 
     async def _readyz(self, process: Process) -> str | None:
-        http = self._http["etcd" if process.module == "etcdlite" else "kubernetes"]
+        http = self._http["etcd" if process.name.startswith("etcd-") else "kubernetes"]
         try:
             answer = await http.get(process.health_url + "/readyz")
         except (httpx.TransportError, OSError) as error:
