@@ -14,6 +14,7 @@ import asyncio
 import random
 import uuid
 from dataclasses import dataclass
+from datetime import timedelta
 
 import aiohttp
 import click
@@ -44,6 +45,7 @@ from kube.api.schema import Schemas
 from kube.base import logs, tls
 from kube.base.backoff import Backoff
 from kube.base.clock import SystemClock
+from kube.base.flags import DURATION, DURATION_OR_ZERO
 from kube.base.run import StartupError, run
 from kube.base.tasks import Tasks
 
@@ -60,6 +62,8 @@ class Flags:
     etcd_cafile: str = ""
     etcd_certfile: str = ""
     etcd_keyfile: str = ""
+    etcd_compaction_interval: timedelta = timedelta(minutes=5)
+    event_ttl: timedelta = timedelta(hours=1)
     bind_address: str = "127.0.0.1"
     secure_port: int = 6450
     shared_port: int = 0
@@ -81,10 +85,17 @@ DEFAULTS = Flags()
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
-@click.option("--etcd-servers", required=True, help="URLs of the store's members, with commas between.")
+@click.option("--etcd-servers", required=True, help="URLs of any etcd's members, with commas between.")
 @click.option("--etcd-cafile", default="", help="Authority that signed the store's certificates.")
 @click.option("--etcd-certfile", default="", help="Certificate shown to the store.")
 @click.option("--etcd-keyfile", default="", help="Its key.")
+@click.option(
+    "--etcd-compaction-interval",
+    type=DURATION_OR_ZERO,
+    default="5m",
+    help="How often, and to what age, the store's history is compacted; 0: never, somebody else does it.",
+)
+@click.option("--event-ttl", type=DURATION, default="1h", help="How long Events are kept.")
 @click.option("--bind-address", default=DEFAULTS.bind_address, help="Address of both ports.")
 @click.option("--secure-port", default=DEFAULTS.secure_port, help="This server's own port.")
 @click.option("--shared-port", default=0, help="Port that all API servers of a machine share; 0: none.")
@@ -148,7 +159,8 @@ async def serve(flags: Flags) -> None:
             if flags.shared_port:
                 await http.listen(bind(flags.bind_address, flags.shared_port, "--shared-port", shared=True))
             log.info("serving", port=flags.secure_port, shared_port=flags.shared_port)
-            tasks.start("compactor", compactor.run, storage)
+            if interval := flags.etcd_compaction_interval.total_seconds():
+                tasks.start("compactor", compactor.run, storage, interval)
             renewing = tasks.start("presence", presence.run)
             try:
                 await asyncio.Event().wait()
@@ -181,7 +193,8 @@ def wire(
         ServiceAddresses(cache, flags.service_cluster_ip_range, chance, clock),
         RoleEscalation(cache, authorizer),
     ]
-    registry = Registry(storage, cache, Chain(plugins), clock, chance, new_uid)
+    event_ttl_seconds = max(int(flags.event_ttl.total_seconds()), 1)
+    registry = Registry(storage, cache, Chain(plugins), clock, chance, new_uid, event_ttl_seconds)
 
     def find_account(namespace: str, name: str) -> Object | None:
         entry = cache.get(SERVICE_ACCOUNTS, namespace, name)
@@ -201,6 +214,8 @@ def _storage(flags: Flags) -> EtcdStorage:
     endpoints = [each for each in flags.etcd_servers.split(",") if each]
     if not endpoints:
         raise StartupError("--etcd-servers names no server")
+    if bool(flags.etcd_certfile) != bool(flags.etcd_keyfile):
+        raise StartupError("--etcd-certfile and --etcd-keyfile go together")
     try:
         return EtcdStorage(endpoints, flags.etcd_cafile, flags.etcd_certfile, flags.etcd_keyfile)
     except OSError as error:

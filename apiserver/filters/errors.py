@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from apiserver.request import ApiRequest, Handler
 from apiserver.server import Server
-from apiserver.storage.interface import Unavailable
+from apiserver.storage.interface import Refused, Unavailable
 from kube.api import errors
 from kube.api.errors import StatusError
 from kube.base.logs import logger
@@ -19,6 +19,7 @@ from kube.base.logs import logger
 log = logger(__name__)
 
 CLIENT_CLOSED_REQUEST = 499
+TOO_MANY = "etcdserver: too many requests"
 
 
 def translate(_: Server, inner: Handler) -> Handler:
@@ -29,6 +30,9 @@ def translate(_: Server, inner: Handler) -> Handler:
             return await inner(request)
         except StatusError as error:
             return respond(error)
+        except Refused as error:
+            log.error("the store refuses", path=request.url.path, error=error)
+            return respond(_store_refuses(error))
         except Unavailable as error:
             log.warning("the store does not answer", path=request.url.path, error=error)
             return respond(_store_is_silent(request))
@@ -46,6 +50,13 @@ def _store_is_silent(request: ApiRequest) -> StatusError:
     if request.method in ("GET", "HEAD"):
         return errors.service_unavailable("the store does not answer; try again", 1)
     return errors.timeout("the store did not answer; the write may have happened")
+
+
+def _store_refuses(error: Refused) -> StatusError:
+    """The store's own words, as Kubernetes passes them on; who comes too often may come again."""
+    if str(error) == TOO_MANY:
+        return errors.too_many_requests(str(error), 1)
+    return StatusError(500, "", str(error))
 
 
 def respond(error: StatusError) -> Response:

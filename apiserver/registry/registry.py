@@ -39,7 +39,6 @@ from kube.base.clock import Clock
 
 GENERATE_NAME_ATTEMPTS = 8
 UPDATE_ATTEMPTS = 100
-EVENT_TTL_SECONDS = 3600
 
 Change = Callable[[Object], Object]
 
@@ -64,9 +63,11 @@ class Registry:
         clock: Clock,
         random: Random,
         new_uid: Callable[[], str],
+        event_ttl_seconds: int,
     ) -> None:
         self._storage, self._cache, self._admission = storage, cache, admission
         self._clock, self._random, self._new_uid = clock, random, new_uid
+        self._event_ttl_seconds = event_ttl_seconds
 
     async def create(self, attributes: Attributes, o: Object) -> Object:
         """Make a new object of what a client sent; `o` is ours to change."""
@@ -99,7 +100,7 @@ class Registry:
             managed_fields.created(resource, o, _manager(attributes), self._clock.now())
         if attributes.dry_run:
             return o
-        ttl = EVENT_TTL_SECONDS if resource.plural == EVENTS.plural else 0
+        ttl = self._event_ttl_seconds if resource.plural == EVENTS.plural else 0
         try:
             revision = await self._storage.create(object_key(resource, o), encode(o), ttl)
         except KeyExists:
@@ -148,7 +149,7 @@ class Registry:
         if attributes.dry_run:
             return new
         key = storage_key(resource, attributes.namespace, attributes.name)
-        ttl = EVENT_TTL_SECONDS if resource.plural == EVENTS.plural else 0
+        ttl = self._event_ttl_seconds if resource.plural == EVENTS.plural else 0
         revision = await self._storage.update(key, encode(new), current.revision, ttl)
         new["metadata"]["resourceVersion"] = str(revision)
         return new

@@ -1,15 +1,14 @@
 """Shell: the store behind the API server: an etcd v3 cluster, ours or any other.
 
 The only file that knows etcd. Writes are transactions guarded by mod_revision, which read the key in their
-failure branch, so that the loser of a race learns at once what he lost against. Keys that expire (events)
-share one lease a minute: a lease each would cost the store more than the event.
+failure branch, so that the loser of a race learns at once what he lost against.
 
-After: k8s staging/src/k8s.io/apiserver/pkg/storage/etcd3/{store,lease_manager}.go
+After: k8s staging/src/k8s.io/apiserver/pkg/storage/etcd3/{store,compact}.go
 """
 
 from __future__ import annotations
 
-import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from typing import Any, TypeVar
 
@@ -19,16 +18,19 @@ from apiserver.storage.interface import (
     Compacted,
     KeyExists,
     Page,
+    Refused,
     Stale,
     Stored,
     Unavailable,
 )
+from apiserver.storage.leases import SharedLeases
 from etcdlite import client as etcd
 from etcdlite.client import rpc_pb2 as pb
 
-LEASE_SHARED_SECONDS = 60
 TIMEOUT_SECONDS = 10.0
+# Its version counts the rounds of compaction; real API servers know it, too.
 COMPACT_KEY = b"compact_rev_key"
+LEASE_NOT_FOUND = "etcdserver: requested lease not found"
 
 T = TypeVar("T")
 
@@ -39,8 +41,10 @@ async def _translated(call: Awaitable[T]) -> T:
         return await call
     except etcd.Compacted as error:
         raise Compacted(str(error)) from error
-    except etcd.ClientError as error:
+    except etcd.Unavailable as error:
         raise Unavailable(str(error)) from error
+    except etcd.ClientError as error:
+        raise Refused(error.message) from error
 
 
 class EtcdStorage:
@@ -48,26 +52,36 @@ class EtcdStorage:
 
     def __init__(self, endpoints: Sequence[str], ca: str = "", cert: str = "", key: str = "") -> None:
         self._client = etcd.Client(endpoints, ca, cert, key, timeout=TIMEOUT_SECONDS)
-        self._leases: dict[int, tuple[float, int]] = {}
+        self._leases = SharedLeases(self._grant, time.monotonic)
 
     async def get(self, key: str) -> Stored | None:
         response = await _translated(self._client.range_(key.encode()))
         return _stored(response.kvs[0]) if response.kvs else None
 
     async def create(self, key: str, value: bytes, ttl_seconds: int = 0) -> int:
-        put = _put(key, value, await self._lease(ttl_seconds))
-        response = await _translated(self._client.txn([_at_revision(key, 0)], [put]))
-        if not response.succeeded:
-            raise KeyExists
-        return int(response.header.revision)
+        try:
+            return await self._put(key, value, 0, ttl_seconds)
+        except Stale:
+            raise KeyExists from None
 
     async def update(self, key: str, value: bytes, expected_revision: int, ttl_seconds: int = 0) -> int:
-        put = _put(key, value, await self._lease(ttl_seconds))
-        return await self._guarded(key, expected_revision, put)
+        return await self._put(key, value, expected_revision, ttl_seconds)
 
     async def delete(self, key: str, expected_revision: int) -> int:
         request = pb.DeleteRangeRequest(key=key.encode())
         return await self._guarded(key, expected_revision, pb.RequestOp(request_delete_range=request))
+
+    async def _put(self, key: str, value: bytes, expected_revision: int, ttl_seconds: int) -> int:
+        lease = await self._leases.get(ttl_seconds)
+        try:
+            return await self._guarded(key, expected_revision, _put(key, value, lease))
+        except Refused as error:
+            if not lease or str(error) != LEASE_NOT_FOUND:
+                raise
+            # Somebody revoked it, or the store was restored to a time before it.
+            self._leases.forget(lease)
+        lease = await self._leases.get(ttl_seconds)
+        return await self._guarded(key, expected_revision, _put(key, value, lease))
 
     async def _guarded(self, key: str, expected_revision: int, operation: Any) -> int:
         read = pb.RequestOp(request_range=pb.RangeRequest(key=key.encode()))
@@ -104,38 +118,30 @@ class EtcdStorage:
     async def compact(self, revision: int) -> None:
         await _translated(self._client.compact(revision))
 
-    async def claim_compaction(self, version: int) -> tuple[bool, int, int]:
-        """Take the turn to compact: of several API servers the one whose guarded write succeeds.
+    async def claim_compaction(self, version: int, revision: int) -> tuple[bool, int, int]:
+        """Take the turn to compact to a revision: of several servers the one whose guarded write succeeds.
 
         `version` is the guard key's as last seen (0: never). The answer: is it our turn, the key's version
-        now, and the revision of the store at the last claim.
+        now, and the store's revision now.
         """
-        revision = await self.current_revision()
         compare = pb.Compare(
             key=COMPACT_KEY, target=pb.Compare.VERSION, result=pb.Compare.EQUAL, version=version
         )
         put = pb.RequestOp(request_put=pb.PutRequest(key=COMPACT_KEY, value=str(revision).encode()))
         read = pb.RequestOp(request_range=pb.RangeRequest(key=COMPACT_KEY))
         response = await _translated(self._client.txn([compare], [put], [read]))
+        now = int(response.header.revision)
         if response.succeeded:
-            return True, version + 1, revision
-        found = response.responses[0].response_range.kvs[0]
-        return False, int(found.version), int(found.value)
+            return True, version + 1, now
+        found = response.responses[0].response_range.kvs
+        return False, int(found[0].version) if found else 0, now
 
     async def close(self) -> None:
         await self._client.close()
 
-    async def _lease(self, ttl_seconds: int) -> int:
-        """A lease that lives at least so long, 0 for none."""
-        if not ttl_seconds:
-            return 0
-        now = asyncio.get_running_loop().time()
-        made_at, lease = self._leases.get(ttl_seconds, (0.0, 0))
-        if not lease or now - made_at > LEASE_SHARED_SECONDS:
-            response = await _translated(self._client.lease_grant(ttl_seconds + LEASE_SHARED_SECONDS))
-            made_at, lease = now, int(response.ID)
-            self._leases[ttl_seconds] = made_at, lease
-        return lease
+    async def _grant(self, ttl_seconds: int) -> int:
+        response = await _translated(self._client.lease_grant(ttl_seconds))
+        return int(response.ID)
 
 
 def _put(key: str, value: bytes, lease: int) -> Any:

@@ -40,6 +40,10 @@ class Unavailable(StorageError):
     """No member of the store answered in time; a write may or may not have happened."""
 
 
+class Refused(Unavailable):
+    """The store answered no, in its own words, and surely did nothing: it is full, or knows us not."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
     """One key: its value and the revision of its last change."""

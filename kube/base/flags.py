@@ -12,18 +12,24 @@ PART = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
 
 
 class Duration(click.ParamType[timedelta]):
-    """A time as Kubernetes' flags have it: `40s`, `1m30s`, `250ms`; it must be longer than nothing."""
+    """A time as Kubernetes' flags have it: `40s`, `1m30s`, `250ms`; `0` only where that is said."""
 
     name = "duration"
+
+    def __init__(self, *, may_be_zero: bool = False) -> None:
+        self._may_be_zero = may_be_zero
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
         if isinstance(value, timedelta):
             return value
+        if value == "0" and self._may_be_zero:
+            return timedelta()
         parts = PART.findall(str(value))
         seconds = sum(float(number) * UNITS[unit] for number, unit in parts)
-        if "".join(map("".join, parts)) != value or seconds <= 0:
+        if "".join(map("".join, parts)) != value or not (seconds > 0 or self._may_be_zero):
             self.fail(f"{value!r} is no duration such as 40s or 1m30s", param, ctx)
         return timedelta(seconds=seconds)
 
 
 DURATION = Duration()
+DURATION_OR_ZERO = Duration(may_be_zero=True)
