@@ -104,12 +104,13 @@ def _being_cancelled() -> bool:
 class _Endpoint:
     """One member: its channel and the stubs on it, made on first use."""
 
-    def __init__(self, url: str, credentials: grpc.ChannelCredentials | None) -> None:
-        target = url.split("://", 1)[-1].rstrip("/")
-        if credentials is None:
-            self.channel = grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
-        else:
+    def __init__(self, url: str, credentials: grpc.ChannelCredentials, *, encrypted: bool) -> None:
+        scheme, _, rest = url.rpartition("://")
+        target = rest.rstrip("/")
+        if scheme == "https" or (encrypted and not scheme):
             self.channel = grpc.aio.secure_channel(target, credentials, options=CHANNEL_OPTIONS)
+        else:
+            self.channel = grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
         self.kv = rpc_pb2_grpc.KVStub(self.channel)
         self.watch = rpc_pb2_grpc.WatchStub(self.channel)
         self.lease = rpc_pb2_grpc.LeaseStub(self.channel)
@@ -120,7 +121,11 @@ class _Endpoint:
 
 
 class Client:
-    """The store as one thing, whichever member answers. Endpoints are URLs or host:port."""
+    """The store as one thing, whichever member answers.
+
+    Endpoints are URLs, or host:port: that is encrypted where certificates are given. Without a `ca` the
+    system's authorities are trusted.
+    """
 
     def __init__(
         self, endpoints: Sequence[str], ca: str = "", cert: str = "", key: str = "", timeout: float = 10.0
@@ -128,10 +133,9 @@ class Client:
         assert endpoints, "a client needs at least one endpoint"
         self.endpoints = tuple(endpoints)
         self.timeout = timeout
-        self._credentials = None
-        if ca:
-            chain = (Path(key).read_bytes(), Path(cert).read_bytes()) if cert else (None, None)
-            self._credentials = grpc.ssl_channel_credentials(Path(ca).read_bytes(), *chain)
+        chain = (Path(key).read_bytes(), Path(cert).read_bytes()) if cert else (None, None)
+        self._credentials = grpc.ssl_channel_credentials(Path(ca).read_bytes() if ca else None, *chain)
+        self._encrypted = bool(ca or cert)
         self._connected: dict[int, _Endpoint] = {}
         self._pulses = [
             Pulse(partial(self._lives, number), partial(self._another_lives, number))
@@ -282,7 +286,9 @@ class Client:
 
     def _endpoint(self, number: int) -> _Endpoint:
         if number not in self._connected:
-            self._connected[number] = _Endpoint(self.endpoints[number], self._credentials)
+            self._connected[number] = _Endpoint(
+                self.endpoints[number], self._credentials, encrypted=self._encrypted
+            )
         return self._connected[number]
 
     async def _ask(

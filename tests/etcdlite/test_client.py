@@ -11,6 +11,7 @@ import pytest
 
 from etcdlite.client import Client, ClientError, Compacted, Unavailable, prefix_end
 from etcdlite.pb import rpc_pb2
+from tests.support.certificates import make_authority
 
 pytestmark = pytest.mark.e2e  # needs Debian's etcd-server
 
@@ -69,6 +70,12 @@ def test_prefix_end():
     assert prefix_end(b"/a/") == b"/a0"
     assert prefix_end(b"a\xff") == b"b"
     assert prefix_end(b"\xff\xff") == b"\0"
+
+
+async def test_an_endpoint_says_itself_whether_it_is_encrypted(etcd, tmp_path):
+    authority = make_authority(tmp_path)
+    async with Client([etcd.url], authority.ca, *authority.pair("client"), timeout=30) as client:
+        assert (await client.put(b"/a/1", b"x")).header.revision > 0
 
 
 async def test_put_range_delete(client):
