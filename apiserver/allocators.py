@@ -39,11 +39,17 @@ class ServiceAddresses:
             return
         # What an existing Service has is taken as long as it stands there, and free as soon as it does not.
         for value in _values(o if attributes.operation == DELETE else old or {}):
-            self._given.pop(value, None)
+            if not attributes.dry_run:
+                self._given.pop(value, None)
         if attributes.operation == DELETE:
             return
         await self._cache.consistent()
-        spec = o["spec"]
+        before = dict(self._given)
+        self._fill(attributes, o["spec"], old)
+        if attributes.dry_run:
+            self._given = before
+
+    def _fill(self, attributes: Attributes, spec: Object, old: Object | None) -> None:
         if spec.get("type") != "ExternalName":
             self._cluster_ip(attributes, spec, old)
         if (

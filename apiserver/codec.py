@@ -17,6 +17,7 @@ import yaml
 
 from apiserver.negotiation import JSON, PROTOBUF, SUPPORTED, YAML
 from kube.api import errors, protobuf
+from kube.api.go_words import syntax_error
 from kube.api.meta import Object
 from kube.api.resources import Resource
 
@@ -25,7 +26,19 @@ SafeDumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 class Loader(SafeLoader):  # type: ignore[misc, valid-type]  # chosen when the module loads
-    """YAML as JSON has it: times stay texts."""
+    """YAML as JSON has it: times stay texts, keys are texts; it remembers which keys it had twice."""
+
+    twice: list[str]
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        keys: set[Any] = set()
+        for key_node, value_node in node.value:
+            if key_node.value in keys and isinstance(key_node, yaml.ScalarNode):
+                line = value_node.start_mark.line + 1
+                self.twice.append(f'line {line}: key "{key_node.value}" already set in map')
+            elif isinstance(key_node, yaml.ScalarNode):
+                keys.add(key_node.value)
+        return super().construct_mapping(node, deep)
 
 
 Loader.yaml_implicit_resolvers = {
@@ -58,7 +71,8 @@ def decode(content_type: str, body: bytes, what: str, *, strict: bool = True) ->
         except (ValueError, IndexError, KeyError) as error:
             raise errors.bad_request(f"the protobuf body cannot be decoded: {error}") from error
     if kind == YAML:
-        return Decoded(read_yaml(body, what), [])
+        o, twice = read_yaml(body, what)
+        return Decoded(o, [yaml_mistakes(twice)] if twice and strict else [])
     o = read_json(body, what)
     return Decoded(o, duplicate_keys(body) if strict else [])
 
@@ -69,16 +83,26 @@ def read_json(body: bytes, what: str) -> Any:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
         text = f"the object provided is unrecognized (must be of type {what}): couldn't get version/kind; "
-        raise errors.bad_request(f"{text}json parse error: {error}") from error
+        why = syntax_error(body) or str(error)
+        raise errors.bad_request(f"{text}json parse error: {why}") from error
 
 
-def read_yaml(body: bytes, what: str) -> Any:
-    """Parse YAML; StatusError 400 with the parser's complaint."""
+def read_yaml(body: bytes, what: str) -> tuple[Any, list[str]]:
+    """Parse YAML, and say which keys stand twice; StatusError 400 with the parser's complaint."""
+    loader = Loader(body)
+    loader.twice = []
     try:
-        return yaml.load(body, Loader)
-    except yaml.YAMLError as error:
+        return loader.get_single_data(), loader.twice
+    except (yaml.YAMLError, TypeError, ValueError) as error:
         text = f"the object provided is unrecognized (must be of type {what}): couldn't get version/kind; "
         raise errors.bad_request(f"{text}yaml parse error: {error}") from error
+    finally:
+        loader.dispose()
+
+
+def yaml_mistakes(twice: list[str]) -> str:
+    """Keys that stand twice in a YAML document, in one text, as Go's YAML package has it."""
+    return "yaml: unmarshal errors:\n  " + "\n  ".join(twice)
 
 
 class _Pairs(dict[str, Any]):

@@ -56,12 +56,12 @@ class ApiRequest(Request):
     async def limited_body(self) -> bytes:
         """The body; StatusError 413 as soon as it is too large."""
         if int(self.headers.get("content-length") or 0) > BODY_BYTES_MAX:
-            raise errors.too_large(BODY_BYTES_MAX)
+            raise errors.too_large(f"limit is {BODY_BYTES_MAX}")
         chunks, size = [], 0
         async for chunk in self.stream():
             size += len(chunk)
             if size > BODY_BYTES_MAX:
-                raise errors.too_large(BODY_BYTES_MAX)
+                raise errors.too_large(f"limit is {BODY_BYTES_MAX}")
             chunks.append(chunk)
         return b"".join(chunks)
 

@@ -34,7 +34,8 @@ async def server_side_apply(server: Server, request: ApiRequest, options: WriteO
     if not request.parameter("fieldManager"):
         found = FieldError.required("fieldManager", "is required for apply patch")
         raise invalid_options("PatchOptions", found)
-    wanted = to_stored(request.kind, read(request, await request.limited_body()))
+    o, warnings = read(request, await request.limited_body(), options)
+    wanted = to_stored(request.kind, o)
     stored, now = stored_as(request.kind), server.clock.now()
     asked = replace(attributes(request, UPDATE, dry_run=options.dry_run), server_side_apply=True)
     manager = Manager(asked.field_manager, managed_fields.APPLY, stored.api_version, asked.subresource)
@@ -43,22 +44,25 @@ async def server_side_apply(server: Server, request: ApiRequest, options: WriteO
         return managed_fields.applied(stored, live, meta.deep_copy(wanted), manager, now, force=options.force)
 
     try:
-        return respond_object(request, await server.registry.update(asked, change), now)
+        return respond_object(request, await server.registry.update(asked, change), now, 200, warnings)
     except StatusError as error:
-        if not errors.is_not_found(error) or asked.subresource or meta.uid(wanted):
+        if not errors.is_not_found(error) or asked.subresource:
             raise
+        if uid := meta.uid(wanted):
+            why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+            raise errors.conflict(stored, asked.name, why) from None
     info = replace(request.info, verb="create")
     if not server.authorizer.allows(request.caller, info):
         raise forbidden(request.caller, info)
     empty: Object = {"apiVersion": wanted["apiVersion"], "kind": wanted["kind"], "metadata": {}}
     made = await server.registry.create(replace(asked, operation=CREATE), change(empty))
-    return respond_object(request, made, now, 201)
+    return respond_object(request, made, now, 201, warnings)
 
 
-def read(request: ApiRequest, body: bytes) -> Object:
-    """The configuration; StatusError where it is not one of this object."""
+def read(request: ApiRequest, body: bytes, options: WriteOptions) -> tuple[Object, list[str]]:
+    """The configuration, and the warnings it earns; StatusError where it is not one of this object."""
     resource = request.kind
-    document: Any = codec.read_yaml(body, resource.kind)
+    document, warnings = _document(body, options)
     if not isinstance(document, dict) or not document.get("kind") or not document.get("apiVersion"):
         said = document if isinstance(document, dict) else {}
         text = f"invalid object type: {said.get('apiVersion') or '/'}, Kind={said.get('kind') or ''}"
@@ -72,5 +76,19 @@ def read(request: ApiRequest, body: bytes) -> Object:
     place(request, o)
     unknown = Schemas.load().prune(resource.gvk, o)
     if unknown:
-        raise patch_apply.unknown_field(o, resource.kind, unknown[0])
-    return o
+        raise patch_apply.unknown_fields(o, resource.gvk, unknown)
+    return o, warnings
+
+
+def _document(body: bytes, options: WriteOptions) -> tuple[Any, list[str]]:
+    try:
+        document, twice = codec.read_yaml(body, "")
+    except StatusError as error:
+        why = error.message.rpartition("yaml parse error: ")[2]
+        raise errors.bad_request(f"error decoding YAML: error converting YAML to JSON: {why}") from error
+    if not twice or options.field_validation == "Ignore":
+        return document, []
+    text = "error converting YAML to JSON: " + codec.yaml_mistakes(twice)
+    if options.field_validation == "Strict":
+        raise errors.bad_request(f"error strict decoding YAML: {text}")
+    return document, [text]

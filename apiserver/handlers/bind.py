@@ -5,6 +5,8 @@ After: k8s pkg/registry/core/pod/storage/storage.go, assignPod
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from starlette.responses import Response
 
 from apiserver.admission.chain import UPDATE
@@ -21,35 +23,51 @@ from kube.api.resources import BINDINGS, PODS
 CREATED = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
 
 
+# Conflicts name the subresource.
+POD_BINDINGS = replace(PODS, plural="pods/binding")
+
+
 async def bind(server: Server, request: ApiRequest) -> Response:
     """Assign a pod to a node, once."""
     options = WriteOptions.read("CreateOptions", request.query_params)
     binding, _ = await read_kind(request, options, BINDINGS.gvk)
-    place(request, binding)
     name = request.info.name or meta.name(binding)
-    node = meta.get(binding, "target", "name", default="")
-    if not node:
-        raise errors.invalid(BINDINGS.gvk, name, [FieldError.required("target.name")])
+    if meta.name(binding) != name:
+        raise errors.bad_request("name in URL does not match name in Binding object")
+    place(request, binding)
+    node = _target(binding)
     info = RequestInfo(request.info.path, "update", "", "v1", request.info.namespace, "pods", name, "binding")
     request.info, request.resource = info, PODS
     asked = attributes(request, UPDATE, dry_run=options.dry_run)
-    await server.registry.update(asked, lambda pod: assign(pod, binding, node, server))
+    await server.registry.update(asked, lambda pod: assign(pod, binding, node, server), meta.uid(binding))
     return respond(CREATED, 201)
+
+
+def _target(binding: Object) -> str:
+    """The node's name; StatusError 500 (as Kubernetes has it) where there is none."""
+    target = binding.get("target") or {}
+    found = []
+    if target.get("kind") not in (None, "", "Node"):
+        found.append(FieldError.not_supported("target.kind", target["kind"], ("Node", "<empty>")))
+    if not target.get("name"):
+        found.append(FieldError.required("target.name"))
+    if found:
+        texts = [str(each) for each in found]
+        raise errors.unnamed(texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]")
+    return str(target["name"])
 
 
 def assign(pod: Object, binding: Object, node: str, server: Server) -> Object:
     """The pod on its node; StatusError 409 where it has one already, or is on its way out."""
     name = meta.name(pod)
-    wanted = meta.uid(binding)
-    if wanted and wanted != meta.uid(pod):
-        why = f"Precondition failed: UID in precondition: {wanted}, UID in object meta: {meta.uid(pod)}"
-        raise errors.conflict(PODS, name, why)
     if meta.is_terminating(pod):
-        raise errors.conflict(PODS, name, f"pod {name} is being deleted, cannot be assigned to a host")
+        raise errors.conflict(
+            POD_BINDINGS, name, f"pod {name} is being deleted, cannot be assigned to a host"
+        )
     if bound := meta.get(pod, "spec", "nodeName"):
-        raise errors.conflict(PODS, name, f'pod {name} is already assigned to node "{bound}"')
+        raise errors.conflict(POD_BINDINGS, name, f'pod {name} is already assigned to node "{bound}"')
     if meta.get(pod, "spec", "schedulingGates"):
-        raise errors.conflict(PODS, name, f"pod {name} has non-empty .spec.schedulingGates")
+        raise errors.conflict(POD_BINDINGS, name, f"pod {name} has non-empty .spec.schedulingGates")
     pod["spec"]["nodeName"] = node
     pod["metadata"].setdefault("annotations", {}).update(meta.annotations(binding))
     if not pod["metadata"]["annotations"]:

@@ -9,10 +9,12 @@ from collections.abc import Sequence
 
 from apiserver import codec
 from apiserver.admission.chain import Attributes
-from apiserver.handlers.options import FIELD_MANAGER_BYTES_MAX, WriteOptions, report_fields
+from apiserver.handlers.options import WriteOptions, report_fields
 from apiserver.registry.conversion import stored_as
+from apiserver.registry.names import MANAGER_BYTES_MAX
 from apiserver.request import ApiRequest
 from kube.api import errors, meta
+from kube.api.errors import StatusError
 from kube.api.gvk import GroupVersionKind
 from kube.api.meta import Object
 from kube.api.schema import Schemas
@@ -47,12 +49,20 @@ def place(request: ApiRequest, o: Object) -> None:
             text = "the namespace of the provided object does not match the namespace sent on the request"
             raise errors.bad_request(text)
         metadata["namespace"] = info.namespace
-    elif not metadata.get("namespace"):
+    else:
         metadata.pop("namespace", None)
     name = meta.name(o)
     if info.name and name and name != info.name:
-        text = f"the name of the object ({name}) does not match the name on the URL ({info.name})"
-        raise errors.bad_request(text)
+        raise wrong_name(name, info.name)
+
+
+def wrong_name(name: str, wanted: str) -> StatusError:
+    """Refuses an object that is not the one of the URL."""
+    if not name:
+        why = f"the name of the object ({wanted} based on URL) was undeterminable: name must be provided"
+    else:
+        why = f"the name of the object ({name}) does not match the name on the URL ({wanted})"
+    return errors.bad_request(why)
 
 
 def attributes(request: ApiRequest, operation: str, *, dry_run: bool) -> Attributes:
@@ -66,5 +76,5 @@ def attributes(request: ApiRequest, operation: str, *, dry_run: bool) -> Attribu
 
 def field_manager(request: ApiRequest) -> str:
     """The name a client gives, or the program's name."""
-    agent = request.headers.get("user-agent", "").partition("/")[0][:FIELD_MANAGER_BYTES_MAX]
+    agent = request.headers.get("user-agent", "").partition("/")[0][:MANAGER_BYTES_MAX]
     return request.parameter("fieldManager") or agent or "unknown"

@@ -12,7 +12,6 @@ from apiserver.registry.conversion import to_stored
 from apiserver.request import ApiRequest
 from apiserver.server import Server
 from kube.api import errors, meta
-from kube.api.errors import StatusError
 
 
 async def create(server: Server, request: ApiRequest) -> Response:
@@ -23,8 +22,7 @@ async def create(server: Server, request: ApiRequest) -> Response:
         raise errors.method_not_allowed()
     place(request, o)
     if meta.resource_version(o):
-        text = "resourceVersion should not be set on objects to be created"
-        raise StatusError(500, "InternalError", text)
+        raise errors.unnamed("resourceVersion should not be set on objects to be created")
     asked = attributes(request, CREATE, dry_run=options.dry_run)
     created = await server.registry.create(asked, to_stored(request.kind, o))
     return respond_object(request, created, server.clock.now(), 201, warnings)

@@ -29,6 +29,8 @@ async def evict(server: Server, request: ApiRequest) -> Response:
     """Delete the pod if its budget allows it; StatusError 429 otherwise."""
     options = WriteOptions.read("CreateOptions", request.query_params)
     eviction, _ = await read_object(request, options)
+    if meta.name(eviction) != request.info.name:
+        raise errors.bad_request("name in URL does not match name in Eviction object")
     place(request, eviction)
     wanted = DeleteOptions.read(eviction.get("deleteOptions") or {})
     wanted = replace(wanted, dry_run=wanted.dry_run or options.dry_run)
@@ -56,10 +58,10 @@ async def _take_from_budget(server: Server, request: ApiRequest, pod: Object, *,
         if Selector.from_label_selector(meta.get(each, "spec", "selector")).matches(meta.labels(pod))
     ]
     if len(covering) > 1:
-        raise errors.internal(
+        raise errors.unnamed(
             "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
         )
-    if not covering:
+    if not covering or _is_free(covering[0], pod):
         return
     asked = replace(
         attributes(request, UPDATE, dry_run=dry_run),
@@ -70,25 +72,33 @@ async def _take_from_budget(server: Server, request: ApiRequest, pod: Object, *,
     await server.registry.update(asked, lambda budget: _taken(budget, pod, server))
 
 
+def _is_free(budget: Object, pod: Object) -> bool:
+    """An unready pod is nobody's loss: where the budget says so, or where it has all it needs."""
+    if conditions.is_true(pod, "Ready"):
+        return False
+    if meta.get(budget, "spec", "unhealthyPodEvictionPolicy") == "AlwaysAllow":
+        return True
+    status = budget.get("status") or {}
+    desired = status.get("desiredHealthy") or 0
+    return 0 < desired <= (status.get("currentHealthy") or 0)
+
+
 def _taken(budget: Object, pod: Object, server: Server) -> Object:
     """The budget with one disruption fewer."""
     status = budget.setdefault("status", {})
     name = meta.name(budget)
     if (status.get("observedGeneration") or 0) < meta.generation(budget):
-        text = f"The disruption budget {name} is still being processed by the server."
-        raise _refused(text, text, 10)
+        raise _refused(f"The disruption budget {name} is still being processed by the server.", 10)
     if (status.get("disruptionsAllowed") or 0) <= 0:
-        text = (
-            f"The disruption budget {name} needs {status.get('desiredHealthy', 0)} healthy pods "
-            f"and has {status.get('currentHealthy', 0)} currently"
-        )
-        raise _refused("Cannot evict pod as it would violate the pod's disruption budget.", text, 0)
+        text = f"The disruption budget {name} needs {status.get('desiredHealthy', 0)} healthy pods "
+        raise _refused(f"{text}and has {status.get('currentHealthy', 0)} currently", 0)
     status["disruptionsAllowed"] -= 1
     status.setdefault("disruptedPods", {})[meta.name(pod)] = meta.format_time(server.clock.now())
     return budget
 
 
-def _refused(message: str, cause: str, seconds: int) -> errors.StatusError:
+def _refused(cause: str, seconds: int) -> errors.StatusError:
+    message = "Cannot evict pod as it would violate the pod's disruption budget."
     return errors.too_many_requests(message, seconds, [{"reason": "DisruptionBudget", "message": cause}])
 
 

@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from starlette.datastructures import QueryParams
+
+from apiserver.registry import names
 from apiserver.storage.object_log import Entry
 from kube.api import errors, fields, labels
 from kube.api.errors import FieldError, StatusError
@@ -17,8 +20,7 @@ from kube.api.labels import Selector
 from kube.api.meta import Object
 from kube.api.resources import Resource
 
-FIELD_VALIDATION = ("Ignore", "Warn", "Strict")
-FIELD_MANAGER_BYTES_MAX = 128
+FIELD_VALIDATION = ("Ignore", "Strict", "Warn")
 MATCHES = ("Exact", "NotOlderThan")
 
 
@@ -35,7 +37,7 @@ def parse_version(text: str) -> int | None:
         message = (
             f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
         )
-        raise StatusError(500, "InternalError", message)
+        raise errors.unnamed(message)
     return int(text)
 
 
@@ -166,25 +168,21 @@ class WriteOptions:
     force: bool = False
 
     @classmethod
-    def read(cls, kind: str, query: Mapping[str, str]) -> WriteOptions:
-        dry_run, validation = query.get("dryRun", ""), query.get("fieldValidation", "")
-        manager = query.get("fieldManager", "")
-        found = []
-        if dry_run not in ("", "All"):
-            found.append(FieldError.not_supported("dryRun", [dry_run], ("All",)))
+    def read(cls, kind: str, query: QueryParams) -> WriteOptions:
+        dry_run, validation = query.getlist("dryRun"), query.get("fieldValidation", "")
+        found = names.manager(query.get("fieldManager", ""), "fieldManager") + dry_run_errors(dry_run)
         if validation not in ("", *FIELD_VALIDATION):
             found.append(FieldError.not_supported("fieldValidation", validation, ("", *FIELD_VALIDATION)))
-        if len(manager.encode()) > FIELD_MANAGER_BYTES_MAX:
-            found.append(FieldError.too_long("fieldManager", FIELD_MANAGER_BYTES_MAX))
-        if not manager.isprintable():
-            found.append(
-                FieldError.invalid("fieldManager", manager, "should only contain printable characters")
-            )
-        if "force" in query and kind != "PatchOptions":
-            found.append(FieldError.forbidden("force", "may not be specified for non-patch"))
         if found:
             raise invalid_options(kind, *found)
-        return cls(dry_run == "All", validation or "Warn", is_true(query.get("force", "")))
+        return cls(bool(dry_run), validation or "Warn", is_true(query.get("force", "")))
+
+
+def dry_run_errors(values: Sequence[str]) -> list[FieldError]:
+    """What is wrong with the stages a dry run leaves out; there is but one word for it."""
+    if all(value == "All" for value in values):
+        return []
+    return [FieldError.not_supported("dryRun", list(values), ("All",))]
 
 
 def report_fields(o: Object, options: WriteOptions, problems: Sequence[str]) -> Sequence[str]:

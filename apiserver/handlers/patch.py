@@ -14,21 +14,23 @@ After: k8s staging/src/k8s.io/apiserver/pkg/endpoints/handlers/patch.go
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import orjson
 from starlette.responses import Response
 
 from apiserver import codec
 from apiserver.admission.chain import UPDATE
 from apiserver.handlers.apply import server_side_apply
-from apiserver.handlers.body import attributes
+from apiserver.handlers.body import attributes, wrong_name
 from apiserver.handlers.options import WriteOptions, invalid_options
 from apiserver.handlers.respond import respond_object
 from apiserver.registry.conversion import from_stored, to_stored
 from apiserver.request import ApiRequest
 from apiserver.server import Server
-from kube.api import errors, meta
+from kube.api import errors, go_words, meta
 from kube.api.errors import FieldError, StatusError
 from kube.api.gvk import GroupVersionKind
 from kube.api.meta import Object
@@ -40,8 +42,8 @@ STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 PATCHES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH)
 SUPPORTED = (*PATCHES, APPLY_PATCH)
-
-Apply = Callable[[Object], Object]
+OPERATION_FIELDS = ("op", "path", "from", "value")
+NO_KIND = GroupVersionKind("", "", "")
 
 
 async def patch(server: Server, request: ApiRequest) -> Response:
@@ -49,88 +51,102 @@ async def patch(server: Server, request: ApiRequest) -> Response:
     options = WriteOptions.read("PatchOptions", request.query_params)
     if codec.media_type(request.headers.get("content-type", "") or "none") == APPLY_PATCH:
         return await server_side_apply(server, request, options)
-    if options.force:
+    if "force" in request.query_params:
         found = FieldError.forbidden("force", "may not be specified for non-apply patch")
         raise invalid_options("PatchOptions", found)
-    applied, duplicates = await read_patch(request, request.kind.gvk, options)
+    read = await read_patch(request, request.kind.gvk, options)
     asked = attributes(request, UPDATE, dry_run=options.dry_run)
     warnings: list[str] = []
 
     def change(old: Object) -> Object:
-        shown = from_stored(request.kind, old)
-        new = applied(shown)
-        warnings[:] = accept(request.kind.gvk, new, shown, options, duplicates)
+        new, warnings[:] = read.apply(from_stored(request.kind, old))
         return to_stored(request.kind, new)
 
     updated = await server.registry.update(asked, change)
     return respond_object(request, updated, server.clock.now(), 200, warnings)
 
 
-async def read_patch(
-    request: ApiRequest, gvk: GroupVersionKind, options: WriteOptions
-) -> tuple[Apply, Sequence[str]]:
-    """The patch in the body as a function, and its duplicate keys."""
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """What a body says is to change in an object of one kind; `mistakes`: its duplicate keys and the like."""
+
+    media_type: str
+    document: Any
+    gvk: GroupVersionKind
+    field_validation: str
+    mistakes: Sequence[str]
+
+    def apply(self, old: Object) -> tuple[Object, list[str]]:
+        """The object, patched and checked, and the warnings it earns."""
+        new = self._patched(old)
+        if not isinstance(new.get("metadata"), dict):
+            text = "json: cannot unmarshal into Go struct field .metadata of type v1.ObjectMeta"
+            raise self._refused(new, text)
+        if (new.get("kind"), new.get("apiVersion")) != (old.get("kind"), old.get("apiVersion")):
+            raise errors.bad_request("the kind and apiVersion of an object cannot be changed by a patch")
+        told = self._told(new)
+        try:
+            unknown = Schemas.load().prune(self.gvk, new)
+        except StatusError as error:
+            raise self._refused(told, error.message) from error
+        _check_place(new, old)
+        problems = [*self.mistakes, *unknown]
+        if problems and self.field_validation == "Strict":
+            raise self._refused(told, "strict decoding error: " + ", ".join(problems))
+        return new, problems if self.field_validation == "Warn" else []
+
+    def _patched(self, old: Object) -> Object:
+        if self.media_type == JSON_PATCH:
+            return json_patch.apply(old, self.document)
+        if self.media_type == MERGE_PATCH:
+            return json_merge.apply(old, self.document)
+        of = Schemas.load().type_of(self.gvk)
+        assert of is not None, "every kind we serve has a schema"
+        return strategic.apply(old, self.document, of)
+
+    def _told(self, new: Object) -> str:
+        """What a refusal quotes: the patched object, or a strategic merge patch itself."""
+        if self.media_type == STRATEGIC_PATCH:
+            return go_words.text(self.document)
+        return orjson.dumps(new).decode()
+
+    def _refused(self, told: str | Object, why: str) -> StatusError:
+        """The refusal names no kind and no object, as in Kubernetes."""
+        text = told if isinstance(told, str) else self._told(told)
+        return errors.invalid(NO_KIND, "", [FieldError.invalid("patch", text, why)])
+
+
+async def read_patch(request: ApiRequest, gvk: GroupVersionKind, options: WriteOptions) -> Patch:
+    """The patch in the body."""
     kind = codec.media_type(request.headers.get("content-type", "") or "none")
     if kind not in PATCHES:
         raise errors.unsupported_media_type(SUPPORTED)
     body = await request.limited_body()
-    document = read_document(body)
-    duplicates = codec.duplicate_keys(body) if options.field_validation != "Ignore" else []
-    return (lambda old: apply(kind, document, old, gvk)), duplicates
+    begin = "" if kind == STRATEGIC_PATCH else "error decoding patch: "
+    if mistake := go_words.syntax_error(body):
+        raise errors.bad_request(begin + mistake)
+    document = orjson.loads(body)
+    mistakes = [] if options.field_validation == "Ignore" else _mistakes(kind, document, body)
+    return Patch(kind, document, gvk, options.field_validation, mistakes)
 
 
-def read_document(body: bytes) -> Any:
-    """The patch itself; it may be YAML whatever it says."""
-    try:
-        return codec.read_json(body, "patch")
-    except StatusError:
-        pass
-    try:
-        document = codec.read_yaml(body, "patch")
-    except StatusError as error:
-        raise errors.bad_request(f"error decoding patch: {error.message}") from error
-    if not isinstance(document, dict | list):
-        raise errors.bad_request("error decoding patch: not a JSON document")
-    return document
+def _mistakes(kind: str, document: Any, body: bytes) -> list[str]:
+    """Keys that stand twice in a patch, and what an operation of a JSON patch does not have."""
+    found = codec.duplicate_keys(body)
+    if kind != JSON_PATCH:
+        return found
+    for index, operation in enumerate(document if isinstance(document, list) else []):
+        if isinstance(operation, dict):
+            unknown = (key for key in operation if key not in OPERATION_FIELDS)
+            found += [f'unknown field "[{index}].{key}"' for key in unknown]
+    return [f"json patch {each}" for each in found]
 
 
-def apply(kind: str, document: Any, old: Object, gvk: GroupVersionKind) -> Object:
-    """A new object: the old one, patched."""
-    if kind == JSON_PATCH:
-        return json_patch.apply(old, document)
-    if kind == MERGE_PATCH:
-        return json_merge.apply(old, document)
-    of = Schemas.load().type_of(gvk)
-    assert of is not None, "every kind we serve has a schema"
-    return strategic.apply(old, document, of)
-
-
-def accept(
-    gvk: GroupVersionKind, new: Object, old: Object, options: WriteOptions, duplicates: Sequence[str]
-) -> list[str]:
-    """Check a patched object's fields; the warnings it earns."""
-    if not isinstance(new.get("metadata"), dict):
-        raise errors.invalid(gvk, meta.name(old), [FieldError.invalid("metadata", None, "must be an object")])
-    if (new.get("kind"), new.get("apiVersion")) != (old.get("kind"), old.get("apiVersion")):
-        raise errors.bad_request("the kind and apiVersion of an object cannot be changed by a patch")
-    if meta.name(new) != meta.name(old):
-        text = (
-            f"the name of the object ({meta.name(new)}) does not match the name on the URL ({meta.name(old)})"
-        )
-        raise errors.bad_request(text)
-    if meta.namespace(new) != meta.namespace(old):
+def _check_place(new: Object, old: Object) -> None:
+    if meta.namespace(new) not in ("", meta.namespace(old)):
         text = "the namespace of the provided object does not match the namespace sent on the request"
         raise errors.bad_request(text)
-    try:
-        unknown = Schemas.load().prune(gvk, new)
-    except StatusError as error:
-        raise _invalid_patch(gvk, old, error.message) from error
-    problems = [*duplicates, *unknown]
-    if problems and options.field_validation == "Strict":
-        raise _invalid_patch(gvk, old, "strict decoding error: " + ", ".join(problems))
-    return problems if options.field_validation == "Warn" else []
-
-
-def _invalid_patch(gvk: GroupVersionKind, old: Object, why: str) -> StatusError:
-    found = FieldError("patch", "FieldValueInvalid", f'Invalid value: "": {why}')
-    return errors.invalid(gvk, meta.name(old), [found])
+    if meta.namespace(old):
+        new["metadata"]["namespace"] = meta.namespace(old)
+    if meta.name(new) != meta.name(old):
+        raise wrong_name(meta.name(new), meta.name(old))

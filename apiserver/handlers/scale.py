@@ -5,17 +5,17 @@ After: k8s pkg/registry/apps/deployment/storage/storage.go, ScaleREST
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Sequence
 
 from starlette.responses import Response
 
 from apiserver.admission.chain import UPDATE
-from apiserver.handlers.body import attributes, place, read_object
+from apiserver.handlers.body import attributes, place, read_object, wrong_name
 from apiserver.handlers.get import find
 from apiserver.handlers.options import WriteOptions
-from apiserver.handlers.patch import accept, read_patch
+from apiserver.handlers.patch import read_patch
 from apiserver.handlers.respond import respond
+from apiserver.handlers.warnings import warn
 from apiserver.negotiation import Format, negotiate
 from apiserver.request import ApiRequest
 from apiserver.server import Server
@@ -67,33 +67,29 @@ async def get_scale(server: Server, request: ApiRequest) -> Response:
 async def update_scale(server: Server, request: ApiRequest) -> Response:
     """PUT of a Scale."""
     options = WriteOptions.read("UpdateOptions", request.query_params)
-    scale, _ = await read_object(request, options)
+    scale, warnings = await read_object(request, options)
     place(request, scale)
-    return await _change(server, request, options, lambda old: scaled(old, scale))
+    if not meta.name(scale):
+        raise wrong_name("", request.info.name)
+    asked = attributes(request, UPDATE, dry_run=options.dry_run)
+    updated = await server.registry.update(asked, lambda old: scaled(old, scale), meta.uid(scale))
+    return _respond(request, scale_of(updated), warnings)
 
 
 async def patch_scale(server: Server, request: ApiRequest) -> Response:
     """PATCH of a Scale."""
     options = WriteOptions.read("PatchOptions", request.query_params)
-    applied, duplicates = await read_patch(request, SCALE, options)
+    read = await read_patch(request, SCALE, options)
+    asked = attributes(request, UPDATE, dry_run=options.dry_run)
+    warnings: list[str] = []
 
     def change(old: Object) -> Object:
-        shown = scale_of(old)
-        scale = applied(shown)
-        accept(SCALE, scale, shown, options, duplicates)
+        scale, warnings[:] = read.apply(scale_of(old))
         return scaled(old, scale)
 
-    return await _change(server, request, options, change)
+    return _respond(request, scale_of(await server.registry.update(asked, change)), warnings)
 
 
-async def _change(
-    server: Server, request: ApiRequest, options: WriteOptions, change: Callable[[Object], Object]
-) -> Response:
-    """The subresource is not told to the registry: a changed number of replicas is a changed spec."""
-    asked = replace(attributes(request, UPDATE, dry_run=options.dry_run), subresource="")
-    return _respond(request, scale_of(await server.registry.update(asked, change)))
-
-
-def _respond(request: ApiRequest, scale: Object) -> Response:
+def _respond(request: ApiRequest, scale: Object, warnings: Sequence[str] = ()) -> Response:
     wanted = negotiate(request.headers.get("accept", ""), ("Table", "PartialObjectMetadata"))
-    return respond(scale, wanted=Format(wanted.media_type))
+    return warn(respond(scale, wanted=Format(wanted.media_type)), warnings)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from starlette.responses import Response
 
 from apiserver.admission.chain import CREATE, UPDATE
-from apiserver.handlers.body import attributes, place, read_object
+from apiserver.handlers.body import attributes, place, read_object, wrong_name
 from apiserver.handlers.options import WriteOptions
 from apiserver.handlers.respond import respond_object
 from apiserver.registry.conversion import to_stored
@@ -25,7 +25,7 @@ async def update(server: Server, request: ApiRequest) -> Response:
     o, warnings = await read_object(request, options)
     place(request, o)
     if not meta.name(o):
-        raise errors.bad_request("name must be provided")
+        raise wrong_name("", request.info.name)
     asked = attributes(request, UPDATE, dry_run=options.dry_run)
     new, now, strategy = to_stored(request.kind, o), server.clock.now(), strategy_of(request.kind)
     if strategy.needs_version and not meta.resource_version(new) and not strategy.creates_on_update:
@@ -38,10 +38,10 @@ async def update(server: Server, request: ApiRequest) -> Response:
         return copy
 
     try:
-        updated = await server.registry.update(asked, change)
+        updated = await server.registry.update(asked, change, meta.uid(new))
     except StatusError as error:
         upsert = strategy.creates_on_update and not request.info.subresource
-        if not (upsert and errors.is_not_found(error)) or meta.uid(new):
+        if not (upsert and errors.is_not_found(error)):
             raise
         created = await server.registry.create(replace(asked, operation=CREATE), deep_copy(new))
         return respond_object(request, created, now, 201, warnings)
@@ -49,6 +49,6 @@ async def update(server: Server, request: ApiRequest) -> Response:
 
 
 def _version_needed(request: ApiRequest, o: Object) -> StatusError:
-    text = "Invalid value: 0x0: must be specified for an update"
-    found = FieldError("metadata.resourceVersion", "FieldValueInvalid", text)
-    return errors.invalid(request.kind.gvk, meta.name(o), [found])
+    found = FieldError.invalid("metadata.resourceVersion", 0, "must be specified for an update")
+    # Kubernetes names the resource here where it names the kind elsewhere.
+    return errors.invalid(replace(request.kind, kind=request.kind.plural).gvk, meta.name(o), [found])

@@ -23,7 +23,7 @@ from kube.api import meta
 from kube.api.errors import FieldError
 from kube.api.meta import Object
 
-POLICIES = ("Orphan", "Background", "Foreground")
+POLICIES = ("Foreground", "Background", "Orphan")
 FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
 
 
@@ -59,7 +59,7 @@ class DeleteOptions:
             text = "orphanDependents and deletionPropagation cannot be both set"
             errors.append(FieldError.invalid("propagationPolicy", policy, text))
         if policy is not None and policy not in POLICIES:
-            errors.append(FieldError.not_supported("propagationPolicy", policy, [*sorted(POLICIES), "nil"]))
+            errors.append(FieldError.not_supported("propagationPolicy", policy, (*POLICIES, "nil")))
         return errors
 
 

@@ -12,7 +12,6 @@ from apiserver.registry.strategy import Errors
 from kube.api import meta
 from kube.api.errors import FieldError
 from kube.api.meta import Object
-from kube.api.names import BASE_LENGTH_MAX
 from kube.api.resources import Resource
 
 IMMUTABLE = "field is immutable"
@@ -25,14 +24,14 @@ def validate(resource: Resource, o: Object, name_errors: Callable[[str], list[st
     metadata = meta.metadata(o)
     errors: Errors = []
     name, base = metadata.get("name"), metadata.get("generateName")
+    if base:
+        # A trailing dash is fine: the suffix follows it.
+        masked = base[:-2] + "a" if len(base) > 1 and base.endswith("-") else base
+        errors += [FieldError.invalid("metadata.generateName", base, each) for each in name_errors(masked)]
     if not name:
         errors.append(FieldError.required("metadata.name", "name or generateName is required"))
     else:
         errors += [FieldError.invalid("metadata.name", name, error) for error in name_errors(name)]
-    if base and name and name.startswith(base[:BASE_LENGTH_MAX]):
-        # A trailing dash is fine: the suffix follows it.
-        masked = base[:-1] + "a" if base.endswith("-") else base
-        errors += [FieldError.invalid("metadata.generateName", base, each) for each in name_errors(masked)]
     if resource.namespaced:
         space = metadata.get("namespace") or ""
         errors += [FieldError.invalid("metadata.namespace", space, each) for each in names.dns_label(space)]
@@ -40,41 +39,58 @@ def validate(resource: Resource, o: Object, name_errors: Callable[[str], list[st
         errors.append(FieldError.forbidden("metadata.namespace", "not allowed on this type"))
     errors += names.check_labels(meta.labels(o), "metadata.labels")
     errors += names.check_annotations(meta.annotations(o), "metadata.annotations")
-    errors += _owner_errors(o)
-    return errors + _finalizer_errors(o)
+    return errors + _owner_errors(o) + _finalizer_errors(o) + _manager_errors(o)
 
 
 def _owner_errors(o: Object) -> Errors:
     errors: Errors = []
-    controllers: list[str] = []
-    for index, owner in enumerate(meta.owner_references(o)):
-        path = f"metadata.ownerReferences[{index}]"
-        for part in ("apiVersion", "kind", "name", "uid"):
+    path, controller = "metadata.ownerReferences", ""
+    owners = meta.owner_references(o)
+    for owner in owners:
+        version = owner.get("apiVersion") or ""
+        if not version.rpartition("/")[2]:
+            errors.append(FieldError.invalid(f"{path}.apiVersion", version, "version must not be empty"))
+        for part in ("kind", "name", "uid"):
             if not owner.get(part):
-                errors.append(
-                    FieldError.invalid(f"{path}.{part}", owner.get(part) or "", "must not be empty")
-                )
+                errors.append(FieldError.invalid(f"{path}.{part}", "", "must not be empty"))
+        if (version, owner.get("kind")) == ("v1", "Event"):
+            text = "/v1, Kind=Event is disallowed from being an owner"
+            errors.append(FieldError.invalid(path, owner, text))
         if owner.get("controller"):
-            controllers.append(f"{owner.get('kind')}/{owner.get('name')}")
-    if len(controllers) > 1:
-        text = f"Only one reference can have Controller set to true. Found {' and '.join(controllers)}"
-        shown = ", ".join(f'"{each}"' for each in controllers)
-        errors.append(FieldError.invalid("metadata.ownerReferences", shown, text))
+            this = f"{owner.get('kind')}/{owner.get('name')}"
+            if controller:
+                text = "Only one reference can have Controller set to true. "
+                text += f'Found "true" in references for {controller} and {this}'
+                errors.append(FieldError.invalid(path, owners, text))
+            controller = controller or this
     return errors
 
 
 def _finalizer_errors(o: Object) -> Errors:
-    errors: Errors = []
-    finalizers = meta.finalizers(o)
+    path, finalizers = "metadata.finalizers", meta.finalizers(o)
+    errors = [
+        FieldError.invalid(path, each, text) for each in finalizers for text in names.qualified_name(each)
+    ]
+    if "orphan" in finalizers and "foregroundDeletion" in finalizers:
+        text = "finalizer orphan and foregroundDeletion cannot be both set"
+        errors.append(FieldError.invalid(path, finalizers, text))
     for index, finalizer in enumerate(finalizers):
-        path = f"metadata.finalizers[{index}]"
-        errors += [FieldError.invalid(path, finalizer, each) for each in names.qualified_name(finalizer)]
         if "/" not in finalizer and finalizer not in PLAIN_FINALIZERS:
             text = "name is neither a standard finalizer name nor is it fully qualified"
-            errors.append(FieldError.invalid(path, finalizer, text))
-    if "orphan" in finalizers and "foregroundDeletion" in finalizers:
-        text = "orphan and foregroundDeletion cannot both be set"
-        errors.append(FieldError.invalid("metadata.finalizers", finalizers, text))
+            errors.append(FieldError.invalid(f"{path}[{index}]", finalizer, text))
+    return errors
+
+
+def _manager_errors(o: Object) -> Errors:
+    errors: Errors = []
+    for index, entry in enumerate(meta.metadata(o).get("managedFields") or []):
+        path = f"metadata.managedFields[{index}]"
+        if entry and entry.get("operation") not in ("Apply", "Update"):
+            said = entry.get("operation") or ""
+            errors.append(FieldError.invalid(f"{path}.operation", said, "must be `Apply` or `Update`"))
+        if entry.get("fieldsType") not in (None, "", "FieldsV1"):
+            errors.append(FieldError.invalid(f"{path}.fieldsType", entry["fieldsType"], "must be `FieldsV1`"))
+        errors += names.manager(entry.get("manager") or "", f"{path}.manager")
     return errors
 
 
@@ -82,7 +98,8 @@ def restore(new: Object, old: Object) -> None:
     """Put back what clients leave out but may not change."""
     metadata, former = new.setdefault("metadata", {}), old["metadata"]
     for part in ("uid", "creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds"):
-        if not metadata.get(part) or part in ("creationTimestamp", "generation"):
+        own = part in ("creationTimestamp", "generation") or (part == "deletionTimestamp" and part in former)
+        if own or not metadata.get(part):
             metadata.pop(part, None)
             if part in former:
                 metadata[part] = former[part]

@@ -19,6 +19,7 @@ NAME_PART = r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 LABEL_VALUE = r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?"
 CONFIG_KEY = r"[-._a-zA-Z0-9]+"
 ANNOTATIONS_BYTES_MAX = 256 * 1024
+MANAGER_BYTES_MAX = 128
 
 
 def _regex_error(text: str, expression: str, *examples: str) -> str:
@@ -27,7 +28,7 @@ def _regex_error(text: str, expression: str, *examples: str) -> str:
 
 
 def _too_long(limit: int) -> str:
-    return f"must be no more than {limit} characters"
+    return f"must be no more than {limit} bytes"
 
 
 def dns_subdomain(text: str) -> list[str]:
@@ -45,7 +46,9 @@ def dns_subdomain(text: str) -> list[str]:
 def dns_label(text: str) -> list[str]:
     """Namespaces, containers, volumes."""
     errors = [_too_long(63)] if len(text) > 63 else []
-    if not re.fullmatch(LABEL, text):
+    if not re.fullmatch(LABEL, text) and re.fullmatch(SUBDOMAIN, text):
+        errors.append("must not contain dots")
+    elif not re.fullmatch(LABEL, text):
         rule = (
             "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', "
             "and must start and end with an alphanumeric character"
@@ -75,6 +78,14 @@ def path_segment(text: str) -> list[str]:
 
 def qualified_name(text: str) -> list[str]:
     """Label keys, annotation keys, finalizers: `name` or `prefix.example.com/name`."""
+    rule = (
+        "must consist of alphanumeric characters, '-', '_' or '.', "
+        "and must start and end with an alphanumeric character"
+    )
+    rule = _regex_error(rule, NAME_PART, "MyName", "my.name", "123-abc")
+    if text.count("/") > 1:
+        prefixed = " with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
+        return [f"a qualified name {rule}{prefixed}"]
     prefix, slash, name = text.rpartition("/")
     errors = []
     if slash and not prefix:
@@ -86,11 +97,7 @@ def qualified_name(text: str) -> list[str]:
     elif len(name) > 63:
         errors.append("name part " + _too_long(63))
     if not re.fullmatch(NAME_PART, name):
-        rule = (
-            "name part must consist of alphanumeric characters, '-', '_' or '.', "
-            "and must start and end with an alphanumeric character"
-        )
-        errors.append(_regex_error(rule, NAME_PART, "MyName", "my.name", "123-abc"))
+        errors.append(f"name part {rule}")
     return errors
 
 
@@ -128,7 +135,52 @@ def check_annotations(annotations: Mapping[str, Any], path: str) -> list[FieldEr
 
 def config_key(text: str) -> list[str]:
     """Keys of ConfigMaps and Secrets, which become file names."""
+    errors = [_too_long(253)] if len(text) > 253 else []
     if not re.fullmatch(CONFIG_KEY, text):
         rule = "a valid config key must consist of alphanumeric characters, '-', '_' or '.'"
-        return [_regex_error(rule, CONFIG_KEY, "key.name", "KEY_NAME", "key-name")]
-    return [f"must not be '{text}'"] if text in (".", "..") else []
+        errors.append(_regex_error(rule, CONFIG_KEY, "key.name", "KEY_NAME", "key-name"))
+    if text in (".", ".."):
+        errors.append(f"must not be '{text}'")
+    elif text.startswith(".."):
+        errors.append("must not start with '..'")
+    return errors
+
+
+def port_name(text: str) -> list[str]:
+    """Names of ports, as IANA has them."""
+    checks = (
+        (len(text) > 15, _too_long(15)),
+        (
+            not re.fullmatch(r"[-a-z0-9]+", text),
+            "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)",
+        ),
+        (not re.search(r"[a-z]", text), "must contain at least one letter (a-z)"),
+        ("--" in text, "must not contain consecutive hyphens"),
+        (bool(text) and "-" in (text[0], text[-1]), "must not begin or end with a hyphen"),
+    )
+    return [error for wrong, error in checks if wrong]
+
+
+def wildcard_subdomain(text: str) -> list[str]:
+    """Hosts such as *.example.com."""
+    errors = [_too_long(253)] if len(text) > 253 else []
+    expression = r"\*\." + SUBDOMAIN
+    if not re.fullmatch(expression, text):
+        rule = (
+            "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which "
+            "must consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character"
+        )
+        errors.append(_regex_error(rule, expression, "*.example.com"))
+    return errors
+
+
+def manager(text: str, path: str) -> list[FieldError]:
+    """A field manager's name: short and printable."""
+    errors = [FieldError.too_long(path, MANAGER_BYTES_MAX)] if len(text.encode()) > MANAGER_BYTES_MAX else []
+    at = 0
+    for character in text:
+        if not character.isprintable():
+            why = f"invalid character U+{ord(character):04X} (at position {at})"
+            errors.append(FieldError.invalid(path, text, why))
+        at += len(character.encode())
+    return errors

@@ -80,8 +80,10 @@ class Registry:
             try:
                 return await self._create_named(attributes, candidate)
             except StatusError as error:
-                if not errors.is_already_exists(error) or attempt == GENERATE_NAME_ATTEMPTS - 1:
+                if not errors.is_already_exists(error):
                     raise
+                if attempt == GENERATE_NAME_ATTEMPTS - 1:
+                    raise errors.no_free_name(attributes.resource, meta.name(candidate)) from None
         raise AssertionError("unreachable")
 
     async def _create_named(self, attributes: Attributes, o: Object) -> Object:
@@ -108,11 +110,21 @@ class Registry:
         o["metadata"]["resourceVersion"] = str(revision)
         return o
 
-    async def update(self, attributes: Attributes, change: Change) -> Object:
-        """Change what stands there; `change` may be called several times, each time with a fresh copy."""
-        current = await self._current(attributes)
+    async def update(self, attributes: Attributes, change: Change, uid: str = "") -> Object:
+        """Change what stands there; `change` may be called several times, each time with a fresh copy.
+
+        A `uid` is the one object it may be done to; another, or none, is StatusError 409.
+        """
+        try:
+            current = await self._current(attributes)
+        except StatusError as error:
+            if uid and errors.is_not_found(error):
+                raise _other_uid(attributes, uid, {}) from None
+            raise
         for _ in range(UPDATE_ATTEMPTS):
             try:
+                if uid not in ("", meta.uid(current.o)):
+                    raise _other_uid(attributes, uid, current.o)
                 return await self._try_update(attributes, current, change)
             except Stale as stale:
                 if stale.current is None:
@@ -129,15 +141,17 @@ class Registry:
 
     async def _try_update(self, attributes: Attributes, current: Current, change: Change) -> Object:
         resource, old = attributes.resource, current.o
+        # Through /scale one writes the object itself, only less of it.
+        door = attributes.subresource if attributes.subresource != "scale" else ""
         new = change(meta.deep_copy(old))
         _check_version(resource, new, old)
-        status.prepare_update(resource, attributes.subresource, new, old)
+        status.prepare_update(resource, door, new, old)
         apply_defaults(resource, new)
         await self._admission.admit(replace(attributes, operation=UPDATE), new, old)
-        if not attributes.subresource:
+        if not door:
             strategy_of(resource).prepare_update(new, old)
         status.count_generation(resource, new, old)
-        validate_update(resource, new, old, attributes.subresource)
+        validate_update(resource, new, old, door)
         if not attributes.server_side_apply and new != old:
             managed_fields.updated(resource, new, old, _manager(attributes), self._clock.now())
         if meta.is_terminating(old) and deletion.is_finished(new):
@@ -235,23 +249,27 @@ def _decoded(stored: Stored) -> Current:
 
 
 def _check_version(resource: Resource, new: Object, old: Object) -> None:
-    """A resourceVersion in what the client sent is a precondition; so is a uid."""
+    """A resourceVersion in what the client sent is a precondition."""
     wanted, version = meta.resource_version(new), meta.resource_version(old)
     if wanted and wanted != version:
         raise errors.conflict(resource, meta.name(old))
     new["metadata"]["resourceVersion"] = version
-    uid = meta.uid(new)
-    if uid and uid != meta.uid(old):
-        why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {meta.uid(old)}"
-        raise errors.conflict(resource, meta.name(old), why)
+
+
+def _other_uid(attributes: Attributes, wanted: str, found: Object) -> StatusError:
+    resource, name = attributes.resource, attributes.name
+    return errors.other_uid(
+        resource, name, storage_key(resource, attributes.namespace, name), wanted, meta.uid(found)
+    )
 
 
 def _check_preconditions(resource: Resource, o: Object, options: DeleteOptions) -> None:
-    for part, wanted, found in (
-        ("UID", options.uid, meta.uid(o)),
-        ("ResourceVersion", options.resource_version, meta.resource_version(o)),
+    # Kubernetes names the kind here where it names the resource elsewhere.
+    named = replace(resource, plural=resource.kind)
+    for part, wanted, found, then in (
+        ("UID", options.uid, meta.uid(o), "been deleted and then recreated"),
+        ("ResourceVersion", options.resource_version, meta.resource_version(o), "been modified"),
     ):
         if wanted is not None and wanted != found:
             why = f"the {part} in the precondition ({wanted}) does not match the {part} in record ({found}). "
-            why += "The object might have been deleted and then recreated"
-            raise errors.conflict(resource, meta.name(o), why)
+            raise errors.conflict(named, meta.name(o), f"{why}The object might have {then}")

@@ -15,8 +15,16 @@ from kube.api import meta
 from kube.api.meta import Object
 from kube.api.resources import Resource
 
-# What /status may change in metadata: labels and annotations for the kinds that people also label there.
-METADATA_OPEN = ("pods", "nodes", "namespaces")
+# What /status may not change in metadata, by kind; most kinds leave all of it open.
+METADATA_CLOSED = (
+    "apiservices",
+    "customresourcedefinitions",
+    "flowschemas",
+    "prioritylevelconfigurations",
+    "validatingadmissionpolicies",
+    "volumeattachments",
+)
+METADATA_KEPT = {"deployments": "labels", "pods": "ownerReferences"}
 NOT_COUNTED = ("metadata", "status", "apiVersion", "kind")
 
 
@@ -46,7 +54,7 @@ def prepare_update(resource: Resource, subresource: str, new: Object, old: Objec
     """Put back the half of the object that this door does not write."""
     metadata.restore(new, old)
     if subresource in ("status", "approval"):
-        _keep_all_but_status(new, old, keep_metadata=resource.plural not in METADATA_OPEN)
+        _keep_all_but_status(new, old, resource.plural)
     elif subresource == "ephemeralcontainers":
         added = meta.get(new, "spec", "ephemeralContainers", default=[])
         new.update(meta.deep_copy({key: old[key] for key in ("spec", "status") if key in old}))
@@ -57,14 +65,18 @@ def prepare_update(resource: Resource, subresource: str, new: Object, old: Objec
             new["status"] = meta.deep_copy(old["status"])
 
 
-def _keep_all_but_status(new: Object, old: Object, *, keep_metadata: bool) -> None:
-    written, version = new.get("status"), meta.resource_version(new)
-    sent_metadata = new["metadata"]
+def _keep_all_but_status(new: Object, old: Object, plural: str) -> None:
+    written, sent = new.get("status"), new["metadata"]
     new.clear()
     new.update(meta.deep_copy({key: value for key, value in old.items() if key != "status"}))
-    if not keep_metadata:
-        new["metadata"] = sent_metadata
-    new["metadata"]["resourceVersion"] = version
+    if plural not in METADATA_CLOSED:
+        kept = METADATA_KEPT.get(plural, "")
+        if kept in old["metadata"]:
+            sent[kept] = new["metadata"][kept]
+        else:
+            sent.pop(kept, None)
+        new["metadata"] = sent
+    new["metadata"]["resourceVersion"] = meta.resource_version({"metadata": sent})
     if written is not None:
         new["status"] = written
 

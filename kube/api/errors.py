@@ -48,8 +48,9 @@ class StatusError(Exception):
             "metadata": dict(self.metadata),
             "status": "Failure",
             "message": self.message,
-            "reason": self.reason,
         }
+        if self.reason:
+            status["reason"] = self.reason
         if self.details or self._has_details:
             status["details"] = dict(self.details)
         return status | {"code": self.code}
@@ -112,6 +113,10 @@ class FieldError:
     def too_long(cls, field: str, limit: int) -> FieldError:
         return cls(field, "FieldValueTooLong", f"Too long: may not be more than {limit} bytes")
 
+    @classmethod
+    def too_many(cls, field: str, count: int, limit: int) -> FieldError:
+        return cls(field, "FieldValueTooMany", f"Too many: {count}: must have at most {limit} items")
+
 
 def _about(resource: Resource, name: str) -> dict[str, Any]:
     """Details that name the object by its resource."""
@@ -173,10 +178,24 @@ def already_exists(resource: Resource, name: str) -> StatusError:
     )
 
 
+def no_free_name(resource: Resource, name: str) -> StatusError:
+    """Refuses generateName where every name that was tried is taken."""
+    message = f"{_named(resource, name)} already exists, "
+    message += "the server was not able to generate a unique name for the object"
+    return StatusError(409, "AlreadyExists", message, _about(resource, name) | {"retryAfterSeconds": 1})
+
+
 def conflict(resource: Resource, name: str, why: str | None = None) -> StatusError:
     """Refuses a write that was based on an older object."""
     message = f"Operation cannot be fulfilled on {_named(resource, name)}: {why or MODIFIED}"
     return StatusError(409, "Conflict", message, _about(resource, name))
+
+
+def other_uid(resource: Resource, name: str, key: str, wanted: str, found: str) -> StatusError:
+    """Refuses a write to an object that has the name but is another one; `key` is where it is stored."""
+    why = f"StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: "
+    why += f"Precondition failed: UID in precondition: {wanted}, UID in object meta: {found}"
+    return conflict(resource, name, why)
 
 
 def gone(message: str) -> StatusError:
@@ -189,10 +208,9 @@ def expired(message: str) -> StatusError:
     return StatusError(410, "Expired", message)
 
 
-def too_large(limit_bytes: int) -> StatusError:
-    """Refuses a body above the limit."""
-    text = f"Request entity too large: limit is {limit_bytes}"
-    return StatusError(413, "RequestEntityTooLarge", text)
+def too_large(why: str) -> StatusError:
+    """Refuses a body or a patch above its limit."""
+    return StatusError(413, "RequestEntityTooLarge", f"Request entity too large: {why}")
 
 
 def unsupported_media_type(supported: Sequence[str]) -> StatusError:
@@ -219,7 +237,7 @@ def unprocessable(
     message: str = REJECTED,
 ) -> StatusError:
     """Refuses a patch whose operations do not fit the object."""
-    return StatusError(422, "Invalid", message)
+    return StatusError(422, "Invalid", message, {})
 
 
 def too_many_requests(message: str, retry_after_seconds: int = 0, causes: Sequence[Any] = ()) -> StatusError:
@@ -228,6 +246,11 @@ def too_many_requests(message: str, retry_after_seconds: int = 0, causes: Sequen
     if retry_after_seconds:
         details["retryAfterSeconds"] = retry_after_seconds
     return StatusError(429, "TooManyRequests", message, details)
+
+
+def unnamed(message: str) -> StatusError:
+    """Refuses with 500 and no reason, as Kubernetes does where it has no word for a mistake."""
+    return StatusError(500, "", message)
 
 
 def internal(message: str) -> StatusError:

@@ -8,12 +8,13 @@ After: github.com/kubernetes-sigs/structured-merge-diff, typed/{merge,remove}.go
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import orjson
 
-from kube.api.errors import StatusError
+from kube.api.errors import StatusError, unnamed
+from kube.api.gvk import GroupVersionKind
 from kube.api.meta import Object, deep_copy
 from kube.api.patch.field_paths import ANY, KEY_DEFAULTS, Path, child_type, element, is_granular
 from kube.api.schema import Type
@@ -39,7 +40,7 @@ def _merge_list(of: Type, live: list[Any], applied: list[Any]) -> list[Any]:
     for index, item in enumerate(applied):
         name = _named(of, index, item)
         if name in wanted:
-            raise StatusError(500, "InternalError", f"duplicate entries for key [{name.partition(':')[2]}]")
+            raise unnamed(f"duplicate entries for key [{name.partition(':')[2]}]")
         wanted[name] = item
     merged = []
     for item in live:
@@ -55,14 +56,12 @@ def _named(of: Type, index: int, item: Any) -> str:
     """The element's name in paths; StatusError where it has none."""
     if of.list_type == "map":
         if not isinstance(item, dict):
-            raise StatusError(
-                500, "InternalError", f"element {index}: an element of a list of maps must be a map"
-            )
+            raise unnamed(f"element {index}: an element of a list of maps must be a map")
         missing = [key for key in of.list_keys if item.get(key, KEY_DEFAULTS.get(key)) is None]
         if missing:
             text = f"element {index}: associative list with keys has an element that omits key field "
             text += f'"{missing[0]}"'
-            raise StatusError(500, "InternalError", text)
+            raise unnamed(text)
     return element(of, item)
 
 
@@ -106,9 +105,11 @@ def _remove(of: Type, value: Any, path: Path) -> None:
             return
 
 
-def unknown_field(o: Object, kind: str, unknown: str) -> StatusError:
-    """The refusal of a configuration with a field that the schema does not have."""
+def unknown_fields(o: Object, gvk: GroupVersionKind, unknown: Sequence[str]) -> StatusError:
+    """The refusal of a configuration with fields that the schema does not have."""
     name, namespace = o["metadata"].get("name", ""), o["metadata"].get("namespace", "")
-    field = unknown.partition('"')[2].rstrip('"')
-    text = f"failed to create typed patch object ({namespace}/{name}; {o['apiVersion']}, Kind={kind}): "
-    return StatusError(500, "InternalError", f"{text}.{field}: field not declared in schema")
+    fields = (each.partition('"')[2].rstrip('"') for each in unknown)
+    wrong = [f".{field}: field not declared in schema" for field in fields]
+    shown = wrong[0] if len(wrong) == 1 else "errors:\n  " + "\n  ".join(wrong)
+    about = f"{namespace}/{name}; {gvk.group}/{gvk.version}, Kind={gvk.kind}"
+    return unnamed(f"failed to create typed patch object ({about}): {shown}")

@@ -6,12 +6,15 @@ from typing import Any
 
 from kube.api.errors import bad_request
 from kube.api.meta import Object, deep_copy
+from kube.api.schema import GO_VALUES
 
 
 def apply(original: Object, patch: Any) -> Object:
     """A new object; StatusError 400 when the patch is not a map."""
     if not isinstance(patch, dict):
-        raise bad_request("error decoding patch: a merge patch is an object")
+        found = GO_VALUES.get(type(patch), "null")
+        text = f"json: cannot unmarshal {found} into Go value of type map[string]interface {{}}"
+        raise bad_request(f"error decoding patch: {text}")
     merged: Object = merge(original, patch)
     return merged
 

@@ -13,23 +13,26 @@ import jsonpointer
 
 from kube.api import errors
 from kube.api.meta import Object
+from kube.api.schema import GO_VALUES
 
 OPERATIONS_MAX = 10000
+GO_LIST, GO_ITEM = "[]handlers.jsonPatchOp", "handlers.jsonPatchOp"
 
 
 def apply(original: Object, patch: Any) -> Object:
     """A new object with all operations carried out."""
-    if not isinstance(patch, list) or not all(isinstance(operation, dict) for operation in patch):
-        raise errors.bad_request("error decoding patch: a JSON patch is a list of operations")
+    for operation in patch if isinstance(patch, list) else [patch]:
+        if not isinstance(operation, dict) or operation is patch:
+            found = GO_VALUES.get(type(operation), "null")
+            text = f"json: cannot unmarshal {found} into Go value of type "
+            raise errors.bad_request(
+                f"error decoding patch: {text}{GO_LIST if operation is patch else GO_ITEM}"
+            )
     if len(patch) > OPERATIONS_MAX:
         text = f"The allowed maximum operations in a JSON patch is {OPERATIONS_MAX}, got {len(patch)}"
-        raise errors.StatusError(413, "RequestEntityTooLarge", text)
+        raise errors.too_large(text)
     try:
-        operations = jsonpatch.JsonPatch(patch)
-    except (jsonpatch.InvalidJsonPatch, jsonpointer.JsonPointerException) as error:
-        raise errors.bad_request(f"error decoding patch: {error}") from error
-    try:
-        result = operations.apply(original)
+        result = jsonpatch.JsonPatch(patch).apply(original)
     except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, TypeError) as error:
         raise errors.unprocessable() from error
     if not isinstance(result, dict):

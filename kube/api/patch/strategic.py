@@ -4,10 +4,14 @@ Maps merge and null removes, as in a JSON merge. A list whose schema has patch s
 its elements are matched by the merge key (or by value, for scalars); any other list is replaced. Directives
 in the patch say the rest:
 
-    $patch: replace | delete | merge      for the map or list element it stands in (in a list element alone:
-    for the whole list) $retainKeys: [a, b]                   all other keys of the map go
-    $deleteFromPrimitiveList/x: [v]       these values leave list x $setElementOrder/x: [...]
-    the order of list x; elements only the server knows keep their place among the others
+    $patch: replace | delete           for the map it stands in; in an element of a list, replace is for the
+                                       whole list and delete for the element with that merge key
+    $retainKeys: [a, b]                all other keys of the map go
+    $deleteFromPrimitiveList/x: [v]    these values leave list x
+    $setElementOrder/x: [...]          the order of list x; elements only the server knows keep their place
+                                       among the others
+
+Refusals that Kubernetes has no code for are 500 there, and so here.
 
 After: k8s staging/src/k8s.io/apimachinery/pkg/util/strategicpatch/patch.go.
 """
@@ -17,9 +21,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kube.api.errors import StatusError, bad_request
+from kube.api import go_words
+from kube.api.errors import StatusError, bad_request, unnamed, unprocessable
 from kube.api.meta import Object, deep_copy
-from kube.api.schema import Type
+from kube.api.schema import GO_VALUES, Type
 
 PATCH = "$patch"
 RETAIN_KEYS = "$retainKeys"
@@ -29,9 +34,10 @@ ANY = Type("any", "any")
 
 
 def apply(original: Object, patch: Any, of: Type) -> Object:
-    """A new object; StatusError 400 when the patch or its directives make no sense."""
+    """A new object; StatusError where the patch or its directives make no sense."""
     if not isinstance(patch, dict):
-        raise bad_request("error decoding patch: a strategic merge patch is an object")
+        found = GO_VALUES.get(type(patch), "null")
+        raise bad_request(f"json: cannot unmarshal {found} into Go value of type map[string]interface {{}}")
     return merge_map(original, patch, of)
 
 
@@ -42,16 +48,18 @@ def merge_map(original: Mapping[str, Any], patch: Mapping[str, Any], of: Type) -
             return clean_map(patch)
         case "delete":
             return {}
-        case None | "merge":
+        case None:
             pass
         case other:
-            raise bad_request(f"unable to parse patch: unknown patch type: {other}")
+            raise unknown_directive(other, patch)
     result: dict[str, Any] = deep_copy(original)
     if RETAIN_KEYS in patch:
         result = retain(result, patch)
     for key, value in patch.items():
         if key.startswith(DELETE_FROM):
             name = key.removeprefix(DELETE_FROM)
+            if not isinstance(value, list):
+                raise bad_request("invalid patch format of primitive list")
             if isinstance(result.get(name), list):
                 result[name] = [item for item in result[name] if item not in value]
         elif key.startswith("$"):
@@ -59,14 +67,28 @@ def merge_map(original: Mapping[str, Any], patch: Mapping[str, Any], of: Type) -
         elif value is None:
             result.pop(key, None)
         else:
-            order = patch.get(SET_ORDER + key)
+            order = order_of(patch, key)
             result[key] = merge_value(result.get(key), value, field_type(of, key), order)
     for key in patch:
         name = key.removeprefix(SET_ORDER)
         if name != key and name not in patch and isinstance(result.get(name), list):
             below = field_type(of, name)
-            result[name] = reorder(result[name], [], patch[key], result[name], below.merge_key)
+            order = order_of(patch, name) or []
+            result[name] = reorder(result[name], [], order, result[name], below.merge_key)
     return result
+
+
+def order_of(patch: Mapping[str, Any], key: str) -> list[Any] | None:
+    """The order a patch gives to a list, if it does."""
+    order = patch.get(SET_ORDER + key)
+    if order is not None and not isinstance(order, list):
+        raise bad_request("invalid patch format of setElementOrder list")
+    return order
+
+
+def unknown_directive(directive: Any, where: Mapping[str, Any]) -> StatusError:
+    """Refuses a `$patch` that is neither replace nor delete."""
+    return unnamed(f"unknown patch type: {go_words.text(directive)} in map: {go_words.text(dict(where))}")
 
 
 def field_type(of: Type, key: str) -> Type:
@@ -79,8 +101,10 @@ def field_type(of: Type, key: str) -> Type:
 def retain(result: dict[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
     """The map without the keys that $retainKeys leaves out."""
     kept = patch[RETAIN_KEYS]
-    if not isinstance(kept, list) or any(key not in kept for key in patch if not key.startswith("$")):
-        raise bad_request("unable to parse patch: the keys of the patch are not all in $retainKeys")
+    if not isinstance(kept, list):
+        raise bad_request("invalid patch format of retainKeys")
+    if any(key not in kept for key in patch if not key.startswith("$")):
+        raise unprocessable()
     return {key: value for key, value in result.items() if key in kept}
 
 
@@ -90,8 +114,8 @@ def merge_value(have: Any, value: Any, of: Type, order: list[Any] | None) -> Any
         if isinstance(have, dict) and "replace" not in of.strategies:
             return merge_map(have, value, of)
         return clean(value)
-    if isinstance(value, list) and "merge" in of.strategies:
-        return merge_list(have if isinstance(have, list) else [], value, of, order)
+    if isinstance(value, list) and isinstance(have, list) and "merge" in of.strategies:
+        return merge_list(have, value, of, order)
     return clean(value)
 
 
@@ -103,13 +127,13 @@ def merge_list(have: list[Any], patch: list[Any], of: Type, order: list[Any] | N
             *(item for i, item in enumerate(patch) if item not in have and item not in patch[:i]),
         ]
         return reorder(merged, patch, order, have, "") if order is not None else merged
+    check_elements(patch, of.merge_key)
     if any(item.get(PATCH) == "replace" for item in patch):
-        rest = [item for item in patch if item.get(PATCH) != "replace" or len(item) > 1]
-        return [clean_map(item) for item in rest]
+        return [clean_map(item) for item in patch if PATCH not in item]
     merged = [deep_copy(item) for item in have]
     item_type = of.item or ANY
     for item in patch:
-        key = key_of(item, of.merge_key)
+        key = item[of.merge_key]
         at = next((i for i, each in enumerate(merged) if each.get(of.merge_key) == key), None)
         if item.get(PATCH) == "delete":
             merged = [each for each in merged if each.get(of.merge_key) != key]
@@ -120,16 +144,23 @@ def merge_list(have: list[Any], patch: list[Any], of: Type, order: list[Any] | N
     return reorder(merged, patch, order, have, of.merge_key) if order is not None else merged
 
 
-def key_of(item: Any, merge_key: str) -> Any:
-    """The merge key's value of a list element."""
-    if not isinstance(item, dict) or item.get(merge_key) is None:
-        raise missing_key(item, merge_key)
-    return item[merge_key]
-
-
-def missing_key(item: Any, merge_key: str) -> StatusError:
-    """Refuses a list element that says not which element it is."""
-    return bad_request(f"unable to parse patch: map: {item} does not contain declared merge key: {merge_key}")
+def check_elements(patch: list[Any], merge_key: str) -> None:
+    """Refuse elements that are no maps, say nothing about which they are, or have an unknown directive."""
+    for item in patch:
+        if isinstance(item, list):
+            raise unprocessable()
+        if not isinstance(item, dict):
+            raise unnamed(f"list element types are not identical: {go_words.text(patch)}")
+        match item.get(PATCH):
+            case None | "delete" | "replace":
+                pass
+            case "merge":
+                raise unnamed("merging lists cannot yet be specified in the patch")
+            case other:
+                raise unknown_directive(other, item)
+        if item.get(merge_key) is None and item.get(PATCH) != "replace":
+            text = f"map: {go_words.text(item)} does not contain declared merge key: {merge_key}"
+            raise unnamed(text)
 
 
 def reorder(
@@ -147,14 +178,21 @@ def reorder(
     )
     others = [item for item in merged if identity(item) not in wanted]
     values = [item for item in patch if not (isinstance(item, dict) and PATCH in item)]
-    if any(identity(item) not in wanted for item in values):
-        raise bad_request("unable to parse patch: an element is not in its $setElementOrder list")
+    if order and not is_subsequence([identity(item) for item in values], wanted):
+        text = f"The order in patch list:\n{go_words.text(patch)}\n doesn't match "
+        raise unnamed(f"{text}$setElementOrder list:\n{go_words.text(order)}\n")
     result: list[Any] = []
     while named and others:
         first, second = identity(others[0]), identity(named[0])
         other_is_first = first in before and second in before and before.index(first) < before.index(second)
         result.append((others if other_is_first else named).pop(0))
     return result + named + others
+
+
+def is_subsequence(some: list[Any], whole: list[Any]) -> bool:
+    """True when `whole` becomes `some` by leaving out elements."""
+    rest = iter(whole)
+    return all(item in rest for item in some)
 
 
 def clean_map(value: Mapping[str, Any]) -> dict[str, Any]:
@@ -167,6 +205,6 @@ def clean(value: Any) -> Any:
     if isinstance(value, dict):
         return clean_map(value)
     if isinstance(value, list):
-        kept = [item for item in value if not (isinstance(item, dict) and item.get(PATCH) == "delete")]
+        kept = [item for item in value if not (isinstance(item, dict) and PATCH in item)]
         return [clean(item) for item in kept]
     return value

@@ -111,7 +111,7 @@ def test_status_error_survives_the_wire() -> None:
         (errors.already_exists(DEPLOYMENTS, "x"), 409, 'deployments.apps "x" already exists'),
         (errors.forbidden(PODS, "", "no"), 403, "pods is forbidden: no"),
         (errors.too_large_resource_version(9, 1), 504, "Timeout: Too large resource version: 9, current: 1"),
-        (errors.too_large(3145728), 413, "Request entity too large: limit is 3145728"),
+        (errors.too_large("limit is 3145728"), 413, "Request entity too large: limit is 3145728"),
         (errors.internal("x"), 500, "Internal error occurred: x"),
     ],
 )
