@@ -28,7 +28,10 @@ from apiserver.admission.node_taint import TaintNodesByCondition
 from apiserver.admission.priority import Priority
 from apiserver.admission.role_escalation import RoleEscalation
 from apiserver.admission.service_account import ServiceAccount
-from apiserver.allocators import ServiceAddresses
+from apiserver.allocation.cluster_ips import ClusterIPs
+from apiserver.allocation.node_ports import NodePorts
+from apiserver.allocation.repair import Repairer
+from apiserver.allocation.service_addresses import ServiceAddresses
 from apiserver.authentication.tokens import KeyPair, Tokens
 from apiserver.authorization.authorizer import Authorizer
 from apiserver.filters.metrics import Metrics
@@ -149,7 +152,7 @@ async def serve(flags: Flags) -> None:
     address = f"{flags.bind_address}:{flags.shared_port or flags.secure_port}"
     server = wire(storage, keys, _kubelet_session(flags), flags, address)
     presence = Presence(server, flags.bind_address, flags.secure_port)
-    http = HttpServer(app.build(server), context)
+    http = HttpServer(app.Application(server), context)
     Schemas.load()
     try:
         async with Tasks() as tasks:
@@ -161,6 +164,7 @@ async def serve(flags: Flags) -> None:
             log.info("serving", port=flags.secure_port, shared_port=flags.shared_port)
             if interval := flags.etcd_compaction_interval.total_seconds():
                 tasks.start("compactor", compactor.run, storage, interval)
+            tasks.start("addresses", server.repairer.run)
             renewing = tasks.start("presence", presence.run)
             try:
                 await asyncio.Event().wait()
@@ -182,6 +186,8 @@ def wire(
     clock, chance = SystemClock(), random.Random()
     cache = WatchCache(storage, RESOURCES)
     authorizer = Authorizer(cache)
+    cluster_ips = ClusterIPs(cache, flags.service_cluster_ip_range, chance)
+    node_ports = NodePorts(storage, chance)
     plugins: list[Plugin] = [
         NamespaceLifecycle(cache),
         ServiceAccount(cache, chance),
@@ -190,11 +196,13 @@ def wire(
         DefaultTolerationSeconds(
             flags.default_not_ready_toleration_seconds, flags.default_unreachable_toleration_seconds
         ),
-        ServiceAddresses(cache, flags.service_cluster_ip_range, chance, clock),
+        ServiceAddresses(cache, cluster_ips, node_ports),
         RoleEscalation(cache, authorizer),
     ]
     event_ttl_seconds = max(int(flags.event_ttl.total_seconds()), 1)
     registry = Registry(storage, cache, Chain(plugins), clock, chance, new_uid, event_ttl_seconds)
+    cluster_ips.registry = registry
+    repairer = Repairer(cache, cluster_ips, node_ports)
 
     def find_account(namespace: str, name: str) -> Object | None:
         entry = cache.get(SERVICE_ACCOUNTS, namespace, name)
@@ -202,7 +210,19 @@ def wire(
 
     tokens = Tokens(keys, flags.service_account_issuer, clock, find_account)
     metrics = Metrics(prometheus_client.CollectorRegistry())
-    return Server(storage, cache, registry, tokens, authorizer, metrics, kubelets, clock, new_uid, address)
+    return Server(
+        storage,
+        cache,
+        registry,
+        tokens,
+        authorizer,
+        metrics,
+        kubelets,
+        clock,
+        new_uid,
+        address,
+        repairer,
+    )
 
 
 def new_uid() -> str:

@@ -292,7 +292,7 @@ async def running(folder: Path) -> AsyncIterator[Bench]:
             try:
                 connector = aiohttp.TCPConnector(ssl=context, limit=0)
                 async with aiohttp.ClientSession(server.url, connector=connector) as session:
-                    await ready(session)
+                    await ready(server, session)
                     print(f"{which} start: ready after {time.perf_counter() - begin:.2f} s")
                     if which == "next":
                         bench = Bench(server, store, context, session)
@@ -304,8 +304,8 @@ async def running(folder: Path) -> AsyncIterator[Bench]:
                 server.process.wait()
 
 
-async def ready(session: aiohttp.ClientSession) -> None:
-    while True:
+async def ready(server: ApiProcess, session: aiohttp.ClientSession) -> None:
+    while server.process.poll() is None:
         try:
             async with session.get("/readyz") as answer:
                 if answer.status == 200:
@@ -313,6 +313,7 @@ async def ready(session: aiohttp.ClientSession) -> None:
         except aiohttp.ClientError:
             pass
         await asyncio.sleep(POLL_SECONDS)
+    sys.exit(f"error: the API server ended: {server.end()[1]}")
 
 
 async def measure(names: list[str]) -> None:

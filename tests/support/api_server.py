@@ -107,7 +107,7 @@ async def serving(storage: Storage | None = None, user: User | None = ADMIN) -> 
         if storage is not None or not fresh:
             await prepare(server)
             fresh[:] = memory.log
-        http = HttpServer(As(app.build(server), user), None)
+        http = HttpServer(As(app.Application(server), user), None)
         listener = bind("127.0.0.1", 0, "--secure-port")
         port = listener.getsockname()[1]
         await http.listen(listener)
