@@ -9,8 +9,8 @@ After: k8s staging/src/k8s.io/apiserver/pkg/registry/rest/{create,update}.go
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from apiserver.registry import names
 from kube.api.errors import FieldError
@@ -48,10 +48,13 @@ class Strategy:
     returns_deleted: DELETE answers with the object, not with a Status.
     orphans_by_default: dependents stay when DELETE names no policy.
     is_graceful: deletion is announced and carried out later (pods).
+    is_complete: its rules name every required field, so that the schema's word is not needed.
     prepare_create: clears and fills what clients do not decide, before validation.
     prepare_update: the same, with the object as it was.
     validate: what is wrong with the object, beyond its schema.
+    validate_create: what is wrong with it only when it is new.
     validate_update: what may not change.
+    subresources: what may not change through which of them (status, resize, ...).
     """
 
     name_errors: Callable[[str], list[str]] = names.dns_subdomain
@@ -61,10 +64,13 @@ class Strategy:
     returns_deleted: bool = False
     orphans_by_default: bool = False
     is_graceful: bool = False
+    is_complete: bool = False
     prepare_create: Callable[[Object], None] = nothing
     prepare_update: Callable[[Object, Object], None] = nothing_to_update
     validate: Callable[[Object], Errors] = all_valid
+    validate_create: Callable[[Object], Errors] = all_valid
     validate_update: Callable[[Object, Object], Errors] = all_changes_valid
+    subresources: Mapping[str, Callable[[Object, Object], Errors]] = field(default_factory=dict)
 
 
 def immutable(new: Object, old: Object, *paths: str) -> Errors:

@@ -16,8 +16,9 @@ from kube.api.schema import Schemas
 def validate_create(resource: Resource, o: Object) -> None:
     """Raise StatusError 422 with all that is wrong with a new object."""
     strategy = strategy_of(resource)
-    found = metadata.validate(resource, o, strategy.name_errors) + strategy.validate(o)
-    _refuse(resource, o, [*found, *_missing(resource, o, found)])
+    found = metadata.validate(resource, o, strategy.name_errors)
+    found += strategy.validate(o) + strategy.validate_create(o)
+    _refuse(resource, o, found if strategy.is_complete else [*found, *_missing(resource, o, found)])
 
 
 def validate_update(resource: Resource, new: Object, old: Object, subresource: str) -> None:
@@ -26,7 +27,10 @@ def validate_update(resource: Resource, new: Object, old: Object, subresource: s
     found = metadata.validate(resource, new, strategy.name_errors) + metadata.validate_update(new, old)
     if not subresource:
         found += strategy.validate(new) + strategy.validate_update(new, old)
-        found += _missing(resource, new, found)
+        if not strategy.is_complete:
+            found += _missing(resource, new, found)
+    elif subresource in strategy.subresources:
+        found += strategy.subresources[subresource](new, old)
     _refuse(resource, new, found)
 
 
