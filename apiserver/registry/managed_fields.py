@@ -23,14 +23,13 @@ from kube.api import meta
 from kube.api.errors import StatusError
 from kube.api.meta import Object
 from kube.api.patch import apply as patch_apply
-from kube.api.patch.field_paths import Path, dotted, fields_of, from_fields_v1, to_fields_v1
+from kube.api.patch.field_paths import Path, dotted, fields_of, from_fields_v1, to_fields_v1, tree_of
 from kube.api.resources import Resource
 from kube.api.schema import Schemas, Type
 
 APPLY, UPDATE = "Apply", "Update"
 NOT_OWNED = frozenset(
-    ("f:metadata", f"f:{name}")
-    for name in (
+    {
         "name",
         "namespace",
         "uid",
@@ -41,7 +40,7 @@ NOT_OWNED = frozenset(
         "generation",
         "selfLink",
         "managedFields",
-    )
+    }
 )
 
 
@@ -70,24 +69,31 @@ class Entry:
         return cls(manager, frozenset(from_fields_v1(o.get("fieldsV1") or {})), o.get("time") or "")
 
     def write(self) -> Object:
-        o: Object = {
-            "manager": self.manager.name,
-            "operation": self.manager.operation,
-            "apiVersion": self.manager.api_version,
-            "time": self.time,
-            "fieldsType": "FieldsV1",
-            "fieldsV1": to_fields_v1(self.fields),
-        }
-        return o | ({"subresource": self.manager.subresource} if self.manager.subresource else {})
+        return _written(self.manager, self.time, to_fields_v1(self.fields))
+
+
+def _written(manager: Manager, time: str, fields: Object) -> Object:
+    o: Object = {
+        "manager": manager.name,
+        "operation": manager.operation,
+        "apiVersion": manager.api_version,
+        "time": time,
+        "fieldsType": "FieldsV1",
+        "fieldsV1": fields,
+    }
+    return o | ({"subresource": manager.subresource} if manager.subresource else {})
 
 
 def owned_fields(resource: Resource, o: Object) -> dict[Path, Any]:
     """Every field of an object that someone can own."""
-    value = {key: part for key, part in o.items() if key not in ("apiVersion", "kind")}
-    found = fields_of(type_of(resource), value)
-    return {
-        path: part for path, part in found.items() if path[:2] not in NOT_OWNED and path != ("f:metadata",)
-    }
+    return fields_of(type_of(resource), _ownable(o))
+
+
+def _ownable(o: Object) -> Object:
+    """An object without the fields that the server decides."""
+    rest = {key: part for key, part in o.items() if key not in ("apiVersion", "kind", "metadata")}
+    metadata = {key: part for key, part in (o.get("metadata") or {}).items() if key not in NOT_OWNED}
+    return rest | ({"metadata": metadata} if metadata else {})
 
 
 def type_of(resource: Resource) -> Type:
@@ -114,7 +120,10 @@ def write(o: Object, entries: Iterable[Entry]) -> None:
 
 def created(resource: Resource, o: Object, manager: Manager, now: datetime) -> None:
     """All of a new object is its maker's."""
-    write(o, [Entry(manager, frozenset(owned_fields(resource, o)), meta.format_time(now))])
+    o["metadata"].pop("managedFields", None)
+    fields = tree_of(type_of(resource), _ownable(o))
+    if fields:
+        o["metadata"]["managedFields"] = [_written(manager, meta.format_time(now), fields)]
 
 
 def updated(resource: Resource, new: Object, old: Object, manager: Manager, now: datetime) -> None:
