@@ -6,6 +6,7 @@ After: k8s staging/src/k8s.io/apiserver/pkg/endpoints/handlers/negotiation/negot
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,6 +15,8 @@ from kube.api import errors
 
 JSON, YAML, PROTOBUF = "application/json", "application/yaml", "application/vnd.kubernetes.protobuf"
 SUPPORTED = (JSON, YAML, PROTOBUF)
+STREAMED = (JSON, PROTOBUF)
+QUALITY = re.compile(r"[01](\.[0-9]{0,3})?")
 TABLE, PARTIAL, PARTIAL_LIST = "Table", "PartialObjectMetadata", "PartialObjectMetadataList"
 META_GROUP = "meta.k8s.io"
 VERSIONS = ("v1", "v1beta1")
@@ -38,19 +41,48 @@ class Format:
 
 @lru_cache(maxsize=1024)
 def negotiate(accept: str, targets: Collection[str] = ()) -> Format:
-    """The first clause we can serve; StatusError 406 when there is none."""
+    """The clause we can serve that the client likes best; StatusError 406 when there is none."""
     if not accept or accept == "*/*":
         return Format()
-    for clause in accept.split(","):
-        media_type, *rest = (part.strip() for part in clause.split(";"))
-        parameters = dict(part.split("=", 1) for part in rest if "=" in part)
+    found = _first_servable(accept, targets)
+    if found is None:
+        raise errors.not_acceptable(SUPPORTED)
+    return found
+
+
+@lru_cache(maxsize=1024)
+def negotiate_stream(accept: str, targets: Collection[str] = ()) -> Format:
+    """The same for a watch, whose events are written in JSON alone: YAML has no end of an event."""
+    if not accept or accept == "*/*":
+        return Format()
+    found = _first_servable(accept, targets)
+    if found is None or found.is_yaml:
+        raise errors.not_acceptable([f"{each};stream=watch" for each in STREAMED])
+    return found
+
+
+def _first_servable(accept: str, targets: Collection[str]) -> Format | None:
+    for media_type, parameters in _clauses(accept):
         if media_type in ("*/*", "application/*"):
             media_type = JSON
-        if media_type not in (JSON, YAML):
+        if media_type not in (JSON, YAML) or parameters.get("stream", "watch") != "watch":
             continue
         target, version = parameters.get("as", ""), parameters.get("v", "v1")
-        if not target:
+        if not target and "g" not in parameters and "v" not in parameters:
             return Format(media_type)
         if target in targets and parameters.get("g") == META_GROUP and version in VERSIONS:
             return Format(media_type, target, version)
-    raise errors.not_acceptable(SUPPORTED)
+    return None
+
+
+def _clauses(accept: str) -> list[tuple[str, dict[str, str]]]:
+    """Each media type with its parameters, the liked ones (by `q`) first."""
+    clauses = []
+    for clause in accept.split(","):
+        media_type, *rest = (part.strip() for part in clause.split(";"))
+        clauses.append((media_type, dict(part.split("=", 1) for part in rest if "=" in part)))
+    return sorted(clauses, key=lambda clause: -_quality(clause[1].get("q", "1")))
+
+
+def _quality(text: str) -> float:
+    return float(text) if QUALITY.fullmatch(text) else 1.0

@@ -15,7 +15,8 @@ from apiserver import codec
 from apiserver.admission.chain import DELETE
 from apiserver.handlers.body import attributes
 from apiserver.handlers.list import select
-from apiserver.handlers.options import ListOptions, invalid_options, is_true, parse_int
+from apiserver.handlers.list_options import ListOptions
+from apiserver.handlers.options import dry_run_errors, invalid_options, is_true, parse_int
 from apiserver.handlers.respond import respond, respond_object
 from apiserver.negotiation import negotiate
 from apiserver.registry.conversion import from_stored
@@ -24,9 +25,13 @@ from apiserver.registry.kinds import strategy_of
 from apiserver.request import ApiRequest
 from apiserver.server import Server
 from kube.api import errors, meta
-from kube.api.errors import FieldError, StatusError
+from kube.api.errors import StatusError
+from kube.api.gvk import GroupVersionKind
 from kube.api.meta import Object
 from kube.api.resources import Resource
+from kube.api.schema import Schemas
+
+DELETE_OPTIONS = GroupVersionKind("", "v1", "DeleteOptions")
 
 
 async def delete(server: Server, request: ApiRequest) -> Response:
@@ -37,14 +42,18 @@ async def delete(server: Server, request: ApiRequest) -> Response:
     if gone and not strategy_of(request.kind).returns_deleted:
         wanted = negotiate(request.headers.get("accept", ""), ("Table", "PartialObjectMetadata"))
         return respond(success(request.kind, o), wanted=wanted)
-    return respond_object(request, o, server.clock.now())
+    # Only who asks in the old way is told that the object is still there.
+    code = 202 if not gone and options.orphan_dependents is False else 200
+    return respond_object(request, o, server.clock.now(), code)
 
 
 async def delete_collection(server: Server, request: ApiRequest) -> Response:
     """Delete all that a list would show; answer with that list."""
     options = await read_options(request)
     query = {key: value for key, value in request.query_params.items() if key != "dryRun"}
-    listed = await select(server, request.info.namespace, ListOptions.read(request.kind, query))
+    listed = await select(
+        server, request.info.namespace, ListOptions.for_list(request.kind, query, request.info.name)
+    )
     items = []
     for entry in listed.entries:
         space, name = meta.split_key(entry.key)
@@ -78,14 +87,12 @@ async def read_options(request: ApiRequest) -> DeleteOptions:
         )
         if not isinstance(read, dict):
             raise errors.bad_request("the body of a DELETE is a DeleteOptions object")
+        Schemas.load().prune(DELETE_OPTIONS, read)
     else:
         read = {}
     merged = _from_query(request) | dict(read)
-    dry_run = merged.get("dryRun")
-    if dry_run and list(dry_run) != ["All"]:
-        raise invalid_options("DeleteOptions", FieldError.not_supported("dryRun", list(dry_run), ("All",)))
     options = DeleteOptions.read(merged)
-    if found := options.errors():
+    if found := options.errors() + dry_run_errors(merged.get("dryRun") or ()):
         raise invalid_options("DeleteOptions", *found)
     return options
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from apiserver.handlers.options import parse_version
-from apiserver.handlers.respond import respond_bytes, respond_object
-from apiserver.negotiation import PARTIAL, TABLE, Format, negotiate
+from apiserver.handlers.list_options import parse_version
+from apiserver.handlers.respond import object_format, respond_bytes, respond_object
+from apiserver.negotiation import Format
 from apiserver.registry.conversion import is_stored
 from apiserver.request import ApiRequest
 from apiserver.server import Server
@@ -22,7 +22,7 @@ PLAIN = Format()
 
 async def get(server: Server, request: ApiRequest) -> Response:
     """Answer with the object."""
-    wanted = negotiate(request.headers.get("accept", ""), (TABLE, PARTIAL))
+    wanted = object_format(request)
     entry = await find(server, request)
     if wanted == PLAIN and is_stored(request.kind):
         return respond_bytes(entry.data)

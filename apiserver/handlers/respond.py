@@ -13,11 +13,14 @@ import orjson
 from starlette.responses import Response
 
 from apiserver.codec import head, write_yaml
+from apiserver.handlers.warnings import warn
 from apiserver.negotiation import PARTIAL, PARTIAL_LIST, TABLE, Format, negotiate
 from apiserver.printers import registry
 from apiserver.registry.conversion import from_stored, is_stored
 from apiserver.request import ApiRequest
 from apiserver.storage.object_log import Entry
+from kube.api import errors
+from kube.api.errors import FieldError
 from kube.api.meta import Object
 from kube.api.resources import Resource
 
@@ -36,40 +39,56 @@ def respond(o: Any, code: int = 200, *, wanted: Format | None = None) -> Respons
     return respond_bytes(orjson.dumps(o), code)
 
 
+def object_format(request: ApiRequest) -> Format:
+    """How the client wants one object; StatusError 406, or 400 for what a Table cannot include."""
+    return _format(request, (TABLE, PARTIAL))
+
+
+def list_format(request: ApiRequest) -> Format:
+    """How the client wants a list; StatusError 406, or 400 for what a Table cannot include."""
+    return _format(request, (TABLE, PARTIAL_LIST))
+
+
+def _format(request: ApiRequest, targets: tuple[str, ...]) -> Format:
+    wanted = negotiate(request.headers.get("accept", ""), targets)
+    if wanted.target == TABLE:
+        check_include_object(request)
+    return wanted
+
+
+def check_include_object(request: ApiRequest) -> None:
+    """Raise StatusError 400 when a Table is to include something that it cannot."""
+    include_object = request.parameter("includeObject")
+    if include_object not in ("", *registry.INCLUDE_OBJECT):
+        text = "must be 'Metadata', 'Object', 'None', or empty"
+        problem = FieldError.invalid("includeObject", include_object, text)
+        raise errors.bad_request(f"Unable to convert to Table as requested: {problem}")
+
+
 def respond_object(
     request: ApiRequest, o: Object, now: datetime, code: int = 200, warnings: Sequence[str] = ()
 ) -> Response:
     """One object of the resource asked for, in its version, as the client wants it."""
     resource = request.kind
-    wanted = negotiate(request.headers.get("accept", ""), (TABLE, PARTIAL))
+    wanted = object_format(request)
     o = from_stored(resource, o)
     if wanted.target:
-        o = transform(wanted, resource, [o], {}, now, request.parameter("includeObject"))
-    response = respond(o, code, wanted=wanted)
-    for text in warnings:
-        response.headers.append("Warning", f'299 - "{_quoted(text)}"')
-    return response
-
-
-def _quoted(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"')
+        o = transform(wanted, resource, [o], None, now, request.parameter("includeObject"))
+    return warn(respond(o, code, wanted=wanted), warnings)
 
 
 def transform(
     wanted: Format,
     resource: Resource,
     objects: Sequence[Object],
-    list_metadata: dict[str, Any],
+    list_metadata: dict[str, Any] | None,
     now: datetime,
     include_object: str,
 ) -> Object:
-    """A Table, or metadata alone, of one object or several."""
+    """A Table, or metadata alone, of the objects of a list, or of one object if there is no list."""
     if wanted.target == TABLE:
-        metadata = list_metadata
-        if not list_metadata and objects:
-            metadata = {"resourceVersion": objects[0]["metadata"].get("resourceVersion", "")}
-        table = registry.table(resource, objects, now, include_object or "Metadata", metadata)
-        return table | {"apiVersion": wanted.api_version}
+        table = registry.Table(resource, now, include_object, wanted.api_version)
+        return table.of(objects, list_metadata)
     partial = [metadata_only(o, wanted.api_version) for o in objects]
     if wanted.target == PARTIAL:
         return partial[0]
@@ -87,11 +106,14 @@ def metadata_only(o: Object, api_version: str) -> Object:
 
 
 def respond_list(
-    request: ApiRequest, entries: Sequence[Entry], list_metadata: dict[str, Any], now: datetime
+    request: ApiRequest,
+    wanted: Format,
+    entries: Sequence[Entry],
+    list_metadata: dict[str, Any],
+    now: datetime,
 ) -> Response:
     """A list of entries; their bytes are joined, not decoded, where the client takes them as they are."""
     resource = request.kind
-    wanted = negotiate(request.headers.get("accept", ""), (TABLE, PARTIAL_LIST))
     if not wanted.target and not wanted.is_yaml and is_stored(resource):
         return respond_bytes(_joined(resource, entries, list_metadata))
     objects = [from_stored(resource, entry.decode()) for entry in entries]

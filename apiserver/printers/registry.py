@@ -51,7 +51,7 @@ from kube.api import meta
 from kube.api.gvk import GroupVersionKind
 from kube.api.meta import Object
 from kube.api.resources import Resource
-from kube.api.table import Column, table_of
+from kube.api.table import Column
 
 RowConditions = Callable[[Object], list[dict[str, str]]]
 
@@ -113,33 +113,52 @@ PRINTERS: dict[tuple[str, str], Printer] = {
     ),
 }
 DEFAULT = Printer(created_at.COLUMNS, created_at.row)
+INCLUDE_OBJECT = ("None", "Metadata", "Object")
 
 
-def table(
-    kind: Resource | GroupVersionKind,
-    objects: Sequence[Object],
-    now: datetime,
-    include_object: str = "Metadata",
-    list_metadata: Mapping[str, Any] | None = None,
-) -> Object:
-    """The Table of objects of one kind; one object's Table has that object's resourceVersion."""
-    printer = PRINTERS.get((kind.group, kind.kind), DEFAULT)
-    rows = []
-    for o in objects:
-        row = {"cells": printer.row(o, now), **row_object(o, include_object)}
+@dataclass(frozen=True, slots=True)
+class Table:
+    """How objects of one kind are laid out for one client.
+
+    include_object: as much of each row's object as the client asked for: None, Metadata or Object.
+    api_version: of the Table, and of the metadata in its rows.
+    with_columns: False for all but the first Table of a watch: the client has them already.
+    """
+
+    kind: Resource | GroupVersionKind
+    now: datetime
+    include_object: str = ""
+    api_version: str = "meta.k8s.io/v1"
+    with_columns: bool = True
+
+    def of(self, objects: Sequence[Object], list_metadata: Mapping[str, Any] | None = None) -> Object:
+        """The Table of these objects; that of one object, in no list, has the object's resourceVersion."""
+        printer = PRINTERS.get((self.kind.group, self.kind.kind), DEFAULT)
+        if list_metadata is None:
+            list_metadata = {"resourceVersion": meta.resource_version(objects[0])}
+        return {
+            "kind": "Table",
+            "apiVersion": self.api_version,
+            "metadata": dict(list_metadata),
+            "columnDefinitions": [each.definition() for each in printer.columns]
+            if self.with_columns
+            else None,
+            "rows": [self._row(printer, o) for o in objects],
+        }
+
+    def _row(self, printer: Printer, o: Object) -> dict[str, Any]:
+        row: dict[str, Any] = {"cells": printer.row(o, self.now)}
         if printer.row_conditions and (found := printer.row_conditions(o)):
             row["conditions"] = found
-        rows.append(row)
-    if list_metadata is None and len(objects) == 1:
-        list_metadata = {"resourceVersion": meta.resource_version(objects[0])}
-    return table_of(printer.columns, rows, list_metadata)
+        return row | {"object": self._included(o)}
 
-
-def row_object(o: Object, include_object: str) -> dict[str, Any]:
-    """As much of a row's object as the client asked for: None, Metadata or Object."""
-    if include_object == "None":
-        return {"object": None}
-    if include_object == "Object":
-        return {"object": o}
-    metadata = meta.metadata(o)
-    return {"object": {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": metadata}}
+    def _included(self, o: Object) -> Object | None:
+        if self.include_object == "None":
+            return None
+        if self.include_object == "Object":
+            return o
+        return {
+            "kind": "PartialObjectMetadata",
+            "apiVersion": self.api_version,
+            "metadata": meta.metadata(o),
+        }

@@ -1,11 +1,12 @@
 """Core: the objects of one kind and the log of what happened to them; a watch is a cursor over that log.
 
     objects   ns/name -> Entry            what a list reads
-    events    [e7 e8 e9 ... e16]          the newest 10,000 changes, each with the object before and after
+    events    [e7 e8 e9 ... e16]          the newest changes, each with the object before and after
     Cursor    position 9 ------^          what a watcher has yet to see
 
 Each object is kept once, encoded, with the little that selectors need; lists, watches and history share the
-bytes. A watcher costs one number. One that falls out of the window has lost events and must list again.
+bytes. The window holds 10,000 events or 10 MB of them, whichever is less. A watcher costs two numbers; one
+that falls out of the window has lost events and must list again.
 
 Invariants: positions count events from 0 and never repeat; revisions in `events` never fall; `objects` is
 the sum of all events ever appended.
@@ -17,6 +18,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 import orjson
 from sortedcontainers import SortedDict
@@ -25,8 +27,10 @@ from kube.api import meta
 from kube.api.fields import selectable_fields
 from kube.api.meta import Object
 from kube.api.resources import Resource
+from kube.api.watch import ADDED, DELETED, MODIFIED
 
 WINDOW_EVENTS = 10_000
+WINDOW_BYTES = 10 * 1024 * 1024
 
 
 class TooOld(Exception):
@@ -78,18 +82,32 @@ def at_revision(entry: Entry, revision: int) -> bytes:
     return orjson.dumps(o)
 
 
+@dataclass(slots=True)
+class Counts:
+    """What became of a kind's events since the process began."""
+
+    received: int = 0
+    dispatched: int = 0
+    overtaken: int = 0
+
+
 @dataclass(slots=True, eq=False)
 class ObjectLog:
     """The cache of one kind.
 
     start_revision: the revision of the list it was filled from; a watch from before that is too old.
+    size_bytes: of the objects in `events`.
+    counts: outlives the log, when the cache is filled afresh.
     """
 
     resource: Resource
     start_revision: int = 0
+    counts: Counts = field(default_factory=Counts)
     objects: SortedDict[str, Entry] = field(default_factory=SortedDict)
     events: deque[Event] = field(default_factory=deque)
+    size_bytes: int = 0
     first_position: int = 0
+    is_retired: bool = False
     waiters: list[Callable[[], None]] = field(default_factory=list)
 
     @property
@@ -118,9 +136,23 @@ class ObjectLog:
     def _append(self, event: Event) -> None:
         assert not self.events or event.revision >= self.events[-1].revision, "revisions never fall"
         self.events.append(event)
-        if len(self.events) > WINDOW_EVENTS:
-            self.start_revision = self.events.popleft().revision
-            self.first_position += 1
+        self.size_bytes += len(event.entry.data)
+        self.counts.received += 1
+        while len(self.events) > WINDOW_EVENTS or self.size_bytes > WINDOW_BYTES:
+            self._forget_first()
+
+    def _forget_first(self) -> None:
+        first = self.events.popleft()
+        self.size_bytes -= len(first.entry.data)
+        self.start_revision = first.revision
+        self.first_position += 1
+
+    def retire(self) -> None:
+        """Make every cursor over this log too old: another one takes its place."""
+        self.is_retired = True
+        self.first_position = self.end_position + 1
+        self.events.clear()
+        self.wake()
 
     def wake(self) -> None:
         """Call everyone who waits for an event."""
@@ -128,12 +160,18 @@ class ObjectLog:
         for waiter in waiters:
             waiter()
 
-    def in_namespace(self, namespace: str) -> Iterator[Entry]:
-        """The objects of a namespace (all, if empty), in the order of their keys."""
-        if not namespace:
+    def in_namespace(self, namespace: str, start: str = "") -> Iterator[Entry]:
+        """The objects of a namespace (all, if empty) in the order of their keys, from `start` in it on."""
+        if not namespace and not start:
             return iter(self.objects.values())
-        keys: Iterable[str] = self.objects.irange(f"{namespace}/", f"{namespace}0", (True, False))
+        first, end = (f"{namespace}/{start}", f"{namespace}0") if namespace else (start, None)
+        keys: Iterable[str] = self.objects.irange(first, end, (True, False))
         return (self.objects[key] for key in keys)
+
+    def has_changed_since(self, revision: int) -> bool:
+        """True unless the objects are known to have been then what they are now."""
+        newest = self.events[-1].revision if self.events else 0
+        return revision < self.start_revision or newest > revision
 
     def cursor(self, revision: int) -> Cursor:
         """A cursor at the first event after `revision`; raises TooOld."""
@@ -144,37 +182,54 @@ class ObjectLog:
             if event.revision <= revision:
                 break
             newer += 1
-        return Cursor(self, self.end_position - newer)
+        return Cursor(self, self.end_position - newer, revision)
+
+    def end(self, revision: int) -> Cursor:
+        """A cursor after all events; `revision` is the cache's."""
+        return Cursor(self, self.end_position, revision)
 
 
 @dataclass(slots=True)
 class Cursor:
-    """A place in a log."""
+    """A place in a log, and the revision of the last event before it."""
 
     log: ObjectLog
     position: int
+    revision: int
 
-    def take(self) -> list[Event]:
-        """The events not yet seen; raises TooOld when some of them have left the window."""
-        if self.position < self.log.first_position:
-            raise TooOld(0, self.log.start_revision)
-        events, behind = self.log.events, self.log.end_position - self.position
-        self.position += behind
-        return [events[i] for i in range(len(events) - behind, len(events))]
+    @property
+    def is_at_end(self) -> bool:
+        return self.position == self.log.end_position
+
+    def take(self, limit: int = WINDOW_EVENTS) -> list[Event]:
+        """The events not yet seen, or the first of them; raises TooOld when some have left the window."""
+        log = self.log
+        if self.position < log.first_position:
+            log.counts.overtaken += not log.is_retired
+            raise TooOld(self.revision, log.start_revision)
+        start = self.position - log.first_position
+        events = list(islice(log.events, start, start + limit))
+        if events:
+            self.position += len(events)
+            self.revision = events[-1].revision
+        return events
 
 
-def seen_by(event: Event, match: Match | None) -> tuple[str, bytes] | None:
-    """What a watcher with a selector sees of an event: its type and object, or nothing.
+def seen_as(event: Event, match: Match | None) -> str | None:
+    """What a watcher with a selector sees an event as, if he sees it at all.
 
     An object that changes into the selector is ADDED, out of it DELETED (as it was, under the new revision).
     """
     now = not event.deleted and (match is None or match(event.entry))
     before = event.previous is not None and (match is None or match(event.previous))
     if now:
-        return ("MODIFIED" if before else "ADDED"), event.entry.data
-    if not before:
-        return None
-    assert event.previous is not None, "a state before is known"
-    if event.deleted:
-        return "DELETED", event.entry.data
-    return "DELETED", at_revision(event.previous, event.revision)
+        return MODIFIED if before else ADDED
+    return DELETED if before else None
+
+
+def shown(event: Event, kind: str) -> bytes:
+    """The object that an event shows to a watcher who sees it as `kind`."""
+    if kind != DELETED or event.deleted:
+        return event.entry.data
+    assert event.previous is not None, "it was seen before"
+    return at_revision(event.previous, event.revision)

@@ -16,11 +16,12 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
+from apiserver.storage.frame_cache import FrameCache
 from apiserver.storage.interface import Changes, Compacted, Storage, Unavailable
-from apiserver.storage.object_log import Entry, ObjectLog
+from apiserver.storage.object_log import Counts, Entry, ObjectLog
 from kube.api import errors, meta
 from kube.api.resources import Resource
 from kube.base.backoff import Backoff
@@ -64,14 +65,23 @@ class WatchCache:
         for resource in resources:
             if "list" in resource.verbs:
                 self._kinds.setdefault(resource.storage_prefix() + "/", resource)
-        self._logs = self._new_logs(0)
+        self._logs = self._new_logs(0, {})
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._waiting_count = 0
         self._current = SharedCall(storage.current_revision)
+        self.frames = FrameCache()
         self.revision = 0
 
-    def _new_logs(self, revision: int) -> dict[str, ObjectLog]:
-        return {prefix: ObjectLog(kind, revision) for prefix, kind in self._kinds.items()}
+    def _new_logs(self, revision: int, former: Mapping[str, ObjectLog]) -> dict[str, ObjectLog]:
+        counts = {prefix: each.counts for prefix, each in former.items()}
+        return {
+            prefix: ObjectLog(kind, revision, counts.get(prefix) or Counts())
+            for prefix, kind in self._kinds.items()
+        }
+
+    def logs(self) -> Iterable[ObjectLog]:
+        """The logs of all kinds."""
+        return self._logs.values()
 
     def log(self, resource: Resource) -> ObjectLog:
         """The log of a kind, whatever version of it was asked for."""
@@ -113,23 +123,28 @@ class WatchCache:
 
     async def run(self) -> None:
         """Follow the store for ever; start over when its history no longer reaches back to what we have."""
-        backoff = Backoff(0.1, 5.0)
+        backoff, is_filled = Backoff(0.1, 5.0), False
         while True:
             try:
-                await self._fill()
-                backoff.reset()
+                if not is_filled:
+                    await self._fill()
+                    is_filled = True
                 async for changes in self._storage.watch(self.revision + 1):
+                    backoff.reset()
                     self._apply(changes)
-            except (Compacted, Unavailable) as error:
+            except Compacted:
                 log.warning(
-                    "the watch over the store starts afresh", error=str(error) or type(error).__name__
+                    "the store has forgotten what came after our revision, the cache is filled afresh"
                 )
+                is_filled = False
+            except Unavailable as error:
+                log.warning("the watch over the store broke", error=error)
             await asyncio.sleep(backoff.next())
 
     async def _fill(self) -> None:
         """List the whole store at one revision; watches over the former logs end."""
         page = await self._storage.list(ROOT, limit=PAGE_KEYS)
-        revision, logs = page.revision, self._new_logs(page.revision)
+        revision, logs = page.revision, self._new_logs(page.revision, self._logs)
         while True:
             for stored in page.items:
                 found = self._find(logs, stored.key)
@@ -142,8 +157,7 @@ class WatchCache:
             page = await self._storage.list(ROOT, start=start, limit=PAGE_KEYS, revision=revision)
         former, self._logs = self._logs, logs
         for old in former.values():
-            old.first_position = old.end_position + 1  # every cursor over it is now too old
-            old.wake()
+            old.retire()
         self._reached(revision)
         log.info("cache filled", revision=revision, objects=sum(len(each.objects) for each in logs.values()))
 

@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kube.api import meta
-from kube.api.errors import bad_request
+from kube.api.errors import bad_request, quote
 from kube.api.resources import Resource
 
-TERM = re.compile(r"((?:\\.|[^\\=!,])+)(!=|==|=)((?:\\.|[^\\=,])*)")
+PARTS = re.compile(r"(?:\\.|[^\\,]|\\\Z)+", re.DOTALL)
+OPERATOR = re.compile(r"!=|==|=")
 REFERENCE = ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
 SELECTABLE: dict[tuple[str, str], tuple[str, ...]] = {
     ("", "pods"): (
@@ -53,6 +54,18 @@ SELECTABLE: dict[tuple[str, str], tuple[str, ...]] = {
     ("batch", "jobs"): ("status.successful",),
     ("certificates.k8s.io", "certificatesigningrequests"): ("spec.signerName",),
 }
+# Names that are understood although the fields are kept under others: old ones, and those of a kind that is
+# stored in another version.
+RENAMED: dict[tuple[str, str], dict[str, str]] = {
+    ("", "pods"): {"spec.host": "spec.nodeName"},
+    ("events.k8s.io", "events"): {
+        **{f"regarding.{part}": f"involvedObject.{part}" for part in REFERENCE},
+        "reportingController": "reportingComponent",
+    },
+}
+# Kinds that have no list of their own take both of these, cluster-wide kinds too.
+COMMON = ("metadata.name", "metadata.namespace")
+KNOWN = ", ".join(f'"{field}"' for field in COMMON)
 # What an unset field compares as, where that is not the empty text.
 UNSET = {
     "spec.unschedulable": "false",
@@ -88,14 +101,13 @@ class FieldSelector:
     def parse(cls, text: str) -> FieldSelector:
         """Read a query's text; StatusError 400 when it is malformed."""
         terms = []
-        for part in re.findall(r"(?:\\.|[^\\,])+", text):
-            found = TERM.fullmatch(part)
+        for part in sorted(PARTS.findall(text)):
+            found = OPERATOR.search(part)
             if found is None:
                 why = f"invalid selector: '{text}'; can't understand '{part}'"
                 raise bad_request(why)
-            field, operator, value = found.groups()
-            value = re.sub(r"\\(.)", r"\1", value)
-            terms.append(Term(field.strip(), "!=" if operator == "!=" else "=", value))
+            operator = "!=" if found.group() == "!=" else "="
+            terms.append(Term(part[: found.start()], operator, _unescape(part[found.end() :])))
         return cls(tuple(terms))
 
     def matches(self, fields: Mapping[str, str]) -> bool:
@@ -116,6 +128,25 @@ class FieldSelector:
         return ",".join(str(term) for term in self.terms)
 
 
+def _unescape(value: str) -> str:
+    """A term's value without its backslashes; StatusError 400 where one is missing or escapes nothing."""
+    plain, at = [], 0
+    while at < len(value):
+        character = value[at]
+        if character == "\\":
+            at += 1
+            if value[at : at + 1] not in ("\\", ",", "="):
+                sequence = "\\" + value[at : at + 1]
+                raise bad_request(f"invalid field selector: invalid escape sequence: {sequence}")
+            character = value[at]
+        elif character in ",=":
+            text = f"invalid field selector: unescaped character in value: {ord(character)}"
+            raise bad_request(text)
+        plain.append(character)
+        at += 1
+    return "".join(plain)
+
+
 def _text(value: Any) -> str:
     """A field's value as selectors compare it."""
     if isinstance(value, bool):
@@ -125,8 +156,11 @@ def _text(value: Any) -> str:
 
 def _field(o: Mapping[str, Any], field: str) -> str:
     match field:
+        case "status.podIP":
+            addresses = meta.get(o, "status", "podIPs", default=[])
+            return _text(addresses[0].get("ip") if addresses else meta.get(o, "status", "podIP"))
         case "status.podIPs":
-            return ",".join(each.get("ip", "") for each in meta.get(o, "status", "podIPs", default=[]))
+            return ""  # allowed, but never filled in, in Kubernetes
         case "source":
             return _text(meta.get(o, "source", "component") or o.get("reportingComponent"))
         case "status.successful":
@@ -135,23 +169,29 @@ def _field(o: Mapping[str, Any], field: str) -> str:
 
 
 def selectable_fields(resource: Resource, o: Mapping[str, Any]) -> dict[str, str]:
-    """What a field selector on this resource sees of the object."""
+    """What a field selector on this resource sees of a stored object, by the names that `understood` uses."""
+    key = (resource.group, resource.plural)
     fields = {"metadata.name": meta.name(o)}
     if resource.namespaced:
         fields["metadata.namespace"] = meta.namespace(o)
-    for field in SELECTABLE.get((resource.group, resource.plural), ()):
+    for offered in SELECTABLE.get(key, ()):
+        field = RENAMED.get(key, {}).get(offered, offered)
         fields[field] = _field(o, field)
     return fields
 
 
-def check(resource: Resource, selector: FieldSelector) -> None:
-    """Raise StatusError 400 when the selector asks for a field that this resource does not offer."""
-    own = SELECTABLE.get((resource.group, resource.plural), ())
+def understood(resource: Resource, selector: FieldSelector) -> FieldSelector:
+    """The selector by the names that fields are kept under; StatusError 400 when it asks for one that this
+    resource does not offer.
+    """
+    key = (resource.group, resource.plural)
+    own, renamed = SELECTABLE.get(key), RENAMED.get(key, {})
     common = ("metadata.name", "metadata.namespace") if resource.namespaced else ("metadata.name",)
     for term in selector.terms:
-        if term.field in own or term.field in common:
-            continue
-        if own:
+        if own is None and term.field not in COMMON:
+            raise bad_request(f"{quote(term.field)} is not a known field selector: only {KNOWN}")
+        if own is not None and term.field not in (*own, *common, *renamed):
             raise bad_request(f"field label not supported: {term.field}")
-        known = ", ".join(f'"{field}"' for field in ("metadata.name", "metadata.namespace"))
-        raise bad_request(f'"{term.field}" is not a known field selector: only {known}')
+    return FieldSelector(
+        tuple(replace(term, field=renamed.get(term.field, term.field)) for term in selector.terms)
+    )

@@ -9,18 +9,25 @@ After: k8s staging/src/k8s.io/apimachinery/pkg/labels/selector.go.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kube.api.errors import StatusError, bad_request
+from kube.api.errors import StatusError, bad_request, quote
+from kube.api.label_syntax import key_problems, value_problems
 
-TOKEN = re.compile(r"\s*(==|!=|[=,()!<>]|[^\s=,()!<>]+)")
+TOKEN = re.compile(r"[ \t\r\n]*(==|!=|[=,()!<>]|[^ \t\r\n=,()!<>]+)")
+INTEGER = re.compile(r"[+-]?[0-9]{1,100}")
+INTEGER_MAX = 2**63 - 1
 OPERATORS = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "!"}
 
 
 def _as_integer(text: str | None) -> int | None:
-    return int(text) if text is not None and re.fullmatch(r"[+-]?\d+", text) else None
+    """A number of 64 bits; None for anything else, whatever Python makes of its digits."""
+    if text is None or INTEGER.fullmatch(text) is None:
+        return None
+    number = int(text)
+    return number if -INTEGER_MAX - 1 <= number <= INTEGER_MAX else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +116,7 @@ def format_label_selector(selector: Mapping[str, Any] | None) -> str:
 
 
 class _Parser:
-    """Reads `key op value` terms off a list of tokens; its place says what a word is."""
+    """Reads `key op value` terms off a list of tokens; its place says what a word is: `in` may be a key."""
 
     def __init__(self, text: str) -> None:
         self.tokens = TOKEN.findall(text)
@@ -125,85 +132,108 @@ class _Parser:
 
     def requirements(self) -> list[Requirement]:
         found: list[Requirement] = []
-        while self.peek():
+        while token := self.peek():
+            if not _is_word(token) and token != "!":
+                raise _malformed(token, ", expected: !, identifier, or 'end of string'")
             found.append(self.requirement())
             token = self.take()
-            if token and token != ",":
-                raise _malformed(token, "',' or 'end of string'")
-            if token and not self.peek():
-                raise _malformed("", "identifier after ','")
+            if token not in ("", ","):
+                raise _malformed(token, ", expected: ',' or 'end of string'")
+            following = self.peek()
+            if token and not _is_word(following) and following != "!":
+                raise _malformed(following, ", expected: identifier after ','")
         return sorted(found, key=lambda each: each.key)
 
     def requirement(self) -> Requirement:
-        if self.peek() == "!":
+        absent = self.peek() == "!"
+        if absent:
             self.take()
-            return Requirement(self.word(), "!")
-        key = self.word()
+        key = self.key()
+        if absent:
+            return Requirement(key, "!")
         operator = self.peek()
         if operator in ("", ","):
             return Requirement(key, "exists")
         self.take()
-        if operator in ("=", "==", "!="):
-            return Requirement(key, operator.replace("==", "="), (self.value(),))
-        if operator in ("in", "notin"):
-            return Requirement(key, operator, self.values())
-        if operator in (">", "<"):
-            return Requirement(key, operator, (self.integer(key),))
-        raise _malformed(operator, "in, notin, =, ==, !=, gt, lt")
+        if operator in ("=", "==", "!=", ">", "<"):
+            values: tuple[str, ...] = (self.exact_value(),)
+        elif operator in ("in", "notin"):
+            values = self.values()
+        else:
+            raise _malformed_term(operator, ", expected: in, notin, =, ==, !=, gt, lt")
+        _check_values(key, operator, values)
+        return Requirement(key, operator.replace("==", "="), values)
 
-    def word(self) -> str:
-        word = self.take()
-        if not word or word in "=,()!<>" or word in ("==", "!="):
-            raise _malformed(word, "!, identifier, or 'end of string'")
-        if re.fullmatch(KEY, word) is None:
-            raise _invalid("key", word, NAME_PART)
-        return word
+    def key(self) -> str:
+        key = self.take()
+        if not _is_word(key):
+            raise _malformed_term(key, ", expected: identifier")
+        if problems := key_problems(key):
+            raise _invalid("<nil>", key, "; ".join(problems))
+        return key
 
-    def value(self) -> str:
+    def exact_value(self) -> str:
         if self.peek() in ("", ","):
             return ""
         value = self.take()
-        if len(value) > 63 or re.fullmatch(VALUE, value) is None:
-            raise _invalid("values[0]", value, VALUE_PART)
+        if not _is_word(value):
+            raise _malformed_term(value, ", expected: identifier")
         return value
 
     def values(self) -> tuple[str, ...]:
-        if self.peek() != "(":
-            raise _malformed(self.peek(), "'('")
-        self.take()
-        values = [self.value() if self.peek() != ")" else ""]
+        """A set in parentheses; what is between two commas, or a comma and a parenthesis, is empty."""
+        if (token := self.take()) != "(":
+            raise _malformed_term(token, " expected: '('")
+        first = self.peek()
+        if not _is_word(first) and first not in (",", ")"):
+            raise _malformed_term(first, ", expected: ',', ')' or identifier")
+        found = {self.listed()}
         while (token := self.take()) == ",":
-            values.append(self.value() if self.peek() != ")" else "")
+            found.add(self.listed())
         if token != ")":
-            raise _malformed(token, "',' or ')'")
-        return tuple(values)
+            raise _malformed_term(token, ", expected: ',' or ')'")
+        return tuple(sorted(found))
 
-    def integer(self, key: str) -> str:
-        value = self.value()
-        if _as_integer(value) is None:
-            raise _invalid(
-                f"values[0][{key}]", value, "for 'Gt', 'Lt' operators, the value must be an integer"
-            )
-        return value
-
-
-KEY = r"([a-z0-9.-]{1,253}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
-VALUE = r"([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?"
-NAME_PART = (
-    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "
-    "alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
-    "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
-)
-VALUE_PART = (
-    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must "
-    "start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used "
-    "for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
-)
+    def listed(self) -> str:
+        token = self.peek()
+        if token in (",", ")"):
+            return ""
+        if not _is_word(token):
+            raise _malformed_term(token, ", expected: ',', or identifier")
+        return self.take()
 
 
-def _malformed(found: str, expected: str) -> StatusError:
-    return bad_request(f"unable to parse requirement: found '{found}', expected: {expected}")
+def _is_word(token: str) -> bool:
+    return token not in ("", "=", "==", "!=", ",", "(", ")", "!", "<", ">")
+
+
+def _check_values(key: str, operator: str, values: Iterable[str]) -> None:
+    found = []
+    for at, value in enumerate(values):
+        if operator in ("<", ">") and _as_integer(value) is None:
+            text = "for 'Gt', 'Lt' operators, the value must be an integer"
+            found.append((f"values[{at}]", value, text))
+    for at, value in enumerate(values):
+        if problems := value_problems(value):
+            found.append((f"values[{at}][{key}]", value, "; ".join(problems)))
+    if len(found) == 1:
+        raise _invalid(*found[0])
+    if found:
+        texts = ", ".join(_invalid_text(*each) for each in found)
+        raise bad_request(f"unable to parse requirement: [{texts}]")
+
+
+def _malformed(found: str, rest: str) -> StatusError:
+    return bad_request(f"found '{found}'{rest}")
+
+
+def _malformed_term(found: str, rest: str) -> StatusError:
+    return bad_request(f"unable to parse requirement: found '{found}'{rest}")
 
 
 def _invalid(where: str, value: str, detail: str) -> StatusError:
-    return bad_request(f'unable to parse requirement: {where}: Invalid value: "{value}": {detail}')
+    return bad_request(f"unable to parse requirement: {_invalid_text(where, value, detail)}")
+
+
+def _invalid_text(where: str, value: str, detail: str) -> str:
+    return f"{where}: Invalid value: {quote(value)}: {detail}"

@@ -6,13 +6,11 @@ pkg/apis/meta/v1/types.go, Table.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from kube.api import meta
-from kube.api.meta import Object
 
 UNKNOWN = "<unknown>"
 NONE = "<none>"
@@ -78,18 +76,3 @@ class Column:
 
 NAME = Column("Name", format="name", description="Name must be unique within a namespace.")
 AGE = Column("Age", description="Time since the object was created.")
-
-
-def table_of(
-    columns: Iterable[Column],
-    rows: Sequence[Mapping[str, Any]],
-    list_metadata: Mapping[str, Any] | None = None,
-) -> Object:
-    """The Table of these columns and rows."""
-    return {
-        "kind": "Table",
-        "apiVersion": "meta.k8s.io/v1",
-        "metadata": dict(list_metadata or {}),
-        "columnDefinitions": [column.definition() for column in columns],
-        "rows": list(rows),
-    }

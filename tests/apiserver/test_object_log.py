@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from apiserver.storage import object_log
-from apiserver.storage.object_log import ObjectLog, TooOld, seen_by
+from apiserver.storage.object_log import ObjectLog, TooOld, seen_as, shown
 from kube.api.resources import CONFIG_MAPS
 
 
@@ -58,12 +58,11 @@ def test_selector_transitions() -> None:
     for revision, label in ((1, "no"), (2, "yes"), (3, "yes"), (4, "no"), (5, "yes")):
         log.put("n/a", value("a", app=label), revision)
     log.delete("n/a", 6)
-    seen = [seen_by(event, lambda entry: entry.labels.get("app") == "yes") for event in log.cursor(0).take()]
-    assert [each and each[0] for each in seen] == [None, "ADDED", "MODIFIED", "DELETED", "ADDED", "DELETED"]
-    left = seen[3]
-    assert left is not None
-    shown = orjson.loads(left[1])["metadata"]
-    assert (shown["labels"], shown["resourceVersion"]) == ({"app": "yes"}, "4")
+    events = log.cursor(0).take()
+    seen = [seen_as(event, lambda entry: entry.labels.get("app") == "yes") for event in events]
+    assert seen == [None, "ADDED", "MODIFIED", "DELETED", "ADDED", "DELETED"]
+    left = orjson.loads(shown(events[3], "DELETED"))["metadata"]
+    assert (left["labels"], left["resourceVersion"]) == ({"app": "yes"}, "4")
 
 
 def test_a_namespace_is_a_part_of_the_keys() -> None:

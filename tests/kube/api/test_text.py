@@ -52,7 +52,7 @@ def field_lines(case: Case) -> str:
     resource = by_name(case.args[0])
     assert resource is not None
     selector = FieldSelector.parse(case.option("selector", ""))
-    fields.check(resource, selector)
+    selector = fields.understood(resource, selector)
     found = fields.selectable_fields(resource, yaml.safe_load(case.input) or {})
     return f"{selector}: {selector.matches(found)}"
 
