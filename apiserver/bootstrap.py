@@ -17,7 +17,7 @@ from collections.abc import Iterable
 
 from apiserver import kubernetes_service
 from apiserver.admission.chain import CREATE, Attributes
-from apiserver.authentication.user import MASTERS, User
+from apiserver.authentication.user import SELF
 from apiserver.authorization import bootstrap_policy
 from apiserver.registry.registry import Registry
 from apiserver.server import Server
@@ -27,7 +27,6 @@ from kube.api.errors import StatusError
 from kube.api.meta import Object
 from kube.api.resources import Resource
 
-SELF = User("system:apiserver", (MASTERS,))
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 NODE_CRITICAL = "Used for system critical pods that must not be moved from their current node."
 CLUSTER_CRITICAL = (

@@ -39,6 +39,7 @@ from apiserver.http_protocol import HttpServer, bind
 from apiserver.presence import Presence
 from apiserver.registry.registry import Registry
 from apiserver.server import Server
+from apiserver.storage.cache_metrics import CacheCollector
 from apiserver.storage.etcd import EtcdStorage
 from apiserver.storage.interface import Storage, Unavailable
 from apiserver.storage.watch_cache import WatchCache
@@ -210,6 +211,7 @@ def wire(
 
     tokens = Tokens(keys, flags.service_account_issuer, clock, find_account)
     metrics = Metrics(prometheus_client.CollectorRegistry())
+    metrics.registry.register(CacheCollector(cache))
     return Server(
         storage,
         cache,
@@ -261,6 +263,7 @@ async def _prepare(server: Server, presence: Presence, flags: Flags) -> None:
             await server.cache.at_least(1)
             while True:
                 try:
+                    await server.repairer.once(asyncio.get_running_loop().time())
                     await bootstrap.ensure(server, flags.service_cluster_ip_range, flags.secure_port)
                     await presence.join()
                     return

@@ -19,7 +19,7 @@ import asyncio
 
 from apiserver import bootstrap, kubernetes_service
 from apiserver.admission.chain import DELETE, UPDATE, Attributes
-from apiserver.bootstrap import SELF
+from apiserver.authentication.user import SELF
 from apiserver.registry.deletion import DeleteOptions
 from apiserver.server import Server
 from apiserver.storage.interface import StorageError

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
+from apiserver.allocation.repair import Repairer
 from apiserver.authentication.tokens import Tokens
 from apiserver.authorization.authorizer import Authorizer
 from apiserver.registry.registry import Registry
@@ -29,6 +30,7 @@ class Server:
 
     kubelets: an HTTP session that shows our client certificate.
     address: host:port as clients reach it, told by discovery.
+    repairer: looks after the addresses of Services.
     checks: what /readyz asks, by name: None or what is wrong.
     stopping: set once the process is to end; every watch then ends.
     """
@@ -43,5 +45,6 @@ class Server:
     clock: Clock
     new_uid: Callable[[], str]
     address: str
+    repairer: Repairer
     checks: dict[str, Callable[[], str | None]] = field(default_factory=dict)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)

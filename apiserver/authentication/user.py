@@ -27,6 +27,10 @@ class User:
         return MASTERS in self.groups
 
 
+# Whom the API server is when it writes what it keeps itself.
+SELF = User("system:apiserver", (MASTERS,))
+
+
 def anonymous() -> User:
     """Whoever shows no credential."""
     return User(ANONYMOUS, (UNAUTHENTICATED,))

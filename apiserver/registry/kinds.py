@@ -7,6 +7,7 @@ After: the storage and strategy of each kind under k8s pkg/registry/
 from __future__ import annotations
 
 from apiserver.registry import (
+    address_kinds,
     autoscaling,
     batch,
     core_kinds,
@@ -52,6 +53,8 @@ STRATEGIES: dict[str, Strategy] = {
     "horizontalpodautoscalers.autoscaling": autoscaling.STRATEGY,
     "ingresses.networking.k8s.io": COUNTED,
     "ingressclasses.networking.k8s.io": COUNTED,
+    "ipaddresses.networking.k8s.io": address_kinds.IP_ADDRESS,
+    "servicecidrs.networking.k8s.io": address_kinds.SERVICE_CIDR,
     "networkpolicies.networking.k8s.io": COUNTED,
     "poddisruptionbudgets.policy": disruption.STRATEGY,
     "clusterrolebindings.rbac.authorization.k8s.io": rbac_kinds.BINDING,

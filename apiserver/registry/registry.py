@@ -21,7 +21,7 @@ from random import Random
 
 import orjson
 
-from apiserver.admission.chain import CREATE, DELETE, UPDATE, Attributes, Chain
+from apiserver.admission.chain import CREATE, DELETE, UPDATE, Attributes, Chain, settling
 from apiserver.registry import deletion, managed_fields, status
 from apiserver.registry.deletion import DeleteOptions, Keep
 from apiserver.registry.kinds import strategy_of
@@ -86,6 +86,7 @@ class Registry:
                     raise errors.no_free_name(attributes.resource, meta.name(candidate)) from None
         raise AssertionError("unreachable")
 
+    @settling
     async def _create_named(self, attributes: Attributes, o: Object) -> Object:
         resource = attributes.resource
         attributes = replace(attributes, operation=CREATE, name=meta.name(o))
@@ -139,6 +140,7 @@ class Registry:
                 current = fresh
         raise errors.conflict(attributes.resource, attributes.name)
 
+    @settling
     async def _try_update(self, attributes: Attributes, current: Current, change: Change) -> Object:
         resource, old = attributes.resource, current.o
         # Through /scale one writes the object itself, only less of it.
@@ -192,6 +194,7 @@ class Registry:
                     raise
                 current = await self._fresh(attributes)
 
+    @settling
     async def _try_delete(
         self, attributes: Attributes, current: Current, options: DeleteOptions
     ) -> tuple[Object, bool]:

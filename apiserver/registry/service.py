@@ -1,6 +1,6 @@
 """Core: what is special about Services: names that become DNS names, ports, addresses that stay.
 
-The addresses themselves are given out by apiserver/allocators.py, in the admission chain.
+The addresses themselves are given out by apiserver/allocation/, in the admission chain.
 
 After: k8s pkg/registry/core/service/strategy.go; pkg/apis/core/validation/validation.go, ValidateService
 """
