@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 Object = dict[str, Any]
 
+# Asked most often of all, and a dict is known for one at once.
+MAPPINGS = (dict, Mapping)
+
 
 def metadata(o: Mapping[str, Any]) -> Mapping[str, Any]:
     """The metadata, or an empty mapping."""
@@ -123,7 +126,7 @@ def get(o: Mapping[str, Any], *path: str | int, default: Any = None) -> Any:
         if isinstance(step, int):
             value = value[step] if isinstance(value, list) and -len(value) <= step < len(value) else None
         else:
-            value = value.get(step) if isinstance(value, Mapping) else None
+            value = value.get(step) if isinstance(value, MAPPINGS) else None
         if value is None:
             return default
     return value
