@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 
+from apiserver.registry import pod_template
 from apiserver.registry.strategy import Errors, Strategy, immutable, within
-from apiserver.registry.workloads import template_errors
 from kube.api import meta
 from kube.api.errors import FieldError
 from kube.api.labels import Selector
@@ -69,7 +69,15 @@ def job_spec_errors(spec: Object, path: str) -> Errors:
     if mode == "Indexed" and spec.get("completions") is None:
         text = "when completion mode is Indexed"
         errors.append(FieldError.required(f"{path}.completions", text))
-    return errors + template_errors(spec.get("template") or {}, f"{path}.template", RESTART_POLICIES)
+    template = spec.get("template") or {}
+    errors += pod_template.check(template, f"{path}.template")
+    policy = meta.get(template, "spec", "restartPolicy", default="")
+    at = f"{path}.template.spec.restartPolicy"
+    if policy in ("", "Always"):
+        errors.append(FieldError.required(at, 'valid values: "OnFailure", "Never"'))
+    elif policy not in RESTART_POLICIES:
+        errors.append(FieldError.not_supported(at, policy, RESTART_POLICIES))
+    return errors
 
 
 def job_changes(new: Object, old: Object) -> Errors:

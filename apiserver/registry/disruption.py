@@ -5,8 +5,8 @@ After: k8s pkg/apis/policy/validation/validation.go; pkg/registry/policy/poddisr
 
 from __future__ import annotations
 
+from apiserver.registry.selectors import label_selector
 from apiserver.registry.strategy import Errors, Strategy
-from apiserver.registry.workloads import selector_errors
 from kube.api import meta
 from kube.api.errors import FieldError
 from kube.api.meta import Object
@@ -15,7 +15,7 @@ from kube.api.meta import Object
 def validate(o: Object) -> Errors:
     """One of the two bounds."""
     spec = o.get("spec") or {}
-    errors = selector_errors(spec.get("selector") or {}, "spec.selector")
+    errors = label_selector(spec.get("selector") or {}, "spec.selector")
     if "minAvailable" in spec and "maxUnavailable" in spec:
         text = "minAvailable and maxUnavailable cannot be both set"
         errors.append(FieldError.invalid("spec", meta.deep_copy(spec), text))

@@ -1,13 +1,17 @@
-"""Core: what is special about Pods: their first status, and how little of a spec may change.
+"""Core: what is special about Pods: their first status, and which door changes what.
 
-After: k8s pkg/registry/core/pod/strategy.go; pkg/apis/core/validation/validation.go, ValidatePodUpdate
+    create               everything but ephemeral containers
+    update               images, deadlines, more tolerations, fewer gates    pod_update.py
+    /status              what kubelets saw                                   pod_status.py
+    /ephemeralcontainers more of them                                        pod_update.py
+    /resize              how much cpu and memory                             pod_resize.py
+
+After: k8s pkg/registry/core/pod/strategy.go; pkg/apis/core/validation/validation.go, ValidatePodCreate
 """
 
 from __future__ import annotations
 
-from typing import Any
-
-from apiserver.registry import pod_spec
+from apiserver.registry import pod_annotations, pod_resize, pod_spec, pod_status, pod_update
 from apiserver.registry.strategy import Errors, Strategy
 from kube.api import meta
 from kube.api.errors import FieldError
@@ -19,12 +23,6 @@ GATED = {
     "reason": "SchedulingGated",
     "message": "Scheduling is blocked due to non-empty scheduling gates",
 }
-FORBIDDEN = (
-    "pod updates may not change fields other than `spec.containers[*].image`,"
-    "`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` "
-    "(only additions to existing tolerations),`spec.terminationGracePeriodSeconds` "
-    "(allow it to be set to 1 if it was previously negative)"
-)
 
 
 def prepare_create(o: Object) -> None:
@@ -48,63 +46,53 @@ def prepare_update(new: Object, _old: Object) -> None:
 
 def validate(o: Object) -> Errors:
     """What is wrong with a pod."""
+    spec, annotations = o.get("spec") or {}, meta.annotations(o)
+    errors = pod_annotations.check(annotations, spec, "metadata.annotations") if annotations else []
+    errors += pod_spec.validate(spec, "spec", is_template=False, pod_name=meta.name(o))
+    if not spec.get("serviceAccountName"):
+        errors += _tokens_of_nobody(spec)
+    return errors
+
+
+def _tokens_of_nobody(spec: Object) -> Errors:
+    """A projected token is the service account's."""
+    text = "must not be specified when serviceAccountName is not set"
+    return [
+        FieldError.forbidden(f"spec.volumes[{i}].projected.sources[{j}].serviceAccountToken", text)
+        for i, volume in enumerate(spec.get("volumes") or ())
+        for j, source in enumerate((volume.get("projected") or {}).get("sources") or ())
+        if "serviceAccountToken" in source
+    ]
+
+
+def validate_create(o: Object) -> Errors:
+    """What is wrong with a pod only when it is new."""
     spec = o.get("spec") or {}
-    errors = pod_spec.validate(spec, "spec")
-    if spec.get("nodeName") and spec.get("schedulingGates"):
-        errors.append(
-            FieldError.forbidden("spec.nodeName", "cannot be set until all schedulingGates have been cleared")
-        )
-    return errors
-
-
-def validate_update(new: Object, old: Object) -> Errors:
-    """Images, deadlines, and more tolerations may change; nothing else."""
-    before, after = meta.deep_copy(old["spec"]), meta.deep_copy(new["spec"])
     errors: Errors = []
-    for field in ("containers", "initContainers"):
-        if len(before.get(field) or []) != len(after.get(field) or []):
-            text = "pod updates may not add or remove containers"
-            return [FieldError.forbidden(f"spec.{field}", text)]
-        for was, now in zip(before.get(field) or [], after.get(field) or [], strict=True):
-            now["image"] = was.get("image")
-    if "activeDeadlineSeconds" in after:
-        before["activeDeadlineSeconds"] = after["activeDeadlineSeconds"]
-    was_tolerated = before.pop("tolerations", None) or []
-    is_tolerated = after.pop("tolerations", None) or []
-    errors += _only_additions(was_tolerated, is_tolerated)
-    if (before.get("terminationGracePeriodSeconds") or 0) < 0 and after.get(
-        "terminationGracePeriodSeconds"
-    ) == 1:
-        before["terminationGracePeriodSeconds"] = 1
-    gates_before, gates = before.pop("schedulingGates", None) or [], after.pop("schedulingGates", None) or []
-    if any(gate not in gates_before for gate in gates):
-        text = "only deletion is allowed, but found new scheduling gate"
-        errors.append(FieldError.forbidden("spec.schedulingGates", text))
-    if gates_before:
-        for field in ("nodeSelector", "affinity"):
-            before[field] = after.get(field)
-            if field not in after:
-                before.pop(field)
-    if before != after:
-        errors.append(FieldError.forbidden("spec", FORBIDDEN))
+    if spec.get("ephemeralContainers"):
+        errors.append(FieldError.forbidden("spec.ephemeralContainers", "cannot be set on create"))
+    if spec.get("nodeName") and spec.get("schedulingGates"):
+        text = "cannot be set until all schedulingGates have been cleared"
+        errors.append(FieldError.forbidden("spec.nodeName", text))
     return errors
 
 
-def _only_additions(before: list[Any], after: list[Any]) -> Errors:
-    """Old tolerations stay, but for a shorter or longer tolerationSeconds."""
-    bare = [{key: value for key, value in each.items() if key != "tolerationSeconds"} for each in after]
-    for each in before:
-        if {key: value for key, value in each.items() if key != "tolerationSeconds"} not in bare:
-            text = "existing toleration can not be modified except its tolerationSeconds"
-            return [FieldError.forbidden("spec.tolerations", text)]
-    return []
+def _ephemeral(new: Object, old: Object) -> Errors:
+    return validate(new) + pod_update.ephemeral_containers(new, old)
+
+
+def _resize(new: Object, old: Object) -> Errors:
+    return validate(new) + pod_resize.changes(new, old)
 
 
 STRATEGY = Strategy(
     returns_deleted=True,
     is_graceful=True,
+    is_complete=True,
     prepare_create=prepare_create,
     prepare_update=prepare_update,
     validate=validate,
-    validate_update=validate_update,
+    validate_create=validate_create,
+    validate_update=pod_update.changes,
+    subresources={"status": pod_status.changes, "ephemeralcontainers": _ephemeral, "resize": _resize},
 )

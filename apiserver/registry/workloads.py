@@ -6,17 +6,15 @@ After: k8s pkg/apis/apps/validation/validation.go
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from apiserver.registry import names, pod_spec
+from apiserver.registry import pod_template, selectors
 from apiserver.registry.strategy import Errors, Strategy, immutable, within
 from kube.api import meta
 from kube.api.errors import FieldError
 from kube.api.labels import Selector
 from kube.api.meta import Object
 
-ALWAYS = ("Always",)
 STATEFUL_SET_MUTABLE = (
     "replicas",
     "ordinals",
@@ -26,33 +24,6 @@ STATEFUL_SET_MUTABLE = (
     "persistentVolumeClaimRetentionPolicy",
     "minReadySeconds",
 )
-
-
-def template_errors(template: Any, path: str, restart_policies: Sequence[str] = ALWAYS) -> Errors:
-    """What is wrong with a pod template."""
-    errors = names.check_labels(meta.labels(template), f"{path}.labels")
-    errors += names.check_annotations(meta.annotations(template), f"{path}.annotations")
-    return errors + pod_spec.validate(template.get("spec") or {}, f"{path}.spec", restart_policies)
-
-
-def selector_errors(selector: Any, path: str) -> Errors:
-    """What is wrong with a LabelSelector."""
-    errors = names.check_labels(selector.get("matchLabels") or {}, f"{path}.matchLabels")
-    for index, each in enumerate(selector.get("matchExpressions") or []):
-        at, operator = f"{path}.matchExpressions[{index}]", each.get("operator") or ""
-        if operator in ("In", "NotIn") and not each.get("values"):
-            text = "must be specified when `operator` is 'In' or 'NotIn'"
-            errors.append(FieldError.required(f"{at}.values", text))
-        elif operator in ("Exists", "DoesNotExist") and each.get("values"):
-            text = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
-            errors.append(FieldError.forbidden(f"{at}.values", text))
-        elif operator not in ("In", "NotIn", "Exists", "DoesNotExist"):
-            errors.append(FieldError.invalid(f"{at}.operator", operator, "not a valid selector operator"))
-        errors += [
-            FieldError.invalid(f"{at}.key", each.get("key"), e)
-            for e in names.qualified_name(each.get("key") or "")
-        ]
-    return errors
 
 
 def validate(o: Object) -> Errors:
@@ -67,12 +38,12 @@ def validate(o: Object) -> Errors:
     elif not selector.get("matchLabels") and not selector.get("matchExpressions"):
         text = "empty selector is invalid for " + o["kind"].lower()
         errors.append(FieldError.invalid("spec.selector", {}, text))
-    elif wrong := selector_errors(selector, "spec.selector"):
+    elif wrong := selectors.label_selector(selector, "spec.selector"):
         errors += wrong
     elif not Selector.from_label_selector(selector).matches(meta.labels(template)):
         text = "`selector` does not match template `labels`"
         errors.append(FieldError.invalid("spec.template.metadata.labels", meta.labels(template), text))
-    return errors + template_errors(template, "spec.template")
+    return errors + pod_template.of_controller(template, "spec.template", "ReplicaSet")
 
 
 def validate_deployment(o: Object) -> Errors:
@@ -133,12 +104,12 @@ def validate_controller(o: Object) -> Errors:
     elif not Selector.from_set(selector).matches(meta.labels(template)):
         text = "`selector` does not match template `labels`"
         errors.append(FieldError.invalid("spec.template.metadata.labels", meta.labels(template), text))
-    return errors + template_errors(template, "spec.template")
+    return errors + pod_template.of_controller(template, "spec.template", "ReplicaSet")
 
 
 def validate_pod_template(o: Object) -> Errors:
     """The template in a PodTemplate."""
-    return template_errors(o.get("template") or {}, "template", pod_spec.RESTART_POLICIES)
+    return pod_template.check(o.get("template") or {}, "template")
 
 
 def begin_daemon_set(o: Object) -> None:

@@ -102,15 +102,12 @@ def pod_spec(spec: dict[str, Any]) -> None:
 
 def container(o: dict[str, Any]) -> None:
     """Defaults of one container."""
-    image = o.get("image", "")
-    tag = image.rpartition("/")[2].partition(":")[2]
-    is_latest = "@" not in image and tag in ("", "latest")
     fill(
         o,
         {
             "terminationMessagePath": "/dev/termination-log",
             "terminationMessagePolicy": "File",
-            "imagePullPolicy": "Always" if is_latest else "IfNotPresent",
+            "imagePullPolicy": pull_policy(o.get("image", "")),
             "resources": {},
         },
     )
@@ -120,7 +117,7 @@ def container(o: dict[str, Any]) -> None:
         if reference := get(each, "valueFrom", "fieldRef"):
             fill(reference, {"apiVersion": "v1"})
     for name in PROBES:
-        if probe := o.get(name):
+        if (probe := o.get(name)) is not None:
             fill(probe, PROBE)
             handler(probe)
     for hook in (o.get("lifecycle") or {}).values():
@@ -128,24 +125,30 @@ def container(o: dict[str, Any]) -> None:
             handler(hook)
 
 
+def pull_policy(image: str) -> str:
+    """What is called latest, or nothing, may be another image the next time."""
+    tag = image.rpartition("/")[2].partition(":")[2]
+    return "Always" if "@" not in image and tag in ("", "latest") else "IfNotPresent"
+
+
 def handler(o: dict[str, Any]) -> None:
     """Defaults of what a probe or hook does."""
-    if http := o.get("httpGet"):
+    if (http := o.get("httpGet")) is not None:
         fill(http, {"path": "/", "scheme": "HTTP"})
-    if grpc := o.get("grpc"):
+    if (grpc := o.get("grpc")) is not None:
         fill(grpc, {"service": ""})
 
 
 def volume(o: dict[str, Any]) -> None:
     """Defaults of one volume; a volume of no kind is an empty directory."""
     for key in ("configMap", "secret", "downwardAPI", "projected"):
-        if source := o.get(key):
+        if (source := o.get(key)) is not None:
             fill(source, {"defaultMode": FILE_MODE})
     for item in get(o, "downwardAPI", "items", default=[]):
         if "fieldRef" in item:
             fill(item["fieldRef"], {"apiVersion": "v1"})
     for source in get(o, "projected", "sources", default=[]):
-        if token := source.get("serviceAccountToken"):
+        if (token := source.get("serviceAccountToken")) is not None:
             fill(token, {"expirationSeconds": 3600})
         for item in get(source, "downwardAPI", "items", default=[]):
             if "fieldRef" in item:
@@ -154,5 +157,7 @@ def volume(o: dict[str, Any]) -> None:
         fill(o["hostPath"], {"type": ""})
     if claim := get(o, "ephemeral", "volumeClaimTemplate", "spec"):
         fill(claim, {"volumeMode": "Filesystem"})
+    if "image" in o:
+        fill(o["image"], {"pullPolicy": pull_policy(o["image"].get("reference", ""))})
     if set(o) <= {"name"}:
         o["emptyDir"] = {}
