@@ -164,8 +164,10 @@ def at_most_all(value: int | str, path: str) -> Errors:
 
 
 def amount_of(value: int | str | None) -> int:
-    """What a number or percentage says, without its sign of percentage."""
-    return int(value[:-1]) if isinstance(value, str) and is_percent(value) else value or 0  # type: ignore[return-value]
+    """The number in it, be it a percentage or not; other texts say nothing."""
+    if isinstance(value, str):
+        return int(value[:-1]) if is_percent(value) else 0
+    return value or 0
 
 
 def variable_name(value: str, path: str) -> Errors:

@@ -65,7 +65,7 @@ def own_selector(spec: Any, kind: str, unreadable: str = "invalid label selector
         return [*errors, FieldError.invalid("spec.selector", selector, unreadable)]
     if is_empty(selector):
         text = f"empty selector is invalid for {kind}"
-        return [FieldError.invalid("spec.selector", selector, text)]
+        return [FieldError.invalid("spec.selector", {}, text)]
     return [] if Selector.from_label_selector(selector).matches(labels) else [not_matching(labels)]
 
 
