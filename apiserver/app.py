@@ -14,6 +14,7 @@ from starlette.websockets import WebSocket
 
 from apiserver.filters.authentication import authenticate
 from apiserver.filters.authorization import authorize
+from apiserver.filters.compression import compress
 from apiserver.filters.errors import translate
 from apiserver.filters.impersonation import impersonate
 from apiserver.filters.metrics import measure
@@ -25,6 +26,7 @@ from apiserver.server import Server
 
 FILTERS = (
     measure,  # counts the answer, whatever becomes of the request
+    compress,  # large answers, for those who take gzip
     translate,  # exceptions -> Status
     resolve,  # URL -> verb, resource, name
     authenticate,  # certificate or token -> user

@@ -9,6 +9,8 @@ import orjson
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
+from apiserver.codec import write_yaml
+from apiserver.negotiation import JSON, YAML
 from apiserver.request import ApiRequest, Handler
 from apiserver.server import Server
 from apiserver.storage.interface import Refused, Unavailable
@@ -29,7 +31,7 @@ def translate(_: Server, inner: Handler) -> Handler:
         try:
             return await inner(request)
         except StatusError as error:
-            return respond(error)
+            return respond(error, request)
         except Refused as error:
             log.error("the store refuses", path=request.url.path, error=error)
             return respond(_store_refuses(error))
@@ -59,9 +61,13 @@ def _store_refuses(error: Refused) -> StatusError:
     return StatusError(500, "", str(error))
 
 
-def respond(error: StatusError) -> Response:
-    """The Status as an answer; a client told to retry finds Retry-After."""
-    response = Response(orjson.dumps(error.status()), error.code, media_type="application/json")
+def respond(error: StatusError, request: ApiRequest | None = None) -> Response:
+    """The Status as an answer, in YAML for who asks for that; a client told to retry finds Retry-After."""
+    accept = request.headers.get("accept", "") if request is not None else ""
+    if accept.startswith(YAML):
+        response = Response(write_yaml(error.status()), error.code, media_type=YAML)
+    else:
+        response = Response(orjson.dumps(error.status()), error.code, media_type=JSON)
     seconds = error.details.get("retryAfterSeconds")
     if seconds:
         response.headers["Retry-After"] = str(seconds)

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from apiserver.handlers.options import invalid_options
 from apiserver.storage.object_log import Entry
 from kube.api import errors, fields, labels
-from kube.api.errors import FieldError, StatusError
+from kube.api.errors import FieldError
 from kube.api.fields import FieldSelector, Term
 from kube.api.labels import Selector
 from kube.api.resources import Resource
@@ -31,11 +31,11 @@ INT64_MAX, UINT64_MAX = 2**63 - 1, 2**64 - 1
 
 
 def parse_version(text: str) -> int | None:
-    """A resourceVersion; None if there is none, StatusError 500 (as Kubernetes has it) if it is no number."""
+    """A resourceVersion; None if there is none, StatusError 500 without a reason if it is no number."""
     if not text:
         return None
     if (why := _version_problem(text)) is not None:
-        raise StatusError(500, "", why)
+        raise errors.unnamed(why)
     return int(text)
 
 

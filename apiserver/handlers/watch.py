@@ -175,7 +175,7 @@ class WatchStream(Response):
                 kind = seen_as(event, self._match)
                 if kind is not None:
                     frames.append(self._frames.event(event, kind))
-        cursor.log.counts.dispatched += len(frames)
+        cursor.log.counts.sent += len(frames)
         return frames
 
 

@@ -84,10 +84,16 @@ def at_revision(entry: Entry, revision: int) -> bytes:
 
 @dataclass(slots=True)
 class Counts:
-    """What became of a kind's events since the process began."""
+    """What happened to a kind's cache since the process began.
 
+    filled: how often it was filled from a list.
+    received, sent: events from the store, and to watchers.
+    overtaken: watchers that fell out of the window.
+    """
+
+    filled: int = 0
     received: int = 0
-    dispatched: int = 0
+    sent: int = 0
     overtaken: int = 0
 
 

@@ -158,6 +158,8 @@ class WatchCache:
         former, self._logs = self._logs, logs
         for old in former.values():
             old.retire()
+        for each in logs.values():
+            each.counts.filled += 1
         self._reached(revision)
         log.info("cache filled", revision=revision, objects=sum(len(each.objects) for each in logs.values()))
 

@@ -71,3 +71,52 @@ def test_a_namespace_is_a_part_of_the_keys() -> None:
         log.put(key, value(key.partition("/")[2]), revision)
     assert [entry.key for entry in log.in_namespace("a")] == ["a/x", "a/y"]
     assert [entry.key for entry in log.in_namespace("")] == ["a-b/x", "a/x", "a/y", "ab/x", "b/x"]
+
+
+def test_the_window_ends_at_so_many_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(object_log, "WINDOW_BYTES", 1000)
+    log = ObjectLog(CONFIG_MAPS)
+    slow = log.cursor(0)
+    for revision in range(1, 8):
+        log.put("n/a", value("a", padding="x" * 200), revision)
+        assert log.size_bytes == sum(len(event.entry.data) for event in log.events) <= 1000
+    assert [event.revision for event in log.cursor(log.start_revision).take()] == [5, 6, 7]
+    with pytest.raises(TooOld, match=r"too old resource version: 0 \(4\)"):
+        slow.take()
+    assert log.counts.overtaken == 1
+
+
+def test_a_cursor_takes_as_much_as_it_is_told() -> None:
+    log = ObjectLog(CONFIG_MAPS)
+    cursor = log.cursor(0)
+    for revision in range(1, 6):
+        log.put("n/a", value("a"), revision)
+    assert [event.revision for event in cursor.take(2)] == [1, 2]
+    assert (cursor.revision, cursor.is_at_end) == (2, False)
+    assert [event.revision for event in cursor.take(9)] == [3, 4, 5]
+    assert (cursor.revision, cursor.is_at_end) == (5, True)
+
+
+def test_a_log_that_is_retired_ends_its_cursors() -> None:
+    log = ObjectLog(CONFIG_MAPS)
+    cursor, woken = log.cursor(0), []
+    log.waiters.append(lambda: woken.append(True))
+    log.retire()
+    with pytest.raises(TooOld):
+        cursor.take()
+    assert (woken, log.counts.overtaken) == ([True], 0)
+
+
+def test_what_has_not_changed_since_a_revision_is_known() -> None:
+    log = ObjectLog(CONFIG_MAPS, start_revision=4)
+    assert (log.has_changed_since(3), log.has_changed_since(4)) == (True, False)
+    log.put("n/a", value("a"), 6)
+    assert (log.has_changed_since(5), log.has_changed_since(6)) == (True, False)
+
+
+def test_a_list_may_begin_within_a_namespace() -> None:
+    log = ObjectLog(CONFIG_MAPS)
+    for revision, key in enumerate(("a/x", "a/y", "b/x"), 1):
+        log.put(key, value(key.partition("/")[2]), revision)
+    assert [entry.key for entry in log.in_namespace("a", "x\0")] == ["a/y"]
+    assert [entry.key for entry in log.in_namespace("", "a/x\0")] == ["a/y", "b/x"]

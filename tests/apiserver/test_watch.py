@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from typing import Any
 
 import orjson
+import pytest
 
+from apiserver.handlers.watch import watch
+from apiserver.request import ApiRequest, RequestInfo
+from apiserver.storage import object_log, watch_cache
 from kube.api.resources import CONFIG_MAPS
 from tests.support.api_server import Api
+from tests.support.wait import until_async
 
 MAPS = "/api/v1/namespaces/default/configmaps"
 MERGE = "application/merge-patch+json"
@@ -154,3 +160,153 @@ async def test_lists_leave_out_what_every_item_would_repeat(api: Api) -> None:
     listed = await api.ok("GET", MAPS)
     assert listed["items"] == [{key: made[key] for key in made if key not in ("kind", "apiVersion")}]
     assert int(version(listed)) >= int(version(made))
+
+
+async def test_the_old_way_to_watch_one_object(api: Api) -> None:
+    await put(api, "a")
+    await put(api, "b")
+    for path in ("namespaces/default/configmaps/b", "namespaces/default/configmaps/b?watch=false"):
+        async with api.watch(f"/api/v1/watch/{path}") as events:
+            assert brief(await anext(events)) == ("ADDED", "b")
+            await put(api, "a", x=path[-1])
+            changed = await put(api, "b", x=path[-1])
+            event = await anext(events)
+            assert (brief(event), version(event["object"])) == (("MODIFIED", "b"), version(changed))
+    async with api.watch("/api/v1/watch/namespaces/default?timeoutSeconds=1") as events:
+        assert [brief(each) async for each in events] == [("ADDED", "default")]
+    async with api.watch("/api/v1/watch/configmaps") as events:
+        seen = [brief(await anext(events))[1] for _ in range(len(api.server.cache.log(CONFIG_MAPS).objects))]
+        assert {"a", "b"} <= set(seen)
+
+
+async def test_a_watch_may_begin_now(api: Api) -> None:
+    await put(api, "a")
+    query = "watch=1&sendInitialEvents=false&resourceVersionMatch=NotOlderThan"
+    for version_asked in ("", "&resourceVersion=0"):
+        async with api.watch(f"{MAPS}?{query}{version_asked}") as events:
+            made = await put(api, f"b{len(version_asked)}")
+            assert brief(await anext(events)) == ("ADDED", made["metadata"]["name"])
+
+
+@pytest.mark.parametrize("query", ["", "resourceVersion=0&"])
+async def test_without_a_version_a_bookmark_says_when_that_was_all(api: Api, query: str) -> None:
+    await put(api, "a")
+    table = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
+    async with api.watch(f"{MAPS}?{query}watch=1&allowWatchBookmarks=1", Accept=table) as events:
+        assert (await anext(events))["object"]["kind"] == "ConfigMap", "a list in a stream is no Table"
+        end = (await anext(events))["object"]["metadata"]
+        assert end["annotations"]["k8s.io/initial-events-end"] == "true"
+
+
+async def test_a_watch_of_the_future_waits_as_long_as_its_time(api: Api) -> None:
+    later = api.server.cache.revision + 2
+    async with api.watch(f"{MAPS}?watch=1&resourceVersion={later}") as events:
+        for name in "abc":
+            await put(api, name)
+        assert brief(await anext(events)) == ("ADDED", "c")
+    async with api.watch(f"{MAPS}?watch=1&resourceVersion=999999&timeoutSeconds=1") as events:
+        assert [event async for event in events] == []
+
+
+async def test_all_there_is_in_the_future_is_not_waited_for(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch_cache, "FUTURE_SECONDS", 0.05)
+    query = "watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&resourceVersion=999999"
+    async with api.watch(f"{MAPS}?{query}") as events:
+        seen = [event async for event in events]
+    assert [(each["type"], each["object"]["code"]) for each in seen] == [("ERROR", 504)]
+
+
+async def test_only_the_first_table_of_a_watch_has_columns(api: Api) -> None:
+    listed = await api.ok("GET", MAPS)
+    old = "application/json;as=Table;v=v1beta1;g=meta.k8s.io"
+    url = f"{MAPS}?watch=1&resourceVersion={version(listed)}&includeObject=Object"
+    async with api.watch(url, Accept=old) as events, api.watch(url, Accept=old) as others:
+        made = await put(api, "a")
+        changed = await put(api, "a", x="1")
+        for watcher in (events, others):
+            first, second = await anext(watcher), await anext(watcher)
+            table = first["object"]
+            assert (first["type"], table["apiVersion"]) == ("ADDED", "meta.k8s.io/v1beta1")
+            assert table["metadata"] == {"resourceVersion": version(made)}
+            assert table["columnDefinitions"][0]["name"] == "Name"
+            assert table["rows"][0]["object"] == made
+            assert (second["type"], second["object"]["columnDefinitions"]) == ("MODIFIED", None)
+            assert second["object"]["rows"][0]["object"] == changed
+
+
+async def test_bookmarks_of_tables_are_tables(api: Api) -> None:
+    listed = await api.ok("GET", MAPS)
+    url = f"{MAPS}?watch=1&resourceVersion={version(listed)}&allowWatchBookmarks=1&timeoutSeconds=1"
+    async with api.watch(url, Accept="application/json;as=Table;v=v1;g=meta.k8s.io") as events:
+        end = await anext(events)
+    assert (end["type"], end["object"]["kind"]) == ("BOOKMARK", "Table")
+    assert int(end["object"]["metadata"]["resourceVersion"]) >= int(version(listed))
+
+
+async def test_a_pod_comes_and_goes_by_its_fields(api: Api) -> None:
+    path = "/api/v1/namespaces/default/pods"
+    container = {"name": "c", "image": "i"}
+    made = await api.ok("POST", path, {"metadata": {"name": "p"}, "spec": {"containers": [container]}})
+    query = f"resourceVersion={version(made)}&fieldSelector=spec.nodeName%3Dn1,status.phase!%3DFailed"
+    async with api.watch(f"{path}?watch=1&{query}") as events:
+        target = {"target": {"kind": "Node", "name": "n1"}, "metadata": {"name": "p"}}
+        await api.ok("POST", f"{path}/p/binding", target)
+        came = await anext(events)
+        assert (brief(came), came["object"]["spec"]["nodeName"]) == (("ADDED", "p"), "n1")
+        failed = await api.ok("PATCH", f"{path}/p/status", {"status": {"phase": "Failed"}}, MERGE)
+        went = await anext(events)
+        assert (brief(went), version(went["object"])) == (("DELETED", "p"), version(failed))
+        assert went["object"]["status"]["phase"] == "Pending"
+    events_path = "/apis/events.k8s.io/v1/namespaces/default/events"
+    refused = await api("GET", f"{events_path}?fieldSelector=involvedObject.name%3Dp")
+    assert refused.code == 400
+
+
+async def test_a_watcher_that_does_not_keep_up_is_told_to_list_again(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(object_log, "WINDOW_EVENTS", 3)
+    sent: list[bytes] = []
+    taken = asyncio.Event()
+
+    async def send(message: Any) -> None:
+        if message.get("body"):
+            sent.append(message["body"])
+            await taken.wait()
+
+    request = ApiRequest({"type": "http", "path": MAPS, "query_string": b"watch=1", "headers": []})
+    request.info, request.resource = RequestInfo(MAPS, "watch", namespace="default"), CONFIG_MAPS
+    await put(api, "a")
+    stream = await watch(api.server, request)
+    watching = asyncio.create_task(stream(request.scope, asyncio.Event().wait, send))  # type: ignore[arg-type]
+    await until_async("the first event is sent", lambda: len(sent) == 1)
+    for at in range(5):
+        changed = await put(api, "a", x=str(at))
+    await api.server.cache.at_least(int(version(changed)))
+    taken.set()
+    await watching
+    end = orjson.loads(sent[-1])
+    assert (end["type"], end["object"]["reason"], len(sent)) == ("ERROR", "Expired", 2)
+    assert api.server.cache.log(CONFIG_MAPS).counts.overtaken == 1
+
+
+async def test_an_event_is_written_once_for_all_who_watch(api: Api) -> None:
+    url = f"{MAPS}?watch=1&resourceVersion={api.server.cache.revision}"
+    written = 0
+    inner = api.server.cache.frames.get
+
+    def get(key: Any, write: Any) -> bytes:
+        def counted() -> bytes:
+            nonlocal written
+            written += 1
+            return bytes(write())
+
+        return inner(key, counted)
+
+    api.server.cache.frames.get = get  # type: ignore[method-assign]
+    async with api.watch(url) as one, api.watch(url) as two, api.watch(url) as three:
+        await put(api, "a")
+        assert [brief(await anext(each)) for each in (one, two, three)] == [("ADDED", "a")] * 3
+    assert written == 1
