@@ -15,6 +15,7 @@ import random
 import uuid
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 import aiohttp
 import click
@@ -258,13 +259,16 @@ def _kubelet_session(flags: Flags) -> aiohttp.ClientSession:
 async def _prepare(server: Server, presence: Presence, flags: Flags) -> None:
     """Wait for the store and make what every cluster begins with; StartupError if that takes too long."""
     backoff = Backoff(0.1, 2.0)
+    client_ca = await asyncio.to_thread(Path(flags.client_ca_file).read_text)
     try:
         async with asyncio.timeout(STORE_PATIENCE_SECONDS):
             await server.cache.at_least(1)
             while True:
                 try:
                     await server.repairer.once(asyncio.get_running_loop().time())
-                    await bootstrap.ensure(server, flags.service_cluster_ip_range, flags.secure_port)
+                    await bootstrap.ensure(
+                        server, flags.service_cluster_ip_range, flags.secure_port, client_ca
+                    )
                     await presence.join()
                     return
                 except Unavailable as error:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from apiserver.authorization import controller_policy
+from apiserver.authorization import controller_policy, namespace_policy
 from kube.api.meta import Object
 
 GROUP = "rbac.authorization.k8s.io"
@@ -23,6 +23,7 @@ AGGREGATE = "rbac.authorization.k8s.io/aggregate-to-"
 READ = "get list watch"
 WRITE = "create delete deletecollection patch update"
 LEASES = "coordination.k8s.io leases"
+REQUESTS = "certificates.k8s.io certificatesigningrequests"
 
 
 def rule(verbs: str, group: str, resources: str, names: str = "") -> dict[str, Any]:
@@ -171,6 +172,33 @@ CLUSTER_ROLES: dict[str, list[dict[str, Any]]] = {
         EVENT_RULE,
     ],
     "system:kube-dns": [rule("list watch", "core", "endpoints services")],
+    "system:kube-aggregator": [rule(READ, "core", "endpoints services")],
+    "system:kubelet-api-admin": [
+        rule(READ, "core", "nodes"),
+        rule("proxy", "core", "nodes"),
+        rule("*", "core", "nodes/log nodes/metrics nodes/proxy nodes/stats"),
+    ],
+    "system:node-bootstrapper": [rule("create get list watch", *REQUESTS.split())],
+    "system:volume-scheduler": [
+        rule("get list patch update watch", "core", "persistentvolumes"),
+        rule(READ, "storage.k8s.io", "storageclasses"),
+        rule("get list patch update watch", "core", "persistentvolumeclaims"),
+    ],
+    **{
+        f"system:{REQUESTS.replace(' ', ':')}:{who}": [rule("create", *f"{REQUESTS}/{who}".split())]
+        for who in ("nodeclient", "selfnodeclient")
+    },
+    **{
+        f"system:certificates.k8s.io:{signer}-approver": [
+            rule("approve", "certificates.k8s.io", "signers", f"kubernetes.io/{signer}")
+        ]
+        for signer in (
+            "kube-apiserver-client",
+            "kube-apiserver-client-kubelet",
+            "kubelet-serving",
+            "legacy-unknown",
+        )
+    },
     "system:persistent-volume-provisioner": [
         rule("create delete get list watch", "core", "persistentvolumes"),
         rule("get list update watch", "core", "persistentvolumeclaims"),
@@ -193,6 +221,7 @@ CLUSTER_BINDINGS: dict[str, list[tuple[str, str]]] = {
     "system:public-info-viewer": [("Group", "system:authenticated"), ("Group", "system:unauthenticated")],
     "system:service-account-issuer-discovery": [("Group", "system:serviceaccounts")],
     "system:kube-scheduler": [("User", "system:kube-scheduler")],
+    "system:volume-scheduler": [("User", "system:kube-scheduler")],
     "system:kube-controller-manager": [("User", "system:kube-controller-manager")],
     "system:node": [("Group", "system:nodes")],
     "system:node-proxier": [("User", "system:kube-proxy"), ("Group", "system:nodes")],
@@ -217,12 +246,31 @@ def objects() -> Iterable[Object]:
             role["metadata"]["labels"][AGGREGATE + {"view": "edit", "edit": "admin"}[name]] = "true"
         yield role
     for name, lines in controller_policy.CONTROLLERS.items():
-        rules = [rule(*(part.strip() for part in line.split(";"))) for line in lines]
-        yield _object("ClusterRole", controller_policy.PREFIX + name) | {"rules": rules}
-        account = {"kind": "ServiceAccount", "name": name, "namespace": "kube-system"}
-        yield _binding(controller_policy.PREFIX + name, [account])
+        yield _object("ClusterRole", controller_policy.PREFIX + name) | {"rules": _rules(lines)}
+        yield _binding(controller_policy.PREFIX + name, [_account(name)])
+    yield _binding("system:kube-dns", [_account("kube-dns")])
     for name, subjects in CLUSTER_BINDINGS.items():
         yield _binding(name, [{"apiGroup": GROUP, "kind": kind, "name": each} for kind, each in subjects])
+    yield from _in_namespaces()
+
+
+def _in_namespaces() -> Iterable[Object]:
+    for (namespace, name), lines in namespace_policy.ROLES.items():
+        yield _object("Role", name, namespace) | {"rules": _rules(lines)}
+    for (namespace, name), (role, users, accounts) in namespace_policy.BINDINGS.items():
+        subjects = [{"apiGroup": GROUP, "kind": "User", "name": each} for each in users.split()]
+        reference = {"apiGroup": GROUP, "kind": "Role", "name": role}
+        binding = {"roleRef": reference, "subjects": [*subjects, *map(_account, accounts.split())]}
+        yield _object("RoleBinding", name, namespace) | binding
+
+
+def _rules(lines: Iterable[str]) -> list[dict[str, Any]]:
+    """Rules from lines of `verbs; groups; resources; names`."""
+    return [rule(*(part.strip() for part in line.split(";"))) for line in lines]
+
+
+def _account(name: str) -> dict[str, Any]:
+    return {"kind": "ServiceAccount", "name": name, "namespace": "kube-system"}
 
 
 def _binding(role: str, subjects: list[dict[str, Any]]) -> Object:
@@ -230,6 +278,8 @@ def _binding(role: str, subjects: list[dict[str, Any]]) -> Object:
     return _object("ClusterRoleBinding", role) | {"roleRef": reference, "subjects": subjects}
 
 
-def _object(kind: str, name: str) -> Object:
+def _object(kind: str, name: str, namespace: str = "") -> Object:
     metadata = {"name": name, "labels": dict(BOOTSTRAPPING), "annotations": {AUTO_UPDATE: "true"}}
+    if namespace:
+        metadata["namespace"] = namespace
     return {"apiVersion": API_VERSION, "kind": kind, "metadata": metadata}

@@ -161,6 +161,14 @@ CONTROLLERS: dict[str, tuple[str, ...]] = {
         POD_OWNER,
         EVENTS,
     ),
+    "resource-claim-controller": (
+        "get list watch; core; pods",
+        "update; core; pods/finalizers",
+        "create delete get list watch; resource.k8s.io; resourceclaims",
+        "patch update; resource.k8s.io; resourceclaims resourceclaims/status",
+        "patch update; core; pods/status",
+        EVENTS,
+    ),
     "resourcequota-controller": (
         "list watch; *; *",
         "update; core; resourcequotas/status",
@@ -169,6 +177,12 @@ CONTROLLERS: dict[str, tuple[str, ...]] = {
     "root-ca-cert-publisher": ("create update get list watch; core; configmaps", EVENTS),
     "route-controller": ("list watch; core; nodes", "patch; core; nodes/status", EVENTS),
     "service-account-controller": ("create; core; serviceaccounts", EVENTS),
+    "service-cidrs-controller": (
+        "get list patch update watch; networking.k8s.io; servicecidrs",
+        "patch update; networking.k8s.io; servicecidrs/finalizers servicecidrs/status",
+        "get list watch; networking.k8s.io; ipaddresses",
+        EVENTS,
+    ),
     "service-controller": (
         "get list watch; core; nodes services",
         "patch update; core; services/status",

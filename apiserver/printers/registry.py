@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from apiserver.printers import (
+    api_service,
     certificate_signing_request,
     config_map,
     controller_revision,
@@ -22,6 +23,7 @@ from apiserver.printers import (
     endpoint_slice,
     endpoints,
     event,
+    flow_schema,
     horizontal_pod_autoscaler,
     ingress,
     ip_address,
@@ -36,6 +38,7 @@ from apiserver.printers import (
     pod_disruption_budget,
     pod_template,
     priority_class,
+    priority_level_configuration,
     replica_set,
     resource_quota,
     role_binding,
@@ -100,6 +103,11 @@ PRINTERS: dict[tuple[str, str], Printer] = {
     ("networking.k8s.io", "NetworkPolicy"): Printer(network_policy.COLUMNS, network_policy.row),
     ("networking.k8s.io", "IPAddress"): Printer(ip_address.COLUMNS, ip_address.row),
     ("networking.k8s.io", "ServiceCIDR"): Printer(service_cidr.COLUMNS, service_cidr.row),
+    ("apiregistration.k8s.io", "APIService"): Printer(api_service.COLUMNS, api_service.row),
+    ("flowcontrol.apiserver.k8s.io", "FlowSchema"): Printer(flow_schema.COLUMNS, flow_schema.row),
+    ("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration"): Printer(
+        priority_level_configuration.COLUMNS, priority_level_configuration.row
+    ),
     ("policy", "PodDisruptionBudget"): Printer(pod_disruption_budget.COLUMNS, pod_disruption_budget.row),
     ("rbac.authorization.k8s.io", "RoleBinding"): Printer(role_binding.COLUMNS, role_binding.row),
     ("rbac.authorization.k8s.io", "ClusterRoleBinding"): Printer(role_binding.COLUMNS, role_binding.row),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from apiserver.registry import (
     address_kinds,
+    api_service,
     autoscaling,
     batch,
     core_kinds,
@@ -91,6 +92,7 @@ STRATEGIES: dict[str, Strategy] = {
     ),
     "runtimeclasses.node.k8s.io": Strategy(creates_on_update=True, needs_version=True),
     "endpointslices.discovery.k8s.io": COUNTED,
+    "apiservices.apiregistration.k8s.io": api_service.STRATEGY,
     "flowschemas.flowcontrol.apiserver.k8s.io": COUNTED,
     "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io": COUNTED,
     "controllerrevisions.apps": Strategy(validate_update=other_kinds.revision_changes),
