@@ -6,7 +6,6 @@ and a `fieldValidation` parameter (else `create -f` gives up), the content types
 with their merge keys. The published schemas mark everything nullable; that is taken out. kubectl caches by
 the hash in the index's URL, so the hash changes with the content.
 
-Absent: OpenAPI v2, which answers 404; kubectl has not needed it since 1.28.
 After: k8s staging/src/k8s.io/apiserver/pkg/endpoints/installer.go; k8s.io/kube-openapi/pkg/handler3.
 """
 
@@ -21,6 +20,7 @@ from kube.api.meta import Object
 from kube.api.resources import Resource
 from kube.api.schema import REFERENCE, VERSION_FOLDER, Schemas
 
+INFO = {"title": "Kubernetes", "version": "v1.36.0"}
 # Raised by whoever changes what documents look like: clients keep them by their hash.
 FORMAT = 1
 
@@ -95,8 +95,7 @@ def version_document() -> Object:
 
 def whole_document(paths: Object, schemas: Object) -> Object:
     """The frame around paths and schemas."""
-    info = {"title": "Kubernetes", "version": "v1.36.0"}
-    return {"openapi": "3.0.0", "info": info, "paths": paths, "components": {"schemas": schemas}}
+    return {"openapi": "3.0.0", "info": INFO, "paths": paths, "components": {"schemas": schemas}}
 
 
 def document(resources: Sequence[Resource], group: str, version: str, schemas: Schemas) -> Object | None:
@@ -104,14 +103,14 @@ def document(resources: Sequence[Resource], group: str, version: str, schemas: S
     members = [each for each in resources if (each.group, each.version) == (group, version)]
     if not members:
         return None
-    builder = _Builder(schemas)
+    builder = Builder(schemas)
     paths: Object = {}
     for resource in members:
         paths |= builder.paths(resource)
     return whole_document(paths, builder.components())
 
 
-class _Builder:
+class Builder:
     """Collects the definitions that paths refer to, and then those that they refer to."""
 
     def __init__(self, schemas: Schemas) -> None:
@@ -128,15 +127,18 @@ class _Builder:
 
     def components(self) -> Object:
         """The wanted definitions and all that they need."""
-        found: Object = {}
+        return {name: published(self.schemas.definitions[name]) for name in self.needed()}
+
+    def needed(self) -> list[str]:
+        """The names of the wanted definitions and of all that they need."""
+        found: set[str] = set()
         queue = list(self.wanted)
         while queue:
             name = queue.pop()
-            if name in found:
-                continue
-            found[name] = published(self.schemas.definitions[name])
-            queue += sorted(references(self.schemas.definitions[name]))
-        return dict(sorted(found.items()))
+            if name not in found:
+                found.add(name)
+                queue += references(self.schemas.definitions[name])
+        return sorted(found)
 
     def paths(self, resource: Resource) -> Object:
         """The collection's path, the object's and the subresources'."""

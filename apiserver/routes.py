@@ -108,6 +108,7 @@ PATHS: dict[str, Handle] = {
     "/version": documents.version,
     "/api": documents.api,
     "/apis": documents.apis,
+    "/openapi/v2": documents.openapi_v2_document,
     "/openapi/v3": documents.openapi_index,
     "/healthz": health.healthz,
     "/livez": health.livez,

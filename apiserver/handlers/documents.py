@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 from starlette.responses import RedirectResponse, Response
 
-from apiserver import discovery, openapi
+from apiserver import discovery, openapi, openapi_v2
 from apiserver.handlers.respond import respond, respond_bytes
 from apiserver.negotiation import negotiate
 from apiserver.request import ApiRequest
@@ -33,6 +33,10 @@ VERSION = {
     "compiler": platform.python_implementation().lower(),
     "platform": f"linux/{'arm64' if platform.machine() == 'aarch64' else 'amd64'}",
 }
+SPEC_V2_PROTOBUF = (
+    "application/com.github.proto-openapi.spec.v2.v1.0+protobuf",
+    "application/com.github.proto-openapi.spec.v2@v1.0+protobuf",
+)
 AGGREGATED = "apidiscovery.k8s.io"
 YEAR_SECONDS = 31_536_000
 
@@ -46,6 +50,7 @@ async def root(_: Server, __: ApiRequest) -> Response:
         "/healthz",
         "/livez",
         "/metrics",
+        "/openapi/v2",
         "/openapi/v3",
         "/readyz",
         "/version",
@@ -141,6 +146,25 @@ def _openapi_document(group: str, version: str) -> bytes:
     document = openapi.document(RESOURCES, group, version, Schemas.load())
     assert document is not None, "the index names only what is served"
     return orjson.dumps(document)
+
+
+async def openapi_v2_document(_: Server, request: ApiRequest) -> Response:
+    """The schema of everything: as protobuf where the client asks for that first, else as JSON."""
+    as_protobuf = any(kind in request.headers.get("accept", "") for kind in SPEC_V2_PROTOBUF)
+    body, etag = _openapi_v2(as_protobuf)
+    headers = {"ETag": etag, "Vary": "Accept", "Cache-Control": "no-cache, private"}
+    if request.headers.get("if-none-match") == etag:
+        return Response(status_code=304, headers=headers)
+    return Response(
+        body, headers=headers, media_type=SPEC_V2_PROTOBUF[0] if as_protobuf else "application/json"
+    )
+
+
+@lru_cache(maxsize=2)
+def _openapi_v2(as_protobuf: bool) -> tuple[bytes, str]:
+    document = openapi_v2.document(RESOURCES, Schemas.load())
+    body = openapi_v2.to_protobuf(document) if as_protobuf else orjson.dumps(document)
+    return body, f'"{openapi.hash_of(body)}"'
 
 
 async def openid_configuration(server: Server, _: ApiRequest) -> Response:

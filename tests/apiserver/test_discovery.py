@@ -119,3 +119,26 @@ async def test_every_document_of_the_index_is_served() -> None:
             document = await api("GET", index.json["paths"][path]["serverRelativeURL"])
             assert document.code == 200
             assert document.json["paths"]
+
+
+async def test_openapi_v2_is_json_or_protobuf() -> None:
+    async with serving() as api:
+        plain = await api("GET", "/openapi/v2")
+        document = plain.json
+        assert document["swagger"] == "2.0"
+        definitions = document["definitions"]
+        assert definitions["io.k8s.apimachinery.pkg.util.intstr.IntOrString"] == {
+            "type": "string",
+            "format": "int-or-string",
+        }
+        replicas = definitions["io.k8s.api.apps.v1.DeploymentSpec"]["properties"]["replicas"]
+        assert (replicas["type"], replicas["format"]) == ("integer", "int32")
+        patch = document["paths"]["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"]["patch"]
+        assert patch["x-kubernetes-group-version-kind"]["kind"] == "Deployment"
+        assert "dryRun" in [each["name"] for each in patch["parameters"]]
+        wanted = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+        binary = await api("GET", "/openapi/v2", Accept=wanted)
+        assert "protobuf" in binary.headers["Content-Type"]
+        assert binary.body.startswith(b"\x0a\x032.0")  # field 1 of Document, the version
+        again = await api("GET", "/openapi/v2", Accept=wanted, If_None_Match=binary.headers["ETag"])
+        assert (again.code, again.body) == (304, b"")
