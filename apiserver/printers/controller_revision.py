@@ -16,7 +16,7 @@ from kube.api.table import AGE, NAME, NONE, Column
 COLUMNS = (
     NAME,
     Column("Controller", description="The object whose revision it is."),
-    Column("Revision", "integer", description="Its number."),
+    Column("Revision", description="Its number."),
     AGE,
 )
 

@@ -17,8 +17,8 @@ from kube.api.table import AGE, NAME, Column
 COLUMNS = (
     NAME,
     Column("Ready", description="Number of ready pods of the desired number."),
-    Column("Up-to-date", "integer", description="Pods of the current template."),
-    Column("Available", "integer", description="Pods that have been ready for long enough."),
+    Column("Up-to-date", description="Pods of the current template."),
+    Column("Available", description="Pods that have been ready for long enough."),
     AGE,
     CONTAINERS,
     IMAGES,

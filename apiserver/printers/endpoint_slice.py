@@ -25,7 +25,7 @@ COLUMNS = (
 
 def row(o: Object, now: datetime) -> list[Any]:
     """The cells of one object."""
-    ports = [str(each["port"]) if each.get("port") else "*" for each in o.get("ports") or ()]
+    ports = [str(each.get("port") or each.get("name") or "*") for each in o.get("ports") or ()]
     addresses = [text for each in o.get("endpoints") or () for text in each.get("addresses") or ()]
     return [
         meta.name(o),

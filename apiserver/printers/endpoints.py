@@ -31,8 +31,13 @@ def addresses(o: Object) -> list[str]:
     for subset in o.get("subsets") or ():
         ips = [each.get("ip", "") for each in subset.get("addresses") or ()]
         ports = [each.get("port") for each in subset.get("ports") or ()]
-        found += [f"{ip}:{port}" for port in ports for ip in ips] if ports else ips
+        found += [host_port(ip, port) for port in ports for ip in ips] if ports else ips
     return found
+
+
+def host_port(ip: str, port: Any) -> str:
+    """An address and a port, told apart by brackets where the address has colons of its own."""
+    return f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
 
 
 def first_three(texts: list[str]) -> str:

@@ -39,7 +39,7 @@ def row(o: Object, now: datetime) -> list[Any]:
         age(last, now),
         o.get("type", ""),
         o.get("reason", ""),
-        f"{kind.lower()}/{name}" if kind else name,
+        f"{kind.lower()}/{name}" if name else kind.lower(),
         about.get("fieldPath", ""),
         source(o),
         (o.get("message") or o.get("note") or "").strip(),

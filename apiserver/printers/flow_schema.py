@@ -16,7 +16,7 @@ from kube.api.table import AGE, NAME, Column
 COLUMNS = (
     NAME,
     Column("PriorityLevel", description="Where requests that match go."),
-    Column("MatchingPrecedence", "integer", description="The lowest that matches decides."),
+    Column("MatchingPrecedence", description="The lowest that matches decides."),
     Column("DistinguisherMethod", description="What tells its flows apart."),
     AGE,
     Column("MissingPL", description="Whether that priority level does not exist."),

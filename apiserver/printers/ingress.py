@@ -30,7 +30,7 @@ def row(o: Object, now: datetime) -> list[Any]:
         meta.name(o),
         meta.get(o, "spec", "ingressClassName") or NONE,
         hosts(o),
-        ",".join(each.get("ip") or each.get("hostname", "") for each in ingress),
+        ",".join(sorted({each.get("ip") or each.get("hostname") or "" for each in ingress} - {""})),
         "80, 443" if meta.get(o, "spec", "tls") else "80",
         age_of(o, now),
     ]

@@ -12,12 +12,17 @@ from datetime import datetime
 from typing import Any
 
 from apiserver.printers import (
+    admission_policy,
+    admission_policy_binding,
     api_service,
     certificate_signing_request,
     config_map,
     controller_revision,
     created_at,
     cron_job,
+    csi_driver,
+    csi_node,
+    csi_storage_capacity,
     daemon_set,
     deployment,
     endpoint_slice,
@@ -26,6 +31,7 @@ from apiserver.printers import (
     flow_schema,
     horizontal_pod_autoscaler,
     ingress,
+    ingress_class,
     ip_address,
     job,
     lease,
@@ -50,6 +56,7 @@ from apiserver.printers import (
     service_cidr,
     stateful_set,
     storage_class,
+    volume_attachment,
     webhook_configuration,
 )
 from kube.api import meta
@@ -116,6 +123,17 @@ PRINTERS: dict[tuple[str, str], Printer] = {
     ("node.k8s.io", "RuntimeClass"): Printer(runtime_class.COLUMNS, runtime_class.row),
     ("certificates.k8s.io", "CertificateSigningRequest"): Printer(
         certificate_signing_request.COLUMNS, certificate_signing_request.row
+    ),
+    ("networking.k8s.io", "IngressClass"): Printer(ingress_class.COLUMNS, ingress_class.row),
+    ("storage.k8s.io", "VolumeAttachment"): Printer(volume_attachment.COLUMNS, volume_attachment.row),
+    ("storage.k8s.io", "CSINode"): Printer(csi_node.COLUMNS, csi_node.row),
+    ("storage.k8s.io", "CSIDriver"): Printer(csi_driver.COLUMNS, csi_driver.row),
+    ("storage.k8s.io", "CSIStorageCapacity"): Printer(csi_storage_capacity.COLUMNS, csi_storage_capacity.row),
+    ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy"): Printer(
+        admission_policy.COLUMNS, admission_policy.row
+    ),
+    ("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding"): Printer(
+        admission_policy_binding.COLUMNS, admission_policy_binding.row
     ),
     ("admissionregistration.k8s.io", "MutatingWebhookConfiguration"): Printer(
         webhook_configuration.COLUMNS, webhook_configuration.row

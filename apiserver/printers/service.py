@@ -52,7 +52,7 @@ def external_ips(o: Object) -> str:
     addresses = []
     if spec.get("type") == "LoadBalancer":
         ingress = meta.get(o, "status", "loadBalancer", "ingress", default=[])
-        addresses = [each.get("ip") or each.get("hostname", "") for each in ingress]
+        addresses = sorted({each.get("ip") or each.get("hostname") or "" for each in ingress} - {""})
     addresses += spec.get("externalIPs") or []
     if not addresses and spec.get("type") == "LoadBalancer":
         return "<pending>"

@@ -15,7 +15,7 @@ from kube.api.table import AGE, NAME, Column
 
 COLUMNS = (
     NAME,
-    Column("Secrets", "integer", description="Number of secrets."),
+    Column("Secrets", description="Number of secrets."),
     AGE,
 )
 
