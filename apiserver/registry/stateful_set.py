@@ -1,4 +1,4 @@
-"""Core: what is special about StatefulSets: pods with names and claims of their own; little of them may change.
+"""Core: what is special about StatefulSets: pods with names and claims of their own. Little of it may change.
 
 After: k8s pkg/apis/apps/validation/validation.go, ValidateStatefulSetSpec, ValidateStatefulSetUpdate
 """

@@ -99,8 +99,12 @@ def daemon_set(o: Object) -> None:
 
 
 def job(o: Object) -> None:
-    """Defaults of a Job."""
-    job_spec(child(o, "spec"))
+    """Defaults of a Job; without labels of its own it has its template's."""
+    spec = child(o, "spec")
+    job_spec(spec)
+    labels = get(spec, "template", "metadata", "labels")
+    if labels and not get(o, "metadata", "labels"):
+        child(o, "metadata")["labels"] = dict(labels)
     child(o, "status")
 
 
@@ -119,6 +123,9 @@ def job_spec(spec: dict[str, Any]) -> None:
             "podReplacementPolicy": policy,
         },
     )
+    for rule in get(spec, "podFailurePolicy", "rules", default=()):
+        for condition in rule.get("onPodConditions") or ():
+            fill(condition, {"status": "True"})
     if spec.get("backoffLimitPerIndex") is not None:
         fill(spec, {"backoffLimit": 2**31 - 1})
     fill(spec, {"backoffLimit": 6})

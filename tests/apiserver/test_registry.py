@@ -3,6 +3,7 @@
 create                 the object, as one would POST it
 update [subresource]   before, then `---`, then after
 delete [grace=] [policy=]
+cron                   schedules, one a line
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from apiserver.registry import deletion, status
+from apiserver.registry import cron_schedule, deletion, status
 from apiserver.registry.deletion import DeleteOptions, Keep
 from apiserver.registry.kinds import strategy_of
 from apiserver.registry.validation import validate_create, validate_update
@@ -45,6 +46,9 @@ def handle(case: Case) -> str:
                 return update(before, after, case.args[0] if case.args else "")
             case "delete":
                 return delete(read(case.input), case)
+            case "cron":
+                lines = case.input.splitlines()
+                return "\n".join(f"{line}: {cron_schedule.mistake(line) or 'ok'}" for line in lines)
     except StatusError as error:
         return f"{error.code} {error.message}"
     raise AssertionError(case.command)
