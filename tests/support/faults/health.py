@@ -114,7 +114,7 @@ class Health:
     async def _readyz(self, process: Process) -> str | None:
         http = self._http["etcd" if process.name.startswith("etcd-") else "kubernetes"]
         try:
-            answer = await http.get(process.health_url + "/readyz")
+            answer = await http.get(process.health_url + ("/health" if process.is_program else "/readyz"))
         except (httpx.TransportError, OSError) as error:
             return f"{process.name} does not answer: {error!r}"
         return None if answer.status_code == 200 else f"{process.name} is not ready: {answer.text}"
