@@ -38,7 +38,7 @@ def request_info(method: str, path: str, query: Mapping[str, str]) -> RequestInf
     if watching:
         verb = "watch"
     elif verb == "get" and not name:
-        verb = "watch" if query.get("watch", "false") not in ("false", "0") else "list"
+        verb = "watch" if query.get("watch", "0").lower() not in ("0", "false") else "list"
     elif verb == "delete" and not name:
         verb = "deletecollection"
     if verb in ("list", "watch", "deletecollection") and not name:
@@ -60,6 +60,7 @@ def _selected_name(selector: str) -> str:
     if "metadata.name" not in selector:
         return ""
     try:
-        return FieldSelector.parse(selector).required("metadata.name") or ""
+        name = FieldSelector.parse(selector).required("metadata.name") or ""
     except StatusError:
         return ""
+    return "" if name in (".", "..") or "/" in name or "%" in name else name

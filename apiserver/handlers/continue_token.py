@@ -17,6 +17,7 @@ import orjson
 
 from kube.api import errors
 from kube.api.errors import StatusError
+from kube.api.go_words import syntax_error
 
 VERSION = "meta.k8s.io/v1"
 ALPHABET = re.compile(r"[A-Za-z0-9_-]*")
@@ -63,10 +64,11 @@ def _decoded(text: str) -> dict[str, Any]:
     assert good is not None, "an empty text matches too"
     if good.end() < len(text) or len(text) % 4 == 1:
         raise _bad(f": illegal base64 data at input byte {min(good.end(), len(text) - 1)}")
+    written = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     try:
-        value = orjson.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        value = orjson.loads(written)
     except orjson.JSONDecodeError as error:
-        raise _bad(f": {error}") from None
+        raise _bad(f": {syntax_error(written) or error}") from None
     if not isinstance(value, dict):
         raise _bad(": json: cannot unmarshal it into a continueToken")
     return value
