@@ -22,6 +22,7 @@ import click
 import prometheus_client
 
 from apiserver import app, bootstrap, compactor
+from apiserver.admission.certificate_request import CertificateRequestUser
 from apiserver.admission.chain import Chain, Plugin
 from apiserver.admission.default_toleration_seconds import DefaultTolerationSeconds
 from apiserver.admission.namespace_lifecycle import NamespaceLifecycle
@@ -36,6 +37,7 @@ from apiserver.allocation.service_addresses import ServiceAddresses
 from apiserver.authentication.tokens import KeyPair, Tokens
 from apiserver.authorization.authorizer import Authorizer
 from apiserver.filters.metrics import Metrics
+from apiserver.handlers.documents import VERSION
 from apiserver.http_protocol import HttpServer, bind
 from apiserver.presence import Presence
 from apiserver.registry.registry import Registry
@@ -57,6 +59,10 @@ from kube.base.tasks import Tasks
 log = logs.logger(__name__)
 
 STORE_PATIENCE_SECONDS = 60.0
+BUILD = {
+    name: VERSION[key]
+    for name, key in (("major", "major"), ("minor", "minor"), ("git_version", "gitVersion"))
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +159,7 @@ async def serve(flags: Flags) -> None:
     storage = _storage(flags)
     address = f"{flags.bind_address}:{flags.shared_port or flags.secure_port}"
     server = wire(storage, keys, _kubelet_session(flags), flags, address)
+    storage.observe = server.metrics.store_answered
     presence = Presence(server, flags.bind_address, flags.secure_port)
     http = HttpServer(app.Application(server), context)
     Schemas.load()
@@ -200,6 +207,7 @@ def wire(
         ),
         ServiceAddresses(cache, cluster_ips, node_ports),
         RoleEscalation(cache, authorizer),
+        CertificateRequestUser(),
     ]
     event_ttl_seconds = max(int(flags.event_ttl.total_seconds()), 1)
     registry = Registry(storage, cache, Chain(plugins), clock, chance, new_uid, event_ttl_seconds)
@@ -211,7 +219,7 @@ def wire(
         return entry.decode() if entry is not None else None
 
     tokens = Tokens(keys, flags.service_account_issuer, clock, find_account)
-    metrics = Metrics(prometheus_client.CollectorRegistry())
+    metrics = Metrics(prometheus_client.CollectorRegistry(), BUILD)
     metrics.registry.register(CacheCollector(cache))
     return Server(
         storage,

@@ -9,6 +9,7 @@ from apiserver.handlers.body import attributes, place, read_object
 from apiserver.handlers.options import WriteOptions
 from apiserver.handlers.respond import respond_object
 from apiserver.registry.conversion import to_stored
+from apiserver.registry.validation import check_version
 from apiserver.request import ApiRequest
 from apiserver.server import Server
 from kube.api import errors, meta
@@ -24,5 +25,7 @@ async def create(server: Server, request: ApiRequest) -> Response:
     if meta.resource_version(o):
         raise errors.unnamed("resourceVersion should not be set on objects to be created")
     asked = attributes(request, CREATE, dry_run=options.dry_run)
-    created = await server.registry.create(asked, to_stored(request.kind, o))
+    stored = to_stored(request.kind, o)
+    check_version(request.kind, stored)
+    created = await server.registry.create(asked, stored)
     return respond_object(request, created, server.clock.now(), 201, warnings)

@@ -28,6 +28,7 @@ from apiserver.handlers.body import attributes, wrong_name
 from apiserver.handlers.options import WriteOptions, invalid_options
 from apiserver.handlers.respond import respond_object
 from apiserver.registry.conversion import from_stored, to_stored
+from apiserver.registry.validation import check_version
 from apiserver.request import ApiRequest
 from apiserver.server import Server
 from kube.api import errors, go_words, meta
@@ -60,7 +61,9 @@ async def patch(server: Server, request: ApiRequest) -> Response:
 
     def change(old: Object) -> Object:
         new, warnings[:] = read.apply(from_stored(request.kind, old))
-        return to_stored(request.kind, new)
+        stored = to_stored(request.kind, new)
+        check_version(request.kind, stored, old)
+        return stored
 
     updated = await server.registry.update(asked, change)
     return respond_object(request, updated, server.clock.now(), 200, warnings)

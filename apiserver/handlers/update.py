@@ -12,6 +12,7 @@ from apiserver.handlers.options import WriteOptions
 from apiserver.handlers.respond import respond_object
 from apiserver.registry.conversion import to_stored
 from apiserver.registry.kinds import strategy_of
+from apiserver.registry.validation import check_version
 from apiserver.request import ApiRequest
 from apiserver.server import Server
 from kube.api import errors, meta
@@ -34,6 +35,7 @@ async def update(server: Server, request: ApiRequest) -> Response:
     def change(old: Object) -> Object:
         if strategy.needs_version and not meta.resource_version(new):
             raise _version_needed(request, new)
+        check_version(request.kind, new, old)
         copy: Object = deep_copy(new)
         return copy
 

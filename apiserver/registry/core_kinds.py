@@ -1,20 +1,26 @@
-"""Core: what is special about Namespaces, Nodes, ConfigMaps, Secrets, claims and volumes: a few lines each.
+"""Core: what is special about Namespaces, ConfigMaps, Secrets and ServiceAccounts.
 
 After: k8s pkg/registry/core/*/strategy.go; pkg/apis/core/validation/validation.go
 """
 
 from __future__ import annotations
 
-from apiserver.registry import names
+import base64
+from collections.abc import Callable
+from typing import Any
+
+from apiserver.registry import metadata, names
 from apiserver.registry.strategy import Errors, Strategy, immutable
-from kube.api import meta
+from kube.api import go_words, meta
 from kube.api.errors import FieldError
 from kube.api.meta import Object
 
 DATA_BYTES_MAX = 1024 * 1024
-TLS_KEYS = ("tls.crt", "tls.key")
-ACCESS_MODES = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
-CLAIM_MUTABLE = ("resources", "volumeAttributesClassName", "volumeName", "storageClassName")
+ACCOUNT_NAME = "kubernetes.io/service-account.name"
+REDACTED = "<secret contents redacted>"
+FROZEN = "field is immutable when `immutable` is set"
+# The path of an error that is about the whole object.
+WHOLE = "[]"
 
 
 def change_namespace(new: Object, old: Object) -> None:
@@ -23,23 +29,43 @@ def change_namespace(new: Object, old: Object) -> None:
     new["metadata"]["labels"] = meta.labels(new) | {"kubernetes.io/metadata.name": meta.name(old)}
 
 
+def validate_namespace(o: Object) -> Errors:
+    """Who empties it has a proper name."""
+    return metadata.finalizer_errors(meta.get(o, "spec", "finalizers", default=[]), "spec.finalizers")
+
+
+def namespace_status(new: Object, _old: Object) -> Errors:
+    """The phase says whether it is being deleted."""
+    phase = meta.get(new, "status", "phase", default="")
+    if not meta.is_terminating(new) and phase != "Active":
+        text = "may only be 'Active' if `deletionTimestamp` is empty"
+        return [FieldError.invalid("status.Phase", phase, text)]
+    if meta.is_terminating(new) and phase != "Terminating":
+        text = "may only be 'Terminating' if `deletionTimestamp` is not empty"
+        return [FieldError.invalid("status.Phase", phase, text)]
+    return []
+
+
 def validate_config_map(o: Object) -> Errors:
     """Keys are file names, and the whole is small."""
     data, binary = o.get("data") or {}, o.get("binaryData") or {}
-    errors = _key_errors(data, "data") + _key_errors(binary, "binaryData")
-    for key in binary:
-        if key in data:
+    errors: Errors = []
+    for key in data:
+        errors += _key_errors(key, "data")
+        if key in binary:
             errors.append(FieldError.invalid(f"data[{key}]", key, "duplicate of key present in binaryData"))
-    size = sum(len(value.encode()) for value in data.values()) + sum(
-        len(value) * 3 // 4 for value in binary.values()
-    )
-    return errors + ([FieldError.too_long("", DATA_BYTES_MAX)] if size > DATA_BYTES_MAX else [])
+    for key in binary:
+        errors += _key_errors(key, "binaryData")
+    size = sum(len(value.encode()) for value in data.values()) + _decoded_size(binary)
+    return errors + ([FieldError.too_long(WHOLE, DATA_BYTES_MAX)] if size > DATA_BYTES_MAX else [])
 
 
-def _key_errors(data: Object, path: str) -> Errors:
-    return [
-        FieldError.invalid(f"{path}[{key}]", key, error) for key in data for error in names.config_key(key)
-    ]
+def _key_errors(key: str, path: str) -> Errors:
+    return [FieldError.invalid(f"{path}[{key}]", key, error) for error in names.config_key(key)]
+
+
+def _decoded_size(data: dict[str, str]) -> int:
+    return sum(len(value) * 3 // 4 - value.count("=") for value in data.values())
 
 
 def immutable_data(new: Object, old: Object) -> Errors:
@@ -48,28 +74,69 @@ def immutable_data(new: Object, old: Object) -> Errors:
         return []
     errors: Errors = []
     if not new.get("immutable"):
-        errors.append(FieldError.forbidden("immutable", "field is immutable when `immutable` is set"))
+        errors.append(FieldError.forbidden("immutable", FROZEN))
     for field in ("data", "binaryData"):
         if (new.get(field) or {}) != (old.get(field) or {}):
-            errors.append(FieldError.forbidden(field, "field is immutable when `immutable` is set"))
+            errors.append(FieldError.forbidden(field, FROZEN))
     return errors
 
 
 def validate_secret(o: Object) -> Errors:
     """Keys, size, and what the type promises."""
     data = o.get("data") or {}
-    errors = _key_errors(data, "data")
-    if sum(len(value) * 3 // 4 for value in data.values()) > DATA_BYTES_MAX:
+    errors = [error for key in data for error in _key_errors(key, "data")]
+    if _decoded_size(data) > DATA_BYTES_MAX:
         errors.append(FieldError.too_long("data", DATA_BYTES_MAX))
-    if o.get("type") == "kubernetes.io/tls":
-        errors += [FieldError.required(f"data[{key}]") for key in TLS_KEYS if key not in data]
-    if o.get("type") == "kubernetes.io/dockerconfigjson" and ".dockerconfigjson" not in data:
-        errors.append(FieldError.required("data[.dockerconfigjson]"))
-    if o.get("type") == "kubernetes.io/service-account-token":
-        name = "kubernetes.io/service-account.name"
-        if not meta.annotations(o).get(name):
-            errors.append(FieldError.required(f"metadata.annotations[{name}]"))
-    return errors
+    rule = SECRET_TYPES.get(o.get("type") or "")
+    return errors + (rule(o, data) if rule else [])
+
+
+def _needs(key: str) -> FieldError:
+    return FieldError.required(f"data[{key}]")
+
+
+def _account_token(o: Object, _data: Any) -> Errors:
+    if meta.annotations(o).get(ACCOUNT_NAME):
+        return []
+    return [FieldError.required(f"metadata.annotations[{ACCOUNT_NAME}]")]
+
+
+def _json_in(key: str) -> Callable[[Object, Any], Errors]:
+    def check(_: Object, data: Any) -> Errors:
+        if key not in data:
+            return [_needs(key)]
+        text = base64.b64decode(data[key])
+        wrong = go_words.syntax_error(text)
+        if not wrong and not text.lstrip().startswith((b"{", b"null")):
+            wrong = "json: cannot unmarshal into Go value of type map[string]interface {}"
+        return [FieldError.invalid(f"data[{key}]", REDACTED, wrong)] if wrong else []
+
+    return check
+
+
+def _basic(_: Object, data: Any) -> Errors:
+    if "username" in data or "password" in data:
+        return []
+    return [_needs("username"), _needs("password")]
+
+
+def _ssh(_: Object, data: Any) -> Errors:
+    return [] if data.get("ssh-privatekey") else [_needs("ssh-privatekey")]
+
+
+def _tls(_: Object, data: Any) -> Errors:
+    return [_needs(key) for key in ("tls.crt", "tls.key") if key not in data]
+
+
+# What a Secret of a type must hold; other types are the user's own.
+SECRET_TYPES: dict[str, Callable[[Object, Any], Errors]] = {
+    "kubernetes.io/service-account-token": _account_token,
+    "kubernetes.io/dockercfg": _json_in(".dockercfg"),
+    "kubernetes.io/dockerconfigjson": _json_in(".dockerconfigjson"),
+    "kubernetes.io/basic-auth": _basic,
+    "kubernetes.io/ssh-auth": _ssh,
+    "kubernetes.io/tls": _tls,
+}
 
 
 def secret_changes(new: Object, old: Object) -> Errors:
@@ -77,58 +144,14 @@ def secret_changes(new: Object, old: Object) -> Errors:
     return immutable(new, old, "type") + immutable_data(new, old)
 
 
-def begin_pending(o: Object) -> None:
-    """Neither a claim nor a volume is bound when it is made."""
-    o["status"] = {"phase": "Pending"}
-
-
-def validate_claim(o: Object) -> Errors:
-    """Access modes and a size."""
-    spec = o.get("spec") or {}
-    errors: Errors = []
-    if not spec.get("accessModes"):
-        errors.append(FieldError.required("spec.accessModes", "at least 1 access mode is required"))
-    for index, mode in enumerate(spec.get("accessModes") or []):
-        if mode not in ACCESS_MODES:
-            errors.append(FieldError.not_supported(f"spec.accessModes[{index}]", mode, ACCESS_MODES))
-    if not meta.get(spec, "resources", "requests", "storage"):
-        errors.append(FieldError.required("spec.resources[storage]"))
-    return errors
-
-
-def claim_changes(new: Object, old: Object) -> Errors:
-    """A claim may grow; what it is stays."""
-    after = {key: value for key, value in new["spec"].items() if key not in CLAIM_MUTABLE}
-    before = {key: value for key, value in old["spec"].items() if key not in CLAIM_MUTABLE}
-    if after == before:
-        return []
-    text = "spec is immutable after creation except resources.requests and volumeAttributesClassName "
-    text += "for bound claims"
-    return [FieldError.forbidden("spec", text)]
-
-
-def validate_volume(o: Object) -> Errors:
-    """A size, access modes and one source."""
-    spec = o.get("spec") or {}
-    errors: Errors = []
-    if not spec.get("accessModes"):
-        errors.append(FieldError.required("spec.accessModes"))
-    if not meta.get(spec, "capacity", "storage"):
-        errors.append(FieldError.required("spec.capacity"))
-    return errors
-
-
 NAMESPACE = Strategy(
+    is_complete=True,
     name_errors=names.dns_label,
     returns_deleted=True,
     prepare_update=change_namespace,
+    validate=validate_namespace,
+    subresources={"status": namespace_status},
 )
-CONFIG_MAP = Strategy(validate=validate_config_map, validate_update=immutable_data)
-SECRET = Strategy(
-    validate=validate_secret,
-    validate_update=secret_changes,
-)
-CLAIM = Strategy(
-    returns_deleted=True, prepare_create=begin_pending, validate=validate_claim, validate_update=claim_changes
-)
-VOLUME = Strategy(returns_deleted=True, prepare_create=begin_pending, validate=validate_volume)
+CONFIG_MAP = Strategy(is_complete=True, validate=validate_config_map, validate_update=immutable_data)
+SECRET = Strategy(is_complete=True, validate=validate_secret, validate_update=secret_changes)
+SERVICE_ACCOUNT = Strategy(is_complete=True, returns_deleted=True)

@@ -8,42 +8,49 @@ from __future__ import annotations
 
 from apiserver.registry import (
     address_kinds,
+    admission_kinds,
     api_service,
     autoscaling,
     batch,
+    certificate_kinds,
     core_kinds,
+    core_limits,
+    core_nodes,
+    core_storage,
     disruption,
-    names,
+    endpoint_kinds,
+    event_kinds,
+    flow_kinds,
+    networking_kinds,
     other_kinds,
     pod,
     rbac_kinds,
     service,
+    storage_kinds,
     workloads,
 )
 from apiserver.registry.strategy import Strategy
 from kube.api.resources import Resource
 
 ORDINARY = Strategy()
-UPSERT = Strategy(creates_on_update=True)
 COUNTED = Strategy(counts_generation=True)
-GUARDED = Strategy(needs_version=True)
-RETURNED = Strategy(returns_deleted=True)
 
 STRATEGIES: dict[str, Strategy] = {
     "configmaps": core_kinds.CONFIG_MAP,
-    "endpoints": UPSERT,
-    "events": UPSERT,
-    "events.events.k8s.io": UPSERT,
-    "limitranges": UPSERT,
+    "endpoints": endpoint_kinds.ENDPOINTS,
+    "events": event_kinds.EVENT,
+    "events.events.k8s.io": event_kinds.MODERN_EVENT,
+    "limitranges": core_limits.LIMIT_RANGE,
     "namespaces": core_kinds.NAMESPACE,
-    "persistentvolumeclaims": core_kinds.CLAIM,
-    "persistentvolumes": core_kinds.VOLUME,
+    "nodes": core_nodes.STRATEGY,
+    "persistentvolumeclaims": core_storage.CLAIM,
+    "persistentvolumes": core_storage.VOLUME,
     "pods": pod.STRATEGY,
     "podtemplates": workloads.POD_TEMPLATE,
     "replicationcontrollers": workloads.REPLICATION_CONTROLLER,
-    "resourcequotas": RETURNED,
+    "resourcequotas": core_limits.RESOURCE_QUOTA,
     "secrets": core_kinds.SECRET,
-    "serviceaccounts": RETURNED,
+    "serviceaccounts": core_kinds.SERVICE_ACCOUNT,
     "services": service.STRATEGY,
     "daemonsets.apps": workloads.DAEMON_SET,
     "deployments.apps": workloads.DEPLOYMENT,
@@ -52,53 +59,35 @@ STRATEGIES: dict[str, Strategy] = {
     "cronjobs.batch": batch.CRON_JOB,
     "jobs.batch": batch.JOB,
     "horizontalpodautoscalers.autoscaling": autoscaling.STRATEGY,
-    "ingresses.networking.k8s.io": COUNTED,
-    "ingressclasses.networking.k8s.io": COUNTED,
+    "ingresses.networking.k8s.io": networking_kinds.INGRESS,
+    "ingressclasses.networking.k8s.io": networking_kinds.INGRESS_CLASS,
     "ipaddresses.networking.k8s.io": address_kinds.IP_ADDRESS,
     "servicecidrs.networking.k8s.io": address_kinds.SERVICE_CIDR,
-    "networkpolicies.networking.k8s.io": COUNTED,
+    "networkpolicies.networking.k8s.io": networking_kinds.NETWORK_POLICY,
     "poddisruptionbudgets.policy": disruption.STRATEGY,
     "clusterrolebindings.rbac.authorization.k8s.io": rbac_kinds.BINDING,
     "clusterroles.rbac.authorization.k8s.io": rbac_kinds.ROLE,
     "rolebindings.rbac.authorization.k8s.io": rbac_kinds.BINDING,
     "roles.rbac.authorization.k8s.io": rbac_kinds.ROLE,
-    "csidrivers.storage.k8s.io": Strategy(counts_generation=True, needs_version=True, returns_deleted=True),
-    "csinodes.storage.k8s.io": Strategy(needs_version=True, returns_deleted=True),
-    "csistoragecapacities.storage.k8s.io": GUARDED,
-    "storageclasses.storage.k8s.io": Strategy(
-        returns_deleted=True, validate_update=other_kinds.storage_class_changes
-    ),
-    "volumeattachments.storage.k8s.io": Strategy(needs_version=True, returns_deleted=True),
-    "mutatingwebhookconfigurations.admissionregistration.k8s.io": Strategy(
-        counts_generation=True, needs_version=True
-    ),
-    "validatingadmissionpolicies.admissionregistration.k8s.io": Strategy(
-        counts_generation=True, needs_version=True
-    ),
-    "validatingadmissionpolicybindings.admissionregistration.k8s.io": Strategy(
-        counts_generation=True, needs_version=True
-    ),
-    "validatingwebhookconfigurations.admissionregistration.k8s.io": Strategy(
-        counts_generation=True, needs_version=True
-    ),
+    "csidrivers.storage.k8s.io": storage_kinds.CSI_DRIVER,
+    "csinodes.storage.k8s.io": storage_kinds.CSI_NODE,
+    "csistoragecapacities.storage.k8s.io": storage_kinds.CSI_STORAGE_CAPACITY,
+    "storageclasses.storage.k8s.io": storage_kinds.STORAGE_CLASS,
+    "volumeattachments.storage.k8s.io": storage_kinds.VOLUME_ATTACHMENT,
+    "mutatingwebhookconfigurations.admissionregistration.k8s.io": admission_kinds.WEBHOOKS,
+    "validatingadmissionpolicies.admissionregistration.k8s.io": admission_kinds.POLICY,
+    "validatingadmissionpolicybindings.admissionregistration.k8s.io": admission_kinds.BINDING,
+    "validatingwebhookconfigurations.admissionregistration.k8s.io": admission_kinds.WEBHOOKS,
     "customresourcedefinitions.apiextensions.k8s.io": COUNTED,
-    "priorityclasses.scheduling.k8s.io": Strategy(
-        counts_generation=True,
-        validate=other_kinds.validate_priority_class,
-        validate_update=other_kinds.priority_class_changes,
-    ),
-    "leases.coordination.k8s.io": Strategy(
-        creates_on_update=True, needs_version=True, validate=other_kinds.validate_lease
-    ),
-    "runtimeclasses.node.k8s.io": Strategy(creates_on_update=True, needs_version=True),
-    "endpointslices.discovery.k8s.io": COUNTED,
+    "priorityclasses.scheduling.k8s.io": other_kinds.PRIORITY_CLASS,
+    "leases.coordination.k8s.io": other_kinds.LEASE,
+    "runtimeclasses.node.k8s.io": other_kinds.RUNTIME_CLASS,
+    "endpointslices.discovery.k8s.io": endpoint_kinds.ENDPOINT_SLICE,
     "apiservices.apiregistration.k8s.io": api_service.STRATEGY,
-    "flowschemas.flowcontrol.apiserver.k8s.io": COUNTED,
-    "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io": COUNTED,
-    "controllerrevisions.apps": Strategy(validate_update=other_kinds.revision_changes),
-    "certificatesigningrequests.certificates.k8s.io": Strategy(
-        name_errors=names.dns_subdomain, validate_update=other_kinds.request_changes
-    ),
+    "flowschemas.flowcontrol.apiserver.k8s.io": flow_kinds.FLOW_SCHEMA,
+    "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io": flow_kinds.PRIORITY_LEVEL,
+    "controllerrevisions.apps": other_kinds.CONTROLLER_REVISION,
+    "certificatesigningrequests.certificates.k8s.io": certificate_kinds.STRATEGY,
 }
 
 

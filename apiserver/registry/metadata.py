@@ -5,7 +5,7 @@ After: k8s staging/src/k8s.io/apimachinery/pkg/api/validation/objectmeta.go
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from apiserver.registry import names
 from apiserver.registry.strategy import Errors
@@ -75,9 +75,23 @@ def _finalizer_errors(o: Object) -> Errors:
         text = "finalizer orphan and foregroundDeletion cannot be both set"
         errors.append(FieldError.invalid(path, finalizers, text))
     for index, finalizer in enumerate(finalizers):
-        if "/" not in finalizer and finalizer not in PLAIN_FINALIZERS:
-            text = "name is neither a standard finalizer name nor is it fully qualified"
-            errors.append(FieldError.invalid(f"{path}[{index}]", finalizer, text))
+        errors += _plain_name(finalizer, f"{path}[{index}]")
+    return errors
+
+
+def _plain_name(finalizer: str, path: str) -> Errors:
+    if "/" in finalizer or finalizer in PLAIN_FINALIZERS:
+        return []
+    text = "name is neither a standard finalizer name nor is it fully qualified"
+    return [FieldError.invalid(path, finalizer, text)]
+
+
+def finalizer_errors(finalizers: Sequence[str], path: str) -> Errors:
+    """What is wrong with names of finalizers that are not an object's own."""
+    errors: Errors = []
+    for finalizer in finalizers:
+        errors += [FieldError.invalid(path, finalizer, text) for text in names.qualified_name(finalizer)]
+        errors += _plain_name(finalizer, path)
     return errors
 
 

@@ -31,6 +31,11 @@ def _too_long(limit: int) -> str:
     return f"must be no more than {limit} bytes"
 
 
+def matches(expression: str, text: str) -> bool:
+    """True when the whole text is as the expression says."""
+    return re.fullmatch(expression, text) is not None
+
+
 def dns_subdomain(text: str) -> list[str]:
     """Most kinds' names."""
     errors = [_too_long(253)] if len(text) > 253 else []
@@ -168,7 +173,8 @@ def wildcard_subdomain(text: str) -> list[str]:
     if not re.fullmatch(expression, text):
         rule = (
             "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which "
-            "must consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character"
+            "must consist of lower case alphanumeric characters, '-' or '.' "
+            "and end with an alphanumeric character"
         )
         errors.append(_regex_error(rule, expression, "*.example.com"))
     return errors

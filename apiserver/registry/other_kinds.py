@@ -1,69 +1,108 @@
 """Core: one or two rules each for kinds that need no file of their own.
 
-After: k8s pkg/apis/{scheduling,coordination,storage,certificates}/validation/validation.go
+After: k8s pkg/apis/{scheduling,coordination,node,apps}/validation/validation.go
 """
 
 from __future__ import annotations
 
-from apiserver.registry.strategy import Errors, immutable
+from typing import Any
+
+from apiserver.registry import formats, names
+from apiserver.registry.pod_placement import tolerations
+from apiserver.registry.resource_amounts import requirements
+from apiserver.registry.strategy import Errors, Strategy, immutable
 from kube.api import meta
 from kube.api.errors import FieldError
 from kube.api.meta import Object
 
 USER_PRIORITY_MAX = 1_000_000_000
-POLICIES = ("Never", "PreemptLowerPriority")
+SYSTEM_PRIORITIES = {"system-node-critical": 2_000_001_000, "system-cluster-critical": 2_000_000_000}
+SYSTEM_PREFIX = "system-"
+POLICIES = ("PreemptLowerPriority", "Never")
+LEASE_STRATEGIES = ("OldestEmulationVersion",)
 
 
 def validate_priority_class(o: Object) -> Errors:
-    """Users' priorities stay below the system's."""
-    value = o.get("value") or 0
+    """Users' priorities stay below the system's, and their names out of its way."""
+    name, value = meta.name(o), o.get("value") or 0
     errors: Errors = []
-    if value > USER_PRIORITY_MAX and not meta.name(o).startswith("system-"):
+    if name.startswith(SYSTEM_PREFIX):
+        if wrong := _not_system(name, value, o.get("globalDefault") or False):
+            text = f"priority class names with '{SYSTEM_PREFIX}' prefix are reserved for system use only. "
+            errors.append(FieldError.forbidden("metadata.name", f"{text}error: {wrong}"))
+    elif value > USER_PRIORITY_MAX:
         text = f"maximum allowed value of a user defined priority is {USER_PRIORITY_MAX}"
         errors.append(FieldError.forbidden("value", text))
-    if o.get("preemptionPolicy") not in (None, *POLICIES):
-        errors.append(FieldError.not_supported("preemptionPolicy", o["preemptionPolicy"], POLICIES))
-    return errors
+    policy = o.get("preemptionPolicy")
+    return errors + (formats.choice(policy, "preemptionPolicy", POLICIES) if policy is not None else [])
+
+
+def _not_system(name: str, value: int, default: bool) -> str:
+    known = SYSTEM_PRIORITIES.get(name)
+    if known is None:
+        return f"{name} is not a known system priority class"
+    if value != known:
+        return f"value of {name} PriorityClass must be {known}"
+    return f"globalDefault of {name} PriorityClass must be false" if default else ""
 
 
 def priority_class_changes(new: Object, old: Object) -> Errors:
     """Pods have copied the value."""
+    errors = immutable(new, old, "preemptionPolicy")
     if (new.get("value") or 0) != (old.get("value") or 0):
-        return [FieldError.forbidden("value", "may not be changed in an update.")]
-    return immutable(new, old, "preemptionPolicy")
+        errors.insert(0, FieldError.forbidden("value", "may not be changed in an update."))
+    return errors
 
 
 def validate_lease(o: Object) -> Errors:
     """Numbers that count up from one."""
     spec = o.get("spec") or {}
     errors: Errors = []
-    duration = spec.get("leaseDurationSeconds")
+    duration, strategy = spec.get("leaseDurationSeconds"), spec.get("strategy")
     if duration is not None and duration <= 0:
         errors.append(FieldError.invalid("spec.leaseDurationSeconds", duration, "must be greater than 0"))
-    transitions = spec.get("leaseTransitions")
-    if transitions is not None and transitions < 0:
-        text = "must be greater than or equal to 0"
-        errors.append(FieldError.invalid("spec.leaseTransitions", transitions, text))
+    errors += formats.non_negative(spec.get("leaseTransitions"), "spec.leaseTransitions")
+    if strategy is not None:
+        path = "spec.strategy.strategy"
+        own = formats.optional_choice(strategy, path, LEASE_STRATEGIES)
+        errors += formats.qualified_name(strategy, path) if "/" in strategy else own
+    if spec.get("preferredHolder") and not strategy:
+        text = "may only be specified if `strategy` is defined"
+        errors.append(FieldError.forbidden("spec.preferredHolder", text))
     return errors
 
 
-def storage_class_changes(new: Object, old: Object) -> Errors:
-    """Volumes were made with it."""
-    errors: Errors = []
-    if (new.get("parameters") or {}) != (old.get("parameters") or {}):
-        errors.append(FieldError.forbidden("parameters", "updates to parameters are forbidden."))
-    if new.get("provisioner") != old.get("provisioner"):
-        errors.append(FieldError.forbidden("provisioner", "updates to provisioner are forbidden."))
-    if new.get("reclaimPolicy") != old.get("reclaimPolicy"):
-        errors.append(FieldError.forbidden("reclaimPolicy", "updates to reclaimPolicy are forbidden."))
-    return errors + immutable(new, old, "volumeBindingMode")
+def validate_runtime_class(o: Object) -> Errors:
+    """A handler, what it costs, and where it is to be found."""
+    errors = formats.dns_label(o.get("handler") or "", "handler")
+    if (fixed := meta.get(o, "overhead", "podFixed")) is not None:
+        errors += requirements({"limits": fixed}, "overhead")
+    scheduling: Any = o.get("scheduling") or {}
+    errors += names.check_labels(scheduling.get("nodeSelector") or {}, "scheduling.nodeSelector")
+    return errors + tolerations(scheduling.get("tolerations") or [], "scheduling.tolerations")
 
 
-def revision_changes(new: Object, old: Object) -> Errors:
-    """A ControllerRevision records the past."""
-    return immutable(new, old, "data")
+def validate_revision(o: Object) -> Errors:
+    """A number, and what stood then."""
+    errors = [] if o.get("data") is not None else [FieldError.required("data", "data is mandatory")]
+    return errors + formats.non_negative(o.get("revision"), "revision")
 
 
-def request_changes(new: Object, old: Object) -> Errors:
-    """What was asked for stays what was asked for."""
-    return immutable(new, old, "spec")
+PRIORITY_CLASS = Strategy(
+    is_complete=True,
+    counts_generation=True,
+    validate=validate_priority_class,
+    validate_update=priority_class_changes,
+)
+LEASE = Strategy(is_complete=True, creates_on_update=True, needs_version=True, validate=validate_lease)
+RUNTIME_CLASS = Strategy(
+    is_complete=True,
+    creates_on_update=True,
+    needs_version=True,
+    validate=validate_runtime_class,
+    validate_update=lambda new, old: immutable(new, old, "handler"),
+)
+# A ControllerRevision records the past.
+CONTROLLER_REVISION = Strategy(
+    is_complete=True, validate=validate_revision, validate_update=lambda new, old: immutable(new, old, "data")
+)

@@ -11,6 +11,7 @@ from apiserver.registry.strategy import Errors, Strategy
 from kube.api.errors import FieldError
 from kube.api.meta import Object
 
+GROUP = "rbac.authorization.k8s.io"
 SUBJECT_KINDS = ("ServiceAccount", "User", "Group")
 
 
@@ -41,45 +42,60 @@ def validate_role(o: Object) -> Errors:
 
 
 def validate_binding(o: Object) -> Errors:
-    """A role by name, and subjects of known kinds."""
-    reference = o.get("roleRef") or {}
-    kinds = ("Role", "ClusterRole") if o["kind"] == "RoleBinding" else ("ClusterRole",)
+    """A role, and subjects of known kinds."""
+    reference, namespaced = o.get("roleRef") or {}, o["kind"] == "RoleBinding"
+    kinds = ("Role", "ClusterRole") if namespaced else ("ClusterRole",)
+    group, name = reference.get("apiGroup") or "", reference.get("name") or ""
     errors: Errors = []
-    if reference.get("apiGroup") != "rbac.authorization.k8s.io":
-        supported = ("rbac.authorization.k8s.io",)
-        errors.append(
-            FieldError.not_supported("roleRef.apiGroup", reference.get("apiGroup") or "", supported)
-        )
+    if group != GROUP:
+        errors.append(FieldError.not_supported("roleRef.apiGroup", group, (GROUP,)))
     if reference.get("kind") not in kinds:
         errors.append(FieldError.not_supported("roleRef.kind", reference.get("kind") or "", kinds))
-    if not reference.get("name"):
+    if not name:
         errors.append(FieldError.required("roleRef.name"))
+    errors += [FieldError.invalid("roleRef.name", name, text) for text in names.path_segment(name)]
     for index, subject in enumerate(o.get("subjects") or []):
-        errors += _subject(subject, f"subjects[{index}]")
+        errors += _subject(subject, f"subjects[{index}]", namespaced=namespaced)
     return errors
 
 
-def _subject(subject: Object, path: str) -> Errors:
-    errors: Errors = []
-    if not subject.get("name"):
-        errors.append(FieldError.required(f"{path}.name"))
-    kind = subject.get("kind")
+def _subject(subject: Object, path: str, *, namespaced: bool) -> Errors:
+    name, kind, group = (subject.get(part) or "" for part in ("name", "kind", "apiGroup"))
+    errors: Errors = [] if name else [FieldError.required(f"{path}.name")]
     if kind not in SUBJECT_KINDS:
-        errors.append(FieldError.not_supported(f"{path}.kind", kind or "", SUBJECT_KINDS))
-    if kind == "ServiceAccount" and not subject.get("namespace"):
+        return [*errors, FieldError.not_supported(f"{path}.kind", kind, SUBJECT_KINDS)]
+    if kind != "ServiceAccount":
+        if not name:
+            text = f"{kind.lower()} name cannot be empty"
+            errors.append(FieldError.invalid(f"{path}.name", name, text))
+        if group != GROUP:
+            errors.append(FieldError.not_supported(f"{path}.apiGroup", group, (GROUP,)))
+        return errors
+    if name:
+        errors += [FieldError.invalid(f"{path}.name", name, text) for text in names.dns_subdomain(name)]
+    if group:
+        errors.append(FieldError.not_supported(f"{path}.apiGroup", group, ("",)))
+    if not namespaced and not subject.get("namespace"):
         errors.append(FieldError.required(f"{path}.namespace"))
     return errors
 
 
 def binding_changes(new: Object, old: Object) -> Errors:
     """Who trusted a binding must not find another role in it."""
-    if new.get("roleRef") == old.get("roleRef"):
+    reference = new.get("roleRef") or {}
+    if reference == old.get("roleRef"):
         return []
-    return [FieldError.invalid("roleRef", new.get("roleRef"), "cannot change roleRef")]
+    # The message quotes the Go struct, whose fields are spelt so.
+    spelt = {"APIGroup": "apiGroup", "Kind": "kind", "Name": "name"}
+    shown = {word: reference.get(field) or "" for word, field in spelt.items()}
+    return [FieldError.invalid("roleRef", shown, "cannot change roleRef")]
 
 
-ROLE = Strategy(name_errors=names.path_segment, creates_on_update=True, validate=validate_role)
+ROLE = Strategy(
+    is_complete=True, name_errors=names.path_segment, creates_on_update=True, validate=validate_role
+)
 BINDING = Strategy(
+    is_complete=True,
     name_errors=names.path_segment,
     creates_on_update=True,
     validate=validate_binding,

@@ -55,6 +55,8 @@ def prepare_update(resource: Resource, subresource: str, new: Object, old: Objec
     metadata.restore(new, old)
     if subresource in ("status", "approval"):
         _keep_all_but_status(new, old, resource.plural)
+        if subresource == "approval":
+            _keep_all_but_conditions(new, old)
     elif subresource == "ephemeralcontainers":
         added = meta.get(new, "spec", "ephemeralContainers", default=[])
         new.update(meta.deep_copy({key: old[key] for key in ("spec", "status") if key in old}))
@@ -79,6 +81,14 @@ def _keep_all_but_status(new: Object, old: Object, plural: str) -> None:
     new["metadata"]["resourceVersion"] = meta.resource_version({"metadata": sent})
     if written is not None:
         new["status"] = written
+
+
+def _keep_all_but_conditions(new: Object, old: Object) -> None:
+    """Who approves a request does not issue its certificate."""
+    conditions = meta.get(new, "status", "conditions")
+    new["status"] = meta.deep_copy(old.get("status") or {})
+    if conditions is not None:
+        new["status"]["conditions"] = conditions
 
 
 def count_generation(resource: Resource, new: Object, old: Object) -> None:

@@ -6,6 +6,7 @@ After: k8s staging/src/k8s.io/apiserver/pkg/registry/rest/{create,update}.go, Be
 from __future__ import annotations
 
 from apiserver.registry import metadata
+from apiserver.registry.conversion import is_stored, stored_as
 from apiserver.registry.kinds import strategy_of
 from kube.api import errors, meta
 from kube.api.meta import Object
@@ -32,6 +33,15 @@ def validate_update(resource: Resource, new: Object, old: Object, subresource: s
     elif subresource in strategy.subresources:
         found += strategy.subresources[subresource](new, old)
     _refuse(resource, new, found)
+
+
+def check_version(resource: Resource, stored: Object, old: Object | None = None) -> None:
+    """Raise StatusError 422 with what is wrong in the eyes of a version that is not the one stored."""
+    if is_stored(resource) or strategy_of(resource) is strategy_of(stored_as(resource)):
+        return
+    strategy = strategy_of(resource)
+    found = strategy.validate_create(stored) if old is None else strategy.validate_update(stored, old)
+    _refuse(resource, stored, found)
 
 
 def _missing(resource: Resource, o: Object, found: list[errors.FieldError]) -> list[errors.FieldError]:

@@ -14,6 +14,7 @@ import base64
 from collections.abc import Callable
 from typing import Any
 
+from kube.api import other_defaults
 from kube.api.gvk import GroupVersionKind
 from kube.api.meta import Object, get
 from kube.api.pod_defaults import child, fill, pod, template
@@ -162,17 +163,27 @@ def horizontal_pod_autoscaler(o: Object) -> None:
 def service(o: Object) -> None:
     """Defaults of a Service that need no address."""
     spec = child(o, "spec")
-    fill(spec, {"type": "ClusterIP", "sessionAffinity": "None"})
+    fill(spec, {"type": "ClusterIP"})
+    if not spec.get("sessionAffinity"):
+        spec["sessionAffinity"] = "None"
+    if spec["sessionAffinity"] == "None":
+        spec.pop("sessionAffinityConfig", None)
     if spec["sessionAffinity"] == "ClientIP":
         fill(child(child(spec, "sessionAffinityConfig"), "clientIP"), {"timeoutSeconds": 10800})
     for port in spec.get("ports") or ():
-        fill(port, {"protocol": "TCP", "targetPort": port.get("port")})
-    if spec["type"] != "ExternalName":
+        fill(port, {"protocol": "TCP"})
+        if port.get("targetPort") in (None, 0, ""):
+            port["targetPort"] = port.get("port")
+    if spec["type"] in ("ClusterIP", "NodePort", "LoadBalancer"):
         fill(spec, {"internalTrafficPolicy": "Cluster"})
-    if spec["type"] in ("NodePort", "LoadBalancer"):
+    is_reachable = spec["type"] in ("NodePort", "LoadBalancer") or spec.get("externalIPs")
+    if is_reachable and spec["type"] != "ExternalName":
         fill(spec, {"externalTrafficPolicy": "Cluster"})
     if spec["type"] == "LoadBalancer":
         fill(spec, {"allocateLoadBalancerNodePorts": True})
+        for each in get(o, "status", "loadBalancer", "ingress", default=()):
+            if each.get("ip"):
+                fill(each, {"ipMode": "VIP"})
     fill(child(o, "status"), {"loadBalancer": {}})
 
 
@@ -347,6 +358,15 @@ DEFAULTS: dict[tuple[str, str], Default] = {
     ("storage.k8s.io", "StorageClass"): storage_class,
     ("scheduling.k8s.io", "PriorityClass"): priority_class,
     ("certificates.k8s.io", "CertificateSigningRequest"): certificate_signing_request,
+    ("storage.k8s.io", "CSIDriver"): other_defaults.csi_driver,
+    ("networking.k8s.io", "IngressClass"): other_defaults.ingress_class,
+    ("flowcontrol.apiserver.k8s.io", "FlowSchema"): other_defaults.flow_schema,
+    ("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration"): other_defaults.priority_level,
+    ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy"): other_defaults.admission_policy,
+    (
+        "admissionregistration.k8s.io",
+        "ValidatingAdmissionPolicyBinding",
+    ): other_defaults.admission_policy_binding,
     (RBAC_GROUP, "Role"): lambda o: fill(o, {"rules": []}),
     (RBAC_GROUP, "ClusterRole"): lambda o: fill(o, {"rules": []}),
     (RBAC_GROUP, "RoleBinding"): role_binding,

@@ -85,7 +85,8 @@ class FieldError:
 
     @classmethod
     def invalid(cls, field: str, value: Any, detail: str) -> FieldError:
-        return cls(field, "FieldValueInvalid", f"Invalid value: {quote(value)}: {detail}")
+        why = f": {detail}" if detail else ""
+        return cls(field, "FieldValueInvalid", f"Invalid value: {quote(value)}{why}")
 
     @classmethod
     def required(cls, field: str, detail: str = "") -> FieldError:
