@@ -19,12 +19,14 @@ from apiserver.filters.errors import translate
 from apiserver.filters.impersonation import impersonate
 from apiserver.filters.metrics import measure
 from apiserver.filters.resolve import resolve
+from apiserver.filters.stamp import stamp
 from apiserver.handlers.relay import Upgrade
 from apiserver.request import ApiRequest, Handler
 from apiserver.routes import dispatch
 from apiserver.server import Server
 
 FILTERS = (
+    stamp,  # a number for each request
     measure,  # counts the answer, whatever becomes of the request
     compress,  # large answers, for those who take gzip
     translate,  # exceptions -> Status
@@ -58,6 +60,7 @@ class Chain:
         for each in reversed(FILTERS):
             handler = each(server, handler)
         self._handler = handler
+        self._metrics = server.metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -65,7 +68,8 @@ class Chain:
             return
         request = ApiRequest(scope, receive, send)
         response = await self._handler(request)
-        await response(scope, receive, send)
+        with self._metrics.streaming(request):
+            await response(scope, receive, send)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A handshake is a GET through the same filters; any answer but an Upgrade refuses it."""
@@ -73,6 +77,7 @@ class Chain:
         response = await self._handler(request)
         socket = WebSocket(scope, receive, send)
         if isinstance(response, Upgrade):
-            await response.relay(socket)
+            with self._metrics.streaming(request):
+                await response.relay(socket)
         else:
             await socket.send_denial_response(response)

@@ -31,7 +31,6 @@ class Server:
     kubelets: an HTTP session that shows our client certificate.
     address: host:port as clients reach it, told by discovery.
     repairer: looks after the addresses of Services.
-    checks: what /readyz asks, by name: None or what is wrong.
     stopping: set once the process is to end; every watch then ends.
     """
 
@@ -46,5 +45,4 @@ class Server:
     new_uid: Callable[[], str]
     address: str
     repairer: Repairer
-    checks: dict[str, Callable[[], str | None]] = field(default_factory=dict)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)

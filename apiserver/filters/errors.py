@@ -34,10 +34,10 @@ def translate(_: Server, inner: Handler) -> Handler:
             return respond(error, request)
         except Refused as error:
             log.error("the store refuses", path=request.url.path, error=error)
-            return respond(_store_refuses(error))
+            return respond(_store_refuses(error), request)
         except Unavailable as error:
             log.warning("the store does not answer", path=request.url.path, error=error)
-            return respond(_store_is_silent(request))
+            return respond(_store_is_silent(request), request)
         except ClientDisconnect:
             return Response(status_code=CLIENT_CLOSED_REQUEST)
         except Exception as error:

@@ -1,6 +1,9 @@
-"""Shell: /healthz, /livez, /readyz and /metrics.
+"""Shell: /healthz, /livez, /readyz with their checks, and /metrics.
 
-After: k8s staging/src/k8s.io/apiserver/pkg/server/healthz/healthz.go
+    /readyz?verbose            a line for each check       /readyz?exclude=etcd    without one
+    /readyz/etcd               one alone
+
+After: k8s staging/src/k8s.io/apiserver/pkg/server/{healthz/healthz,healthz}.go
 """
 
 from __future__ import annotations
@@ -16,6 +19,27 @@ from apiserver.server import Server
 from apiserver.storage.interface import Unavailable
 
 STORE_SECONDS = 2.0
+# What is done before the first port is listened on, under the names that Kubernetes has for it.
+HOOKS = (
+    "storage-object-count-tracker-hook",
+    "start-system-namespaces-controller",
+    "start-cluster-authentication-info-controller",
+    "start-kube-apiserver-identity-lease-controller",
+    "start-kube-apiserver-identity-lease-garbage-collector",
+    "start-service-ip-repair-controllers",
+    "rbac/bootstrap-roles",
+    "scheduling/bootstrap-system-priority-classes",
+    "priority-and-fairness-config-producer",
+    "bootstrap-controller",
+    "start-kubernetes-service-cidr-controller",
+    "apiservice-status-local-available-controller",
+    "kube-apiserver-autoregistration",
+)
+PLAIN = "text/plain"
+HEADERS = {"X-Content-Type-Options": "nosniff"}
+
+# Each check's name, and what is wrong.
+Checks = Mapping[str, str | None]
 
 
 async def healthz(server: Server, request: ApiRequest) -> Response:
@@ -30,19 +54,18 @@ async def livez(server: Server, request: ApiRequest) -> Response:
 
 async def readyz(server: Server, request: ApiRequest) -> Response:
     """Live, and fit to be sent requests."""
-    checks = await _live_checks(server) | {name: check() for name, check in server.checks.items()}
-    if server.stopping.is_set():
-        checks["shutdown"] = "the server is stopping"
-    return _answer(checks, request)
+    return _answer(await _ready_checks(server), request)
 
 
 async def one(server: Server, request: ApiRequest) -> Response:
-    """One check, such as /readyz/etcd."""
-    name = request.info.path.rstrip("/").rpartition("/")[2]
-    checks = await _live_checks(server) | {each: check() for each, check in server.checks.items()}
+    """One check, such as /readyz/etcd or /livez/poststarthook/rbac/bootstrap-roles."""
+    what, _, name = request.info.path.strip("/").partition("/")
+    checks = await (_ready_checks(server) if what == "readyz" else _live_checks(server))
     if name not in checks:
-        return Response("404 page not found\n", 404, media_type="text/plain")
-    return _answer({name: checks[name]}, request)
+        return Response("404 page not found\n", 404, HEADERS, PLAIN)
+    if error := checks[name]:
+        return Response(f"internal server error: {error}\n", 500, HEADERS, PLAIN)
+    return Response("ok", 200, HEADERS, PLAIN)
 
 
 async def metrics(server: Server, _: ApiRequest) -> Response:
@@ -51,8 +74,16 @@ async def metrics(server: Server, _: ApiRequest) -> Response:
     return Response(body, media_type=prometheus_client.CONTENT_TYPE_LATEST)
 
 
-async def _live_checks(server: Server) -> dict[str, str | None]:
-    return {"ping": None, "log": None, "etcd": await _store(server)}
+async def _live_checks(server: Server) -> Checks:
+    hooks = dict.fromkeys(f"poststarthook/{name}" for name in HOOKS)
+    return {"ping": None, "log": None, "etcd": await _store(server), **hooks, "autoregister-completion": None}
+
+
+async def _ready_checks(server: Server) -> Checks:
+    live = dict(await _live_checks(server))
+    cache = None if server.cache.revision else "the watch cache is not filled"
+    stopping = "process is shutting down" if server.stopping.is_set() else None
+    return {**live, "etcd-readiness": live["etcd"], "informer-sync": cache, "shutdown": stopping}
 
 
 async def _store(server: Server) -> str | None:
@@ -64,16 +95,21 @@ async def _store(server: Server) -> str | None:
     return None
 
 
-def _answer(checks: Mapping[str, str | None], request: ApiRequest) -> Response:
-    left_out = request.query_params.getlist("exclude")
-    checks = {name: error for name, error in checks.items() if name not in left_out}
-    failed = any(checks.values())
+def _answer(checks: Checks, request: ApiRequest) -> Response:
+    left_out = set(request.query_params.getlist("exclude"))
+    failed = any(error for name, error in checks.items() if name not in left_out)
     if not failed and "verbose" not in request.query_params:
-        return Response("ok", media_type="text/plain")
-    lines = [
-        f"[+]{name} ok" if not error else f"[-]{name} failed: reason withheld"
-        for name, error in checks.items()
-    ]
+        return Response("ok", 200, HEADERS, PLAIN)
+    lines = [_line(name, error, name in left_out) for name, error in checks.items()]
+    if unknown := sorted(left_out - set(checks)):
+        matches = ",".join(f'"{name}"' for name in unknown)
+        lines.append(f"warn: some health checks cannot be excluded: no matches for {matches}")
     what = request.info.path.strip("/").partition("/")[0]
     lines.append(f"{what} check {'failed' if failed else 'passed'}")
-    return Response("\n".join(lines) + "\n", 500 if failed else 200, media_type="text/plain")
+    return Response("\n".join(lines) + "\n", 500 if failed else 200, HEADERS, PLAIN)
+
+
+def _line(name: str, error: str | None, is_left_out: bool) -> str:
+    if is_left_out:
+        return f"[+]{name} excluded: ok"
+    return f"[-]{name} failed: reason withheld" if error else f"[+]{name} ok"

@@ -65,7 +65,8 @@ class WatchStream(Response):
         self._wake = asyncio.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-cache, private")]
+        stamps = (each for each in self.raw_headers if each[0] in (b"audit-id", b"cache-control"))
+        headers = [(b"content-type", b"application/json"), *stamps]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         loop = asyncio.get_running_loop()
         self._deadline = loop.time() + _timeout_seconds(self._options, scope["path"])

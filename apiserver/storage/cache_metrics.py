@@ -94,3 +94,12 @@ class CacheCollector(Collector):
         for log in logs:
             revision.add_metric([log.resource.group, log.resource.plural], self._cache.revision)
         yield revision
+        # The name that the figure of objects had before it had groups.
+        objects = GaugeMetricFamily(
+            "apiserver_storage_objects",
+            "Number of stored objects at the time of last check split by kind.",
+            labels=("resource",),
+        )
+        for log in logs:
+            objects.add_metric([log.resource.qualified], len(log.objects))
+        yield objects

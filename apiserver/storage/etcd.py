@@ -9,7 +9,7 @@ After: k8s staging/src/k8s.io/apiserver/pkg/storage/etcd3/{store,compact}.go
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 from apiserver.storage.interface import (
@@ -33,6 +33,8 @@ COMPACT_KEY = b"compact_rev_key"
 LEASE_NOT_FOUND = "etcdserver: requested lease not found"
 
 T = TypeVar("T")
+# Who counts: the operation, the key, the seconds, whether it failed.
+Observe = Callable[[str, str, float, bool], None]
 
 
 async def _translated(call: Awaitable[T]) -> T:
@@ -52,10 +54,11 @@ class EtcdStorage:
 
     def __init__(self, endpoints: Sequence[str], ca: str = "", cert: str = "", key: str = "") -> None:
         self._client = etcd.Client(endpoints, ca, cert, key, timeout=TIMEOUT_SECONDS)
+        self.observe: Observe = _unseen
         self._leases = SharedLeases(self._grant, time.monotonic)
 
     async def get(self, key: str) -> Stored | None:
-        response = await _translated(self._client.range_(key.encode()))
+        response = await self._observed("get", key, self._client.range_(key.encode()))
         return _stored(response.kvs[0]) if response.kvs else None
 
     async def create(self, key: str, value: bytes, ttl_seconds: int = 0) -> int:
@@ -69,24 +72,26 @@ class EtcdStorage:
 
     async def delete(self, key: str, expected_revision: int) -> int:
         request = pb.DeleteRangeRequest(key=key.encode())
-        return await self._guarded(key, expected_revision, pb.RequestOp(request_delete_range=request))
+        delete = pb.RequestOp(request_delete_range=request)
+        return await self._guarded("delete", key, expected_revision, delete)
 
     async def _put(self, key: str, value: bytes, expected_revision: int, ttl_seconds: int) -> int:
-        lease = await self._leases.get(ttl_seconds)
+        name, lease = "update" if expected_revision else "create", await self._leases.get(ttl_seconds)
         try:
-            return await self._guarded(key, expected_revision, _put(key, value, lease))
+            return await self._guarded(name, key, expected_revision, _put(key, value, lease))
         except Refused as error:
             if not lease or str(error) != LEASE_NOT_FOUND:
                 raise
             # Somebody revoked it, or the store was restored to a time before it.
             self._leases.forget(lease)
         lease = await self._leases.get(ttl_seconds)
-        return await self._guarded(key, expected_revision, _put(key, value, lease))
+        return await self._guarded(name, key, expected_revision, _put(key, value, lease))
 
-    async def _guarded(self, key: str, expected_revision: int, operation: Any) -> int:
+    async def _guarded(self, name: str, key: str, expected_revision: int, operation: Any) -> int:
         read = pb.RequestOp(request_range=pb.RangeRequest(key=key.encode()))
         compare = _at_revision(key, expected_revision)
-        response = await _translated(self._client.txn([compare], [operation], [read]))
+        write = self._client.txn([compare], [operation], [read])
+        response = await self._observed(name, key, write)
         if response.succeeded:
             return int(response.header.revision)
         found = response.responses[0].response_range.kvs
@@ -95,13 +100,15 @@ class EtcdStorage:
     async def list(self, prefix: str, start: str = "", limit: int = 0, revision: int = 0) -> Page:
         first = (start or prefix).encode()
         end = etcd.prefix_end(prefix.encode())
-        response = await _translated(self._client.range_(first, end, limit=limit, revision=revision))
+        read = self._client.range_(first, end, limit=limit, revision=revision)
+        response = await self._observed("list", prefix, read)
         items = [_stored(kv) for kv in response.kvs]
         return Page(items, revision or int(response.header.revision), int(response.count) - len(items))
 
     async def current_revision(self) -> int:
         # The key is never there: the answer is a header alone.
-        response = await _translated(self._client.range_(b"/registry", count_only=True))
+        read = self._client.range_(b"/registry", count_only=True)
+        response = await self._observed("getCurrentResourceVersion", "", read)
         return int(response.header.revision)
 
     async def watch(self, start_revision: int) -> AsyncIterator[Changes]:
@@ -139,9 +146,22 @@ class EtcdStorage:
     async def close(self) -> None:
         await self._client.close()
 
+    async def _observed(self, operation: str, key: str, call: Awaitable[T]) -> T:
+        began, failed = time.monotonic(), True
+        try:
+            answer = await _translated(call)
+            failed = False
+            return answer
+        finally:
+            self.observe(operation, key, time.monotonic() - began, failed)
+
     async def _grant(self, ttl_seconds: int) -> int:
         response = await _translated(self._client.lease_grant(ttl_seconds))
         return int(response.ID)
+
+
+def _unseen(_operation: str, _key: str, _seconds: float, _failed: bool) -> None:
+    """Nobody counts."""
 
 
 def _put(key: str, value: bytes, lease: int) -> Any:
