@@ -15,6 +15,8 @@ from apiserver.admission.chain import DELETE, Attributes
 from apiserver.allocation.cluster_ips import ClusterIPs
 from apiserver.allocation.node_ports import RANGE, NodePorts, Ports
 from apiserver.allocation.values import node_ports_of, values
+from apiserver.registry.service import has_cluster_ip, has_node_ports, keep
+from apiserver.registry.service_rules import needs_health_check
 from apiserver.storage.interface import StorageError
 from apiserver.storage.watch_cache import WatchCache
 from kube.api import errors, meta
@@ -47,11 +49,14 @@ class ServiceAddresses:
 
     async def _fill_in(self, attributes: Attributes, o: Object, old: Object, claimed: set[str | int]) -> None:
         spec = o["spec"]
-        if spec.get("type") != "ExternalName":
+        keep(spec, old.get("spec") or {})
+        if has_cluster_ip(spec):
             await self._cluster_ip(attributes, o, old, claimed)
-        has_node_ports = spec.get("type") in ("NodePort", "LoadBalancer")
-        if has_node_ports and spec.get("allocateLoadBalancerNodePorts") is not False:
+        if has_node_ports(spec):
             await self._fill_in_node_ports(attributes, spec, old, claimed)
+        if needs_health_check(spec) and not spec.get("healthCheckNodePort"):
+            spec["healthCheckNodePort"] = await self._any_port(attributes, node_ports_of(old))
+            claimed.add(spec["healthCheckNodePort"])
 
     async def _settle(self, o: Object, before: set[str | int], claimed: set[str | int], stored: bool) -> None:
         """Give back what the Service had, or was to have, and has not now; repair does it if this fails."""
@@ -71,11 +76,10 @@ class ServiceAddresses:
         self, attributes: Attributes, o: Object, old: Object, claimed: set[str | int]
     ) -> None:
         spec, before = o["spec"], meta.get(old, "spec", "clusterIP", default="")
-        addresses = spec.get("clusterIPs") or []
-        wanted = spec.get("clusterIP") or (addresses[0] if addresses else "") or before
-        if wanted and addresses and addresses[0] != wanted:
-            text = "first value must match `clusterIP`"
-            raise _invalid(attributes, FieldError.invalid("spec.clusterIPs[0]", addresses[0], text))
+        addresses, wanted = spec.get("clusterIPs") or [], spec.get("clusterIP") or ""
+        if (addresses and addresses[0] != wanted) or (before and wanted != before):
+            # Validation refuses what does not agree, and a new address for an old one.
+            return
         if not wanted:
             wanted = await self._any_address(attributes, o)
             claimed.add(wanted)
@@ -83,8 +87,10 @@ class ServiceAddresses:
             await self._this_address(attributes, o, wanted)
             claimed.add(wanted)
         spec["clusterIP"], spec["clusterIPs"] = wanted, addresses or [wanted]
-        spec.setdefault("ipFamilies", ["IPv4"])
-        spec.setdefault("ipFamilyPolicy", "SingleStack")
+        # Nobody knows of which family the endpoints will be that a client makes himself.
+        any_family = wanted == "None" and not spec.get("selector")
+        spec.setdefault("ipFamilies", ["IPv4", "IPv6"] if any_family else ["IPv4"])
+        spec.setdefault("ipFamilyPolicy", "RequireDualStack" if any_family else "SingleStack")
 
     async def _any_address(self, attributes: Attributes, o: Object) -> str:
         if attributes.dry_run:

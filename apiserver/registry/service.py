@@ -1,120 +1,127 @@
-"""Core: what is special about Services: names that become DNS names, ports, addresses that stay.
+"""Core: what is special about Services: what was given to one stays, until its type has no use for it.
 
-The addresses themselves are given out by apiserver/allocation/, in the admission chain.
+    keep      before anything is allocated: what was and is not said again; clusterIP and clusterIPs are one
+    _drop     what the new type has no use for, unless the client changed it on purpose
 
-After: k8s pkg/registry/core/service/strategy.go; pkg/apis/core/validation/validation.go, ValidateService
+The addresses themselves are given out by apiserver/allocation/, in the admission chain. What is wrong with a
+Service is in `service_rules.py` and `service_ips.py`.
+
+After: k8s pkg/registry/core/service/strategy.go; pkg/registry/core/service/storage/storage.go,
+patchAllocatedValues, normalizeClusterIPs
 """
 
 from __future__ import annotations
 
-from apiserver.registry import names
-from apiserver.registry.strategy import Errors, Strategy, duplicates, within
+from typing import Any
+
+from apiserver.registry import names, service_ips, service_rules
+from apiserver.registry.strategy import Strategy
 from kube.api import meta
-from kube.api.errors import FieldError
 from kube.api.meta import Object
 
-TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
-PROTOCOLS = ("SCTP", "TCP", "UDP")
-AFFINITIES = ("ClientIP", "None")
+ADDRESS_FIELDS = ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy")
+BALANCER_FIELDS = ("allocateLoadBalancerNodePorts", "loadBalancerClass")
 
 
 def prepare_create(o: Object) -> None:
     """No load balancer has answered yet."""
     o["status"] = {"loadBalancer": {}}
+    keep(o.setdefault("spec", {}), {})
 
 
 def prepare_update(new: Object, old: Object) -> None:
-    """An address left out is the address it had; a change of type drops what the new type has not."""
+    """What is not said again stays; what no longer applies goes."""
     spec, before = new.setdefault("spec", {}), old.get("spec") or {}
-    if spec.get("type") == "ExternalName":
-        for field in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
-            spec.pop(field, None)
-    elif before.get("type") != "ExternalName":
-        for field in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
+    keep(spec, before)
+    _drop(spec, before)
+
+
+def has_cluster_ip(spec: Any) -> bool:
+    """True for types that have an address in the cluster, or may be headless."""
+    return bool(spec.get("type") != "ExternalName")
+
+
+def has_node_ports(spec: Any) -> bool:
+    """True for types that have a port on each node."""
+    kind = spec.get("type")
+    if kind == "LoadBalancer":
+        return spec.get("allocateLoadBalancerNodePorts") is not False
+    return bool(kind == "NodePort")
+
+
+def keep(spec: Any, before: Any) -> None:
+    """Fill in what was allocated; `before` is empty for a new Service. Twice changes nothing more."""
+    if not before:
+        if spec.get("clusterIP") and not spec.get("clusterIPs"):
+            spec["clusterIPs"] = [spec["clusterIP"]]
+        return
+    if has_cluster_ip(before) and has_cluster_ip(spec):
+        for field in ("clusterIP", "ipFamilies", "ipFamilyPolicy"):
             if not spec.get(field) and before.get(field):
                 spec[field] = meta.deep_copy(before[field])
-    if spec.get("type") not in ("NodePort", "LoadBalancer"):
-        spec.pop("externalTrafficPolicy", None)
-        if before.get("type") in ("NodePort", "LoadBalancer"):
-            for port in spec.get("ports") or []:
+        if not spec.get("clusterIPs") and spec.get("clusterIP") == before.get("clusterIP"):
+            spec["clusterIPs"] = meta.deep_copy(before.get("clusterIPs") or [])
+    _agree(spec, before)
+    if has_node_ports(before) and has_node_ports(spec):
+        _keep_node_ports(spec.get("ports") or [], before.get("ports") or [])
+    if service_rules.needs_health_check(before) and service_rules.needs_health_check(spec):
+        known = before.get("healthCheckNodePort") or 0
+        spec["healthCheckNodePort"] = spec.get("healthCheckNodePort") or known
+
+
+def _agree(spec: Any, before: Any) -> None:
+    """Who changes `clusterIP` alone means the first of `clusterIPs`."""
+    was, now = before.get("clusterIP") or "", spec.get("clusterIP") or ""
+    if was != now and spec.get("clusterIPs") and spec.get("clusterIPs") == before.get("clusterIPs"):
+        if now:
+            spec["clusterIPs"] = [now, *spec["clusterIPs"][1:]]
+        else:
+            del spec["clusterIPs"]
+
+
+def _keep_node_ports(ports: list[Any], before: list[Any]) -> None:
+    """A port keeps its node port by its name."""
+    old = {each.get("nodePort") for each in before}
+    used = {each["nodePort"] for each in ports if each.get("nodePort")} & old
+    by_name = {each.get("name") or "": each.get("nodePort") for each in before}
+    for port in ports:
+        known = by_name.get(port.get("name") or "")
+        if not port.get("nodePort") and known and known not in used:
+            port["nodePort"] = known
+            used.add(known)
+
+
+def _drop(spec: Any, before: Any) -> None:
+    if has_cluster_ip(before) and not has_cluster_ip(spec):
+        for field in ADDRESS_FIELDS:
+            _drop_if_same(spec, before, field)
+    if has_node_ports(before) and not has_node_ports(spec):
+        known = [each.get("nodePort") for each in before.get("ports") or ()]
+        if [each.get("nodePort") for each in spec.get("ports") or ()] == known:
+            for port in spec.get("ports") or ():
                 port.pop("nodePort", None)
-        spec.pop("allocateLoadBalancerNodePorts", None)
-    else:
-        _keep_node_ports(spec, before)
+    if service_rules.needs_health_check(before) and not service_rules.needs_health_check(spec):
+        _drop_if_same(spec, before, "healthCheckNodePort")
+    if before.get("type") == "LoadBalancer" and spec.get("type") != "LoadBalancer":
+        for field in BALANCER_FIELDS:
+            _drop_if_same(spec, before, field)
+    if service_rules.is_reachable(before) and not service_rules.is_reachable(spec):
+        _drop_if_same(spec, before, "externalTrafficPolicy")
 
 
-def _keep_node_ports(spec: Object, before: Object) -> None:
-    known = {
-        (each.get("protocol"), each.get("port")): each.get("nodePort") for each in before.get("ports") or []
-    }
-    for port in spec.get("ports") or []:
-        node_port = known.get((port.get("protocol"), port.get("port")))
-        if not port.get("nodePort") and node_port:
-            port["nodePort"] = node_port
-
-
-def validate(o: Object) -> Errors:
-    """What is wrong with a Service."""
-    spec = o.get("spec") or {}
-    kind, ports = spec.get("type"), spec.get("ports") or []
-    errors: Errors = []
-    if kind not in TYPES:
-        errors.append(FieldError.not_supported("spec.type", kind or "", TYPES))
-    if spec.get("sessionAffinity") not in AFFINITIES:
-        errors.append(
-            FieldError.not_supported("spec.sessionAffinity", spec.get("sessionAffinity") or "", AFFINITIES)
-        )
-    if not ports and kind != "ExternalName" and spec.get("clusterIP") != "None":
-        errors.append(FieldError.required("spec.ports"))
-    if kind == "ExternalName" and not spec.get("externalName"):
-        errors.append(FieldError.required("spec.externalName"))
-    elif kind == "ExternalName":
-        host = str(spec["externalName"]).rstrip(".")
-        errors += [FieldError.invalid("spec.externalName", host, each) for each in names.dns_subdomain(host)]
-    if spec.get("clusterIP") == "None" and kind in ("NodePort", "LoadBalancer"):
-        text = f"may not be set to 'None' for {kind} services"
-        errors.append(FieldError.invalid("spec.clusterIPs[0]", "None", text))
-    for index, port in enumerate(ports):
-        errors += _port(port, f"spec.ports[{index}]", named=len(ports) > 1)
-    errors += duplicates([each["name"] for each in ports if each.get("name")], "spec.ports", ".name")
-    numbers = [(each.get("protocol"), each.get("port")) for each in ports]
-    for index, number in enumerate(numbers):
-        if number in numbers[:index]:
-            shown = {"port": number[1], "protocol": number[0]}
-            errors.append(FieldError.duplicate(f"spec.ports[{index}]", shown))
-    return errors + names.check_labels(spec.get("selector") or {}, "spec.selector")
-
-
-def _port(port: Object, path: str, *, named: bool) -> Errors:
-    errors = within(port.get("port") or 0, f"{path}.port", 1, 65535)
-    name = port.get("name")
-    if named and not name:
-        errors.append(FieldError.required(f"{path}.name"))
-    if name:
-        errors += [FieldError.invalid(f"{path}.name", name, each) for each in names.dns_label(name)]
-    if port.get("protocol") not in PROTOCOLS:
-        errors.append(FieldError.not_supported(f"{path}.protocol", port.get("protocol") or "", PROTOCOLS))
-    if isinstance(port.get("targetPort"), int):
-        errors += within(port["targetPort"], f"{path}.targetPort", 1, 65535)
-    return errors
-
-
-def validate_update(new: Object, old: Object) -> Errors:
-    """An address, once given, stays while the Service needs one."""
-    before, after = meta.get(old, "spec", "clusterIP"), meta.get(new, "spec", "clusterIP")
-    kinds = (meta.get(old, "spec", "type"), meta.get(new, "spec", "type"))
-    if before and after != before and "ExternalName" not in kinds:
-        text = "may not change once set"
-        return [FieldError.invalid("spec.clusterIPs[0]", after or "", text)]
-    return []
+def _drop_if_same(spec: Any, before: Any, field: str) -> None:
+    if spec.get(field) == before.get(field):
+        spec.pop(field, None)
 
 
 STRATEGY = Strategy(
     name_errors=names.dns_1035_label,
     creates_on_update=True,
     returns_deleted=True,
+    is_complete=True,
     prepare_create=prepare_create,
     prepare_update=prepare_update,
-    validate=validate,
-    validate_update=validate_update,
+    validate=service_rules.validate,
+    validate_update=service_ips.changes,
+    subresources={"status": service_rules.status_changes},
 )
