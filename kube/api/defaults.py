@@ -20,6 +20,21 @@ from kube.api.meta import Object, get
 from kube.api.pod_defaults import child, fill, pod, template
 from kube.api.resources import Resource
 
+# How fast an autoscaler works that says something of that, but not this; in quarters of a minute.
+SCALING: dict[str, dict[str, Any]] = {
+    "scaleUp": {
+        "stabilizationWindowSeconds": 0,
+        "selectPolicy": "Max",
+        "policies": [
+            {"type": "Pods", "value": 4, "periodSeconds": 15},
+            {"type": "Percent", "value": 100, "periodSeconds": 15},
+        ],
+    },
+    "scaleDown": {
+        "selectPolicy": "Max",
+        "policies": [{"type": "Percent", "value": 100, "periodSeconds": 15}],
+    },
+}
 RBAC_GROUP = "rbac.authorization.k8s.io"
 
 
@@ -157,6 +172,9 @@ def horizontal_pod_autoscaler(o: Object) -> None:
     if o.get("apiVersion") == "autoscaling/v2" and not spec.get("metrics"):
         target = {"type": "Utilization", "averageUtilization": 80}
         spec["metrics"] = [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
+    if spec.get("behavior") is not None:
+        for direction, rules in SCALING.items():
+            fill(child(spec["behavior"], direction), rules)
     child(o, "status")
 
 
