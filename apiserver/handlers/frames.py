@@ -17,8 +17,9 @@ from apiserver.handlers.respond import metadata_only
 from apiserver.negotiation import PARTIAL, PARTIAL_LIST, TABLE, Format
 from apiserver.printers.registry import Table
 from apiserver.registry.conversion import from_stored, is_stored
+from apiserver.storage.entry import Entry
 from apiserver.storage.frame_cache import FrameCache
-from apiserver.storage.object_log import Entry, Event, shown
+from apiserver.storage.object_log import Event, ObjectLog
 from kube.api.meta import Object
 from kube.api.resources import Resource
 from kube.api.watch import ADDED, BOOKMARK, ERROR
@@ -37,10 +38,11 @@ class Frames:
         wanted: Format,
         include_object: str,
         cache: FrameCache,
+        log: ObjectLog,
         now: Callable[[], datetime],
     ) -> None:
         self._resource, self._wanted, self._include_object = resource, wanted, include_object
-        self._cache, self._now = cache, now
+        self._cache, self._log, self._now = cache, log, now
         self._is_plain = not wanted.target and is_stored(resource)
         self._form = " ".join(
             (resource.api_version, resource.plural, wanted.target, wanted.version, include_object)
@@ -54,7 +56,7 @@ class Frames:
     def event(self, event: Event, kind: str) -> bytes:
         """A change, seen as `kind`."""
         key = (event.revision, event.entry.key, kind, self._form + self._first)
-        return self._next(self._cache.get(key, lambda: self._write(kind, shown(event, kind))))
+        return self._next(self._cache.get(key, lambda: self._write(kind, self._log.shown(event, kind))))
 
     def bookmark(self, revision: int, *, ends_initial: bool = False) -> bytes:
         """That all events up to the revision have been sent; or all of the beginning."""

@@ -14,7 +14,7 @@ from apiserver.negotiation import Format
 from apiserver.registry.conversion import is_stored
 from apiserver.request import ApiRequest
 from apiserver.server import Server
-from apiserver.storage.object_log import Entry
+from apiserver.storage.entry import Entry
 from kube.api import errors
 
 PLAIN = Format()

@@ -16,7 +16,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
 from starlette.responses import Response
 
 from apiserver.handlers.continue_token import LATEST, Token
@@ -25,8 +24,8 @@ from apiserver.handlers.respond import list_format, respond_list
 from apiserver.registry.conversion import stored_as
 from apiserver.request import ApiRequest
 from apiserver.server import Server
+from apiserver.storage.entry import Entry, EntryMaker
 from apiserver.storage.interface import Compacted
-from apiserver.storage.object_log import Entry, make_entry
 from kube.api import errors
 from kube.api.errors import StatusError
 
@@ -106,7 +105,7 @@ async def _from_store(server: Server, namespace: str, options: ListOptions, toke
     root = resource.storage_prefix() + "/"
     prefix = f"{root}{namespace}/" if namespace else root
     start, revision = prefix + token.start, max(token.revision, 0)
-    match, limit = options.matcher(), options.limit
+    match, limit, maker = options.matcher(), options.limit, EntryMaker(resource)
     entries: list[Entry] = []
     while True:
         wanted = limit - len(entries) if limit and match is None else STORE_PAGE_KEYS
@@ -117,7 +116,7 @@ async def _from_store(server: Server, namespace: str, options: ListOptions, toke
         revision = page.revision
         for at, stored in enumerate(page.items):
             key = stored.key.removeprefix(root)
-            entry = make_entry(resource, key, orjson.loads(stored.value), stored.revision)
+            entry = maker.make(key, stored.value, stored.revision)
             if match is not None and not match(entry):
                 continue
             entries.append(entry)

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from apiserver.handlers.options import invalid_options
-from apiserver.storage.object_log import Entry
+from apiserver.storage.entry import Entry
 from kube.api import errors, fields, labels
 from kube.api.errors import FieldError
 from kube.api.fields import FieldSelector, Term

@@ -18,7 +18,7 @@ from apiserver.negotiation import PARTIAL, PARTIAL_LIST, TABLE, Format, negotiat
 from apiserver.printers import registry
 from apiserver.registry.conversion import from_stored, is_stored
 from apiserver.request import ApiRequest
-from apiserver.storage.object_log import Entry
+from apiserver.storage.entry import Entry
 from kube.api import errors
 from kube.api.errors import FieldError
 from kube.api.meta import Object

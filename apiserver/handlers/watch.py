@@ -24,7 +24,8 @@ from apiserver.handlers.respond import check_include_object
 from apiserver.negotiation import PARTIAL, TABLE, Format, negotiate_stream
 from apiserver.request import ApiRequest
 from apiserver.server import Server
-from apiserver.storage.object_log import Cursor, Entry, TooOld, seen_as
+from apiserver.storage.entry import Entry
+from apiserver.storage.object_log import Cursor, TooOld, seen_as
 from kube.api import errors
 from kube.api.errors import StatusError
 
@@ -57,8 +58,8 @@ class WatchStream(Response):
         resource = request.kind
         self._namespace = request.info.namespace if resource.namespaced else ""
         include_object = request.parameter("includeObject")
-        self._frames = Frames(resource, wanted, include_object, server.cache.frames, server.clock.now)
-        self._log = server.cache.log(resource)
+        cache, self._log = server.cache, server.cache.log(resource)
+        self._frames = Frames(resource, wanted, include_object, cache.frames, self._log, server.clock.now)
         self._match = options.matcher()
         self._deadline = 0.0
         self._gone = False

@@ -20,12 +20,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
-import orjson
 from sortedcontainers import SortedDict
 
-from kube.api import meta
-from kube.api.fields import selectable_fields
-from kube.api.meta import Object
+from apiserver.storage.entry import Entry, EntryMaker, Match
 from kube.api.resources import Resource
 from kube.api.watch import ADDED, DELETED, MODIFIED
 
@@ -41,25 +38,6 @@ class TooOld(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One state of an object: its encoded bytes (resourceVersion included) and what selectors ask for."""
-
-    key: str
-    revision: int
-    data: bytes
-    labels: dict[str, str]
-    fields: dict[str, str]
-
-    def decode(self) -> Object:
-        """A fresh object that the caller may change."""
-        decoded: Object = orjson.loads(self.data)
-        return decoded
-
-
-Match = Callable[[Entry], bool]
-
-
-@dataclass(frozen=True, slots=True)
 class Event:
     """One change: the state after it (if `deleted`: the last one, under the new revision) and before."""
 
@@ -67,19 +45,6 @@ class Event:
     entry: Entry
     previous: Entry | None
     deleted: bool
-
-
-def make_entry(resource: Resource, key: str, o: Object, revision: int) -> Entry:
-    """Stamp the revision into the object and encode it."""
-    o["metadata"]["resourceVersion"] = str(revision)
-    return Entry(key, revision, orjson.dumps(o), meta.labels(o), selectable_fields(resource, o))
-
-
-def at_revision(entry: Entry, revision: int) -> bytes:
-    """The bytes of an entry under another resourceVersion."""
-    o = entry.decode()
-    o["metadata"]["resourceVersion"] = str(revision)
-    return orjson.dumps(o)
 
 
 @dataclass(slots=True)
@@ -115,6 +80,10 @@ class ObjectLog:
     first_position: int = 0
     is_retired: bool = False
     waiters: list[Callable[[], None]] = field(default_factory=list)
+    maker: EntryMaker = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.maker = EntryMaker(self.resource)
 
     @property
     def end_position(self) -> int:
@@ -123,11 +92,11 @@ class ObjectLog:
 
     def fill(self, key: str, value: bytes, revision: int) -> None:
         """Take an object of the initial list."""
-        self.objects[key] = make_entry(self.resource, key, orjson.loads(value), revision)
+        self.objects[key] = self.maker.make(key, value, revision)
 
     def put(self, key: str, value: bytes, revision: int) -> None:
         """Append that the key has a new value."""
-        entry = make_entry(self.resource, key, orjson.loads(value), revision)
+        entry = self.maker.make(key, value, revision)
         self._append(Event(revision, entry, self.objects.get(key), deleted=False))
         self.objects[key] = entry
 
@@ -136,8 +105,7 @@ class ObjectLog:
         previous = self.objects.pop(key, None)
         if previous is None:
             return
-        last = Entry(key, revision, at_revision(previous, revision), previous.labels, previous.fields)
-        self._append(Event(revision, last, previous, deleted=True))
+        self._append(Event(revision, self.maker.at(previous, revision), previous, deleted=True))
 
     def _append(self, event: Event) -> None:
         assert not self.events or event.revision >= self.events[-1].revision, "revisions never fall"
@@ -152,6 +120,13 @@ class ObjectLog:
         self.size_bytes -= len(first.entry.data)
         self.start_revision = first.revision
         self.first_position += 1
+
+    def shown(self, event: Event, kind: str) -> bytes:
+        """The object that an event shows to a watcher who sees it as `kind`."""
+        if kind != DELETED or event.deleted:
+            return event.entry.data
+        assert event.previous is not None, "it was seen before"
+        return self.maker.data_at(event.previous, event.revision)
 
     def retire(self) -> None:
         """Make every cursor over this log too old: another one takes its place."""
@@ -231,11 +206,3 @@ def seen_as(event: Event, match: Match | None) -> str | None:
     if now:
         return MODIFIED if before else ADDED
     return DELETED if before else None
-
-
-def shown(event: Event, kind: str) -> bytes:
-    """The object that an event shows to a watcher who sees it as `kind`."""
-    if kind != DELETED or event.deleted:
-        return event.entry.data
-    assert event.previous is not None, "it was seen before"
-    return at_revision(event.previous, event.revision)

@@ -19,9 +19,10 @@ import heapq
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
+from apiserver.storage.entry import Entry
 from apiserver.storage.frame_cache import FrameCache
 from apiserver.storage.interface import Changes, Compacted, Storage, Unavailable
-from apiserver.storage.object_log import Counts, Entry, ObjectLog
+from apiserver.storage.object_log import Counts, ObjectLog
 from kube.api import errors, meta
 from kube.api.resources import Resource
 from kube.base.backoff import Backoff

@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from apiserver.storage import object_log
-from apiserver.storage.object_log import ObjectLog, TooOld, seen_as, shown
+from apiserver.storage.object_log import ObjectLog, TooOld, seen_as
 from kube.api.resources import CONFIG_MAPS
 
 
@@ -61,7 +61,7 @@ def test_selector_transitions() -> None:
     events = log.cursor(0).take()
     seen = [seen_as(event, lambda entry: entry.labels.get("app") == "yes") for event in events]
     assert seen == [None, "ADDED", "MODIFIED", "DELETED", "ADDED", "DELETED"]
-    left = orjson.loads(shown(events[3], "DELETED"))["metadata"]
+    left = orjson.loads(log.shown(events[3], "DELETED"))["metadata"]
     assert (left["labels"], left["resourceVersion"]) == ({"app": "yes"}, "4")
 
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from apiserver.handlers.list_options import ListOptions
 from apiserver.storage import object_log
-from apiserver.storage.object_log import Entry, Event, ObjectLog, TooOld, seen_as, shown
+from apiserver.storage.entry import Entry
+from apiserver.storage.object_log import Event, ObjectLog, TooOld, seen_as
 from kube.api.resources import PODS
 
 NAMES = st.sampled_from(("a", "b", "c"))
@@ -51,12 +52,12 @@ def listed(log: ObjectLog, match: Callable[[Entry], bool] | None) -> Objects:
     return {each.key: each.decode() for each in found if match is None or match(each)}
 
 
-def follow(known: Objects, event: Event, match: Callable[[Entry], bool] | None) -> None:
+def follow(log: ObjectLog, known: Objects, event: Event, match: Callable[[Entry], bool] | None) -> None:
     """What an informer does with an event; each must fit what it knows."""
     kind = seen_as(event, match)
     if kind is None:
         return
-    o, key = orjson.loads(shown(event, kind)), event.entry.key
+    o, key = orjson.loads(log.shown(event, kind)), event.entry.key
     assert o["metadata"]["resourceVersion"] == str(event.revision)
     assert (key in known) is (kind != "ADDED"), kind
     if kind == "DELETED":
@@ -84,7 +85,7 @@ def test_a_list_and_a_watch_from_it_make_the_list_of_later(
         apply(log, change, revision)
     while not cursor.is_at_end:
         for event in cursor.take(batch):
-            follow(known, event, match)
+            follow(log, known, event, match)
     assert known == listed(log, match)
 
 
