@@ -1,6 +1,7 @@
-"""Shell: everything we want of uvicorn beyond its promises: certificates, sockets, and an end.
+"""Shell: everything we want of uvicorn beyond its promises: certificates, limits, sockets, and an end.
 
-    PeerProtocol   writes who the client certificate names into the scope of every request of its connection
+    PeerProtocol   writes who the client certificate names into the scope of every request of its connection,
+                   WebSockets' too, and gives up on who sends too slowly or too much
     HttpServer     serves one application on several sockets that open and close while it runs
 
 The only file that knows uvicorn's inside; pyproject.toml pins its minor version for this file's sake.
@@ -13,19 +14,30 @@ import functools
 import logging
 import socket
 import ssl
+import sys
 from typing import Any
 
+import orjson
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from apiserver.authentication.x509 import user_of
+from kube.api import errors
 from kube.base.run import StartupError
 
 BACKLOG = 1024
 # Where handlers find what a WebSocket client offers in Sec-WebSocket-Protocol.
 OFFERED_PROTOCOLS = b"x-websocket-protocols-offered"
 KEEP_ALIVE_SECONDS = 90
+# Within these a connection must be encrypted, a request's headers be complete, and then its body.
+HANDSHAKE_SECONDS = 10.0
+HEADER_SECONDS = 32.0
+BODY_SECONDS = 60.0
+# The first line of a request and its headers together.
+HEADER_BYTES_MAX = 1 << 20
+TOO_LARGE = b"431 Request Header Fields Too Large"
+INTERNAL = errors.internal("the request failed; the log says why").status()
 # What is still being answered when the process ends gets this long.
 SHUTDOWN_SECONDS = 2.0
 
@@ -43,12 +55,21 @@ class State(ServerState):
 
 
 class PeerProtocol(HttpToolsProtocol):
-    """One connection; its certificate is read once."""
+    """One connection; its certificate is read once.
+
+    `_deadline` ends it when what is being received, headers or a body, is not complete in time.
+    """
 
     server_state: State
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._deadline: asyncio.TimerHandle | None = None
+        self._is_in_headers, self._is_in_body, self._header_bytes = False, False, 0
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
+        self._expect(HEADER_SECONDS)
         tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
         if tls is not None:
             self.app_state = {**self.app_state, "peer": user_of(tls.getpeercert())}
@@ -60,10 +81,64 @@ class PeerProtocol(HttpToolsProtocol):
         if self.server_state.is_ending and (self.cycle is None or self.cycle.response_complete):
             self.transport.abort()
             return
+        if not self._is_in_body:
+            self._header_bytes += len(data)
         super().data_received(data)
+        if self._is_in_headers and self._header_bytes > HEADER_BYTES_MAX:
+            self._refuse(TOO_LARGE)
+        elif (self._is_in_headers or self._is_in_body) and self._deadline is None:
+            self._expect(HEADER_SECONDS if self._is_in_headers else BODY_SECONDS)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._relax()
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        self._is_in_headers = True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._relax()
+        self._is_in_headers, self._is_in_body, self._header_bytes = False, True, 0
+        before = self.cycle
+        super().on_headers_complete()
+        if self.cycle is not before:
+            self.cycle.send_500_response = functools.partial(self._fail, self.cycle)  # type: ignore[method-assign]
+
+    def on_message_complete(self) -> None:
+        self._relax()
+        self._is_in_body, self._header_bytes = False, 0
+        super().on_message_complete()
+
+    def _expect(self, seconds: float) -> None:
+        self._deadline = self.loop.call_later(seconds, self.transport.abort)
+
+    def _relax(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _refuse(self, status: bytes) -> None:
+        """Answer what cannot be read to its end."""
+        self.transport.write(b"HTTP/1.1 %s\r\nconnection: close\r\ncontent-length: 0\r\n\r\n" % status)
+        self.transport.close()
+
+    async def _fail(self, cycle: RequestResponseCycle) -> None:
+        """In place of uvicorn's 500 in plain text, after the application has raised.
+
+        A request that was cancelled is not answered: nobody knows whether it happened.
+        """
+        if self.server_state.is_ending or isinstance(sys.exception(), asyncio.CancelledError):
+            self.transport.abort()
+            return
+        headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
+        await cycle.send({"type": "http.response.start", "status": 500, "headers": headers})
+        await cycle.send({"type": "http.response.body", "body": orjson.dumps(INTERNAL), "more_body": False})
 
     def handle_websocket_upgrade(self) -> None:
         """Keep the offered protocols from the WebSocket library: it refuses kubectl's, which have a slash."""
+        self._relax()
+        self._is_in_body = False
         self.scope["headers"] = [
             (OFFERED_PROTOCOLS if name == b"sec-websocket-protocol" else name, value)
             for name, value in self.scope["headers"]
@@ -89,9 +164,9 @@ class HttpServer:
             log_config=None,
         )
         self._config.load()
-        errors = logging.getLogger("uvicorn.error")
-        errors.setLevel(logging.ERROR)
-        errors.addFilter(_is_news)
+        log = logging.getLogger("uvicorn.error")
+        log.setLevel(logging.ERROR)
+        log.addFilter(_is_news)
         self._state = State()
         self._listeners: list[asyncio.Server] = []
 
@@ -99,7 +174,10 @@ class HttpServer:
         """Serve on a bound socket from now on."""
         loop = asyncio.get_running_loop()
         factory = functools.partial(PeerProtocol, config=self._config, server_state=self._state, app_state={})
-        server = await loop.create_server(factory, sock=listener, ssl=self._tls, backlog=BACKLOG)
+        seconds = HANDSHAKE_SECONDS if self._tls else None
+        server = await loop.create_server(
+            factory, sock=listener, ssl=self._tls, backlog=BACKLOG, ssl_handshake_timeout=seconds
+        )
         self._listeners.append(server)
 
     async def stop(self) -> None:

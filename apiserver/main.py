@@ -180,8 +180,10 @@ async def serve(flags: Flags) -> None:
             finally:
                 server.stopping.set()
                 renewing.cancel()
-                await presence.leave()
-                await http.stop()
+                try:
+                    await presence.leave()
+                finally:
+                    await http.stop()
     finally:
         own_socket.close()
         await server.kubelets.close()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -100,3 +102,83 @@ def contexts(authority: Authority) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     """The server's and the client's."""
     server = tls.server_context(*authority.pair("server"), authority.ca)
     return server, tls.client_context(authority.ca, *authority.pair("client"))
+
+
+async def test_who_sends_too_slowly_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before, within and after the headers of a first and of a second request; who waits is not."""
+    monkeypatch.setattr(http_protocol, "HEADER_SECONDS", 0.2)
+    monkeypatch.setattr(http_protocol, "BODY_SECONDS", 0.2)
+    async with plain(echo) as address:
+        assert await said(address, b"") == b""
+        assert await said(address, b"GET / HT") == b""
+        assert await said(address, b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\n1234") == b""
+        second = await said(address, REQUEST + b"GET / HTTP/1.1\r\nHost:")
+        assert (second.count(b"200 OK"), second.count(b"echo /")) == (1, 1)
+        slow = await said(address, b"GET /slow HTTP/1.1\r\nConnection: close\r\n\r\n")
+        assert slow.endswith(b"echo /slow")
+
+
+async def test_headers_have_an_end() -> None:
+    large = b"GET / HTTP/1.1\r\nX: " + b"x" * (http_protocol.HEADER_BYTES_MAX + 1)
+    async with plain(echo) as address:
+        assert (await said(address, large)).startswith(b"HTTP/1.1 431 Request Header Fields Too Large\r\n")
+        # A body may be larger, and many requests together.
+        body = b"x" * (http_protocol.HEADER_BYTES_MAX * 2)
+        length = f"POST / HTTP/1.1\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+        assert (await said(address, length + body)).endswith(b"echo /")
+
+
+async def test_a_bug_is_told_as_a_status() -> None:
+    async def buggy(scope: Any, receive: Any, send: Any) -> None:
+        raise KeyError(scope["path"])
+
+    async with plain(buggy) as address:
+        head, _, body = (await said(address, REQUEST)).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 500 ")
+    assert b'"kind":"Status"' in body
+    assert b'"reason":"InternalError"' in body
+
+
+async def test_a_request_that_is_cancelled_is_not_answered() -> None:
+    async def cancelled(scope: Any, receive: Any, send: Any) -> None:
+        raise asyncio.CancelledError
+
+    async with plain(cancelled) as address:
+        assert await said(address, REQUEST) == b""
+
+
+REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+async def echo(scope: Any, receive: Any, send: Any) -> None:
+    """Read the body, and answer with the path; slowly where that says so."""
+    while (await receive()).get("more_body"):
+        pass
+    if scope["path"] == "/slow":
+        await asyncio.sleep(http_protocol.HEADER_SECONDS * 2)
+    body = f"echo {scope['path']}".encode()
+    headers = [(b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+@asynccontextmanager
+async def plain(application: Any) -> AsyncIterator[Any]:
+    """A server without TLS: its address."""
+    listener = bind(HOST, 0, "--secure-port")
+    server = HttpServer(application, None)
+    await server.listen(listener)
+    yield listener.getsockname()
+    await server.stop()
+
+
+async def said(address: Any, request: bytes) -> bytes:
+    """What the server says until it closes the connection."""
+    reader, writer = await asyncio.open_connection(*address)
+    try:
+        writer.write(request)
+        return await reader.read()
+    except ConnectionError:
+        return b""
+    finally:
+        writer.transport.abort()
