@@ -182,3 +182,26 @@ async def said(address: Any, request: bytes) -> bytes:
         return b""
     finally:
         writer.transport.abort()
+
+
+async def test_a_web_socket_knows_its_peer_as_a_request_does(tmp_path: Path) -> None:
+    peers: dict[str, Any] = {}
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        peers[scope["type"]] = scope["state"]["peer"].name
+        if scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close"})
+        else:
+            await echo(scope, receive, send)
+
+    here, there = contexts(make_authority(tmp_path))
+    listener = bind(HOST, 0, "--secure-port")
+    server, port = HttpServer(application, here), listener.getsockname()[1]
+    await server.listen(listener)
+    async with aiohttp.ClientSession() as session:
+        await session.get(f"https://{HOST}:{port}/", ssl=there)
+        with pytest.raises(aiohttp.WSServerHandshakeError):
+            await session.ws_connect(f"https://{HOST}:{port}/", ssl=there)
+    await server.stop()
+    assert peers == {"http": "client", "websocket": "client"}
