@@ -12,6 +12,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from apiserver.registry import names
@@ -21,6 +22,8 @@ from kube.api.errors import FieldError
 
 PORT_MAX = 65535
 INT32_MAX = 2**31 - 1
+# A cluster writes the same few names over and over.
+NAMES_MAX = 4096
 PROTOCOLS = ("SCTP", "TCP", "UDP")
 PERCENT = (
     "a valid percent string must be a numeric string followed by an ending '%' "
@@ -38,7 +41,12 @@ LEADING_ZEROS = re.compile(r"\b0+(?=\d)")
 
 def named(rule: Callable[[str], list[str]], value: str, path: str) -> Errors:
     """A rule of names.py, with its path."""
-    return [FieldError.invalid(path, value, text) for text in rule(value)]
+    return [FieldError.invalid(path, value, text) for text in _texts(rule, value)]
+
+
+@lru_cache(NAMES_MAX)
+def _texts(rule: Callable[[str], list[str]], value: str) -> tuple[str, ...]:
+    return tuple(rule(value))
 
 
 def dns_label(value: str, path: str) -> Errors:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from kube.api.errors import FieldError
@@ -20,6 +21,8 @@ LABEL_VALUE = r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?"
 CONFIG_KEY = r"[-._a-zA-Z0-9]+"
 ANNOTATIONS_BYTES_MAX = 256 * 1024
 MANAGER_BYTES_MAX = 128
+# A cluster has the same few labels over and over.
+LABELS_MAX = 4096
 
 
 def _regex_error(text: str, expression: str, *examples: str) -> str:
@@ -83,14 +86,9 @@ def path_segment(text: str) -> list[str]:
 
 def qualified_name(text: str) -> list[str]:
     """Label keys, annotation keys, finalizers: `name` or `prefix.example.com/name`."""
-    rule = (
-        "must consist of alphanumeric characters, '-', '_' or '.', "
-        "and must start and end with an alphanumeric character"
-    )
-    rule = _regex_error(rule, NAME_PART, "MyName", "my.name", "123-abc")
     if text.count("/") > 1:
         prefixed = " with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
-        return [f"a qualified name {rule}{prefixed}"]
+        return [f"a qualified name {_name_rule()}{prefixed}"]
     prefix, slash, name = text.rpartition("/")
     errors = []
     if slash and not prefix:
@@ -102,8 +100,16 @@ def qualified_name(text: str) -> list[str]:
     elif len(name) > 63:
         errors.append("name part " + _too_long(63))
     if not re.fullmatch(NAME_PART, name):
-        errors.append(f"name part {rule}")
+        errors.append(f"name part {_name_rule()}")
     return errors
+
+
+def _name_rule() -> str:
+    rule = (
+        "must consist of alphanumeric characters, '-', '_' or '.', "
+        "and must start and end with an alphanumeric character"
+    )
+    return _regex_error(rule, NAME_PART, "MyName", "my.name", "123-abc")
 
 
 def label_value(text: str) -> list[str]:
@@ -120,11 +126,18 @@ def label_value(text: str) -> list[str]:
 
 def check_labels(labels: Mapping[str, Any], path: str) -> list[FieldError]:
     """A map of labels."""
-    errors = []
-    for key, value in labels.items():
-        errors += [FieldError.invalid(path, key, error) for error in qualified_name(key)]
-        errors += [FieldError.invalid(path, value, error) for error in label_value(str(value))]
-    return errors
+    return [
+        FieldError.invalid(path, shown, error)
+        for key, value in labels.items()
+        for shown, error in _label_mistakes(key, str(value))
+    ]
+
+
+@lru_cache(LABELS_MAX)
+def _label_mistakes(key: str, value: str) -> tuple[tuple[str, str], ...]:
+    """What is shown, and what is wrong with it."""
+    wrong = [(key, error) for error in qualified_name(key)]
+    return (*wrong, *((value, error) for error in label_value(value)))
 
 
 def check_annotations(annotations: Mapping[str, Any], path: str) -> list[FieldError]:

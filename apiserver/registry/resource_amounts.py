@@ -10,6 +10,7 @@ pkg/apis/core/helper/helpers.go
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any
 
 from apiserver.registry import formats, names
@@ -31,6 +32,9 @@ STANDARD = (
     "requests.storage",
 )
 POD_RESOURCES = ("cpu", "memory")
+
+# A cluster asks for the same few amounts over and over.
+AMOUNTS_MAX = 4096
 
 NameRule = Callable[[str, str], Errors]
 
@@ -93,15 +97,22 @@ def pod_resource(name: str, path: str) -> Errors:
 
 def amount(name: str, value: str, path: str) -> Errors:
     """Not below zero, and whole where the resource is."""
+    return [FieldError.invalid(path, value, text) for text in _mistakes(name, value)]
+
+
+@lru_cache(AMOUNTS_MAX)
+def _mistakes(name: str, value: str) -> tuple[str, ...]:
     parsed = quantity.parse(value)
-    errors: Errors = []
-    if parsed < quantity.ZERO:
-        errors.append(FieldError.invalid(path, value, "must be greater than or equal to 0"))
-    if (name in COUNTED or name in COUNTED_MORE or is_extended(name)) and parsed.milli_value() % 1000:
-        errors.append(FieldError.invalid(path, value, "must be an integer"))
-    if is_huge_pages(name) and not _is_divisible(name, parsed):
-        errors.append(FieldError.invalid(path, value, f"{value} is not positive integer multiple of {name}"))
-    return errors
+    is_counted = name in COUNTED or name in COUNTED_MORE or is_extended(name)
+    checks = (
+        (parsed < quantity.ZERO, "must be greater than or equal to 0"),
+        (is_counted and parsed.milli_value() % 1000 != 0, "must be an integer"),
+        (
+            is_huge_pages(name) and not _is_divisible(name, parsed),
+            f"{value} is not positive integer multiple of {name}",
+        ),
+    )
+    return tuple(text for wrong, text in checks if wrong)
 
 
 def _is_divisible(name: str, amount: quantity.Quantity) -> bool:
@@ -138,16 +149,16 @@ def _within_limit(name: str, value: str, limits: Any, path: str) -> Errors:
         if is_overcommittable(name):
             return []
         return [FieldError.required(f"{path}.limits", "Limit must be set for non overcommitable resources")]
-    limit = limits[name]
-    if value == limit:
-        return []
+    wrong = _beyond(name, value, limits[name])
+    return [FieldError.invalid(f"{path}.requests", value, wrong)] if wrong else []
+
+
+@lru_cache(AMOUNTS_MAX)
+def _beyond(name: str, value: str, limit: str) -> str:
     asked, most = quantity.parse(value), quantity.parse(limit)
     if asked != most and not is_overcommittable(name):
-        return [FieldError.invalid(f"{path}.requests", value, f"must be equal to {name} limit of {limit}")]
-    if asked > most:
-        text = f"must be less than or equal to {name} limit of {limit}"
-        return [FieldError.invalid(f"{path}.requests", value, text)]
-    return []
+        return f"must be equal to {name} limit of {limit}"
+    return f"must be less than or equal to {name} limit of {limit}" if asked > most else ""
 
 
 def _claims(claims: list[Any], path: str, known: Iterable[str]) -> Errors:
