@@ -58,7 +58,7 @@ SUBRESOURCES: dict[tuple[str, str], dict[str, Handle]] = {
     ("namespaces", "finalize"): {"update": finalize.finalize},
 }
 # Subresources that are the object itself, written through another door.
-SAME_OBJECT = ("status", "approval", "ephemeralcontainers")
+SAME_OBJECT = ("status", "approval", "ephemeralcontainers", "resize")
 NEEDS_NAME = ("update", "patch")
 REVIEW_GROUPS = ("authentication.k8s.io", "authorization.k8s.io")
 

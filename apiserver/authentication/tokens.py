@@ -79,17 +79,18 @@ class Tokens:
         audiences: Sequence[str],
         seconds: int,
         token_id: str,
-        pod: Object | None = None,
+        bound: tuple[str, Object] | None = None,
     ) -> tuple[str, datetime]:
-        """A token for an account, and when it expires."""
+        """A token for an account, perhaps bound to an object of some kind, and when it expires."""
         now = self._clock.now()
         expires_at = now + timedelta(seconds=seconds)
         about: dict[str, Any] = {
             "namespace": meta.namespace(account),
             "serviceaccount": {"name": meta.name(account), "uid": meta.uid(account)},
         }
-        if pod is not None:
-            about["pod"] = {"name": meta.name(pod), "uid": meta.uid(pod)}
+        if bound is not None:
+            kind, o = bound
+            about[kind] = {"name": meta.name(o), "uid": meta.uid(o)}
         claims = {
             "iss": self.issuer,
             "sub": f"system:serviceaccount:{meta.namespace(account)}:{meta.name(account)}",

@@ -111,7 +111,7 @@ class Patch:
         """What a refusal quotes: the patched object, or a strategic merge patch itself."""
         if self.media_type == STRATEGIC_PATCH:
             return go_words.text(self.document)
-        return orjson.dumps(new).decode()
+        return orjson.dumps(new, option=orjson.OPT_SORT_KEYS).decode()
 
     def _refused(self, told: str | Object, why: str) -> StatusError:
         """The refusal names no kind and no object, as in Kubernetes."""

@@ -5,6 +5,8 @@ After: k8s pkg/registry/core/serviceaccount/storage/token.go
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from starlette.responses import Response
 
 from apiserver.handlers.body import read_object
@@ -17,9 +19,10 @@ from kube.api import errors, meta
 from kube.api.errors import FieldError
 from kube.api.gvk import GroupVersionKind
 from kube.api.meta import Object
-from kube.api.resources import PODS
+from kube.api.resources import NODES, PODS, SECRETS
 
 TOKEN_REQUEST = GroupVersionKind("authentication.k8s.io", "v1", "TokenRequest")
+BOUND_KINDS = {"Pod": PODS, "Secret": SECRETS, "Node": NODES}
 SECONDS_DEFAULT, SECONDS_MIN, SECONDS_MAX = 3600, 600, 1 << 32
 
 
@@ -32,8 +35,8 @@ async def create_token(server: Server, request: ApiRequest) -> Response:
     seconds = spec.get("expirationSeconds") or SECONDS_DEFAULT
     _check_seconds(seconds)
     audiences = spec.get("audiences") or [server.tokens.issuer]
-    pod = _bound_pod(server, meta.namespace(account), spec.get("boundObjectRef"))
-    token, expires_at = server.tokens.sign(account, audiences, seconds, server.new_uid(), pod)
+    bound = _bound(server, account, spec.get("boundObjectRef"))
+    token, expires_at = server.tokens.sign(account, audiences, seconds, server.new_uid(), bound)
     shown = {
         "kind": TOKEN_REQUEST.kind,
         "apiVersion": TOKEN_REQUEST.api_version,
@@ -54,16 +57,26 @@ def _check_seconds(seconds: int) -> None:
         raise errors.invalid(TOKEN_REQUEST, "", [found])
 
 
-def _bound_pod(server: Server, namespace: str, reference: Object | None) -> Object | None:
-    """The pod a token is for; StatusError 404 or 409 when it is not that one any more."""
-    if not reference or reference.get("kind") != "Pod":
+def _bound(server: Server, account: Object, reference: Object | None) -> tuple[str, Object] | None:
+    """The object whose end is the token's end, and its kind in lower case; StatusError if it is another."""
+    if not reference:
         return None
-    name = reference.get("name") or ""
-    entry = server.cache.get(PODS, namespace, name)
+    kind, name = reference.get("kind") or "", reference.get("name") or ""
+    resource = BOUND_KINDS.get(kind) if reference.get("apiVersion", "v1") == "v1" else None
+    if resource is None:
+        group, _, version = (reference.get("apiVersion") or "").rpartition("/")
+        raise errors.bad_request(f"cannot bind token to object of type {group}/{version}, Kind={kind}")
+    entry = server.cache.get(resource, meta.namespace(account) if resource.namespaced else "", name)
     if entry is None:
-        raise errors.not_found(PODS, name)
-    pod = entry.decode()
-    if reference.get("uid") and reference["uid"] != meta.uid(pod):
-        why = f"the UID in the bound object reference ({reference['uid']}) does not match the UID in record."
-        raise errors.conflict(PODS, name, why)
-    return pod
+        raise errors.not_found(resource, name)
+    o = entry.decode()
+    runs_as = meta.get(o, "spec", "serviceAccountName", default="")
+    if resource is PODS and runs_as != meta.name(account):
+        text = f'cannot bind token for serviceaccount "{meta.name(account)}" to pod running with '
+        raise errors.bad_request(f'{text}serviceaccount "{runs_as}"')
+    wanted = reference.get("uid")
+    if wanted and wanted != meta.uid(o):
+        why = f"the UID in the bound object reference ({wanted}) does not match the UID in record "
+        why += f"({meta.uid(o)}). The object might have been deleted and then recreated"
+        raise errors.conflict(replace(resource, plural=kind), name, why)
+    return kind.lower(), o

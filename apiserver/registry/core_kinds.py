@@ -34,6 +34,15 @@ def validate_namespace(o: Object) -> Errors:
     return metadata.finalizer_errors(meta.get(o, "spec", "finalizers", default=[]), "spec.finalizers")
 
 
+def namespace_finalizers(new: Object, _old: Object) -> Errors:
+    """The same, through the door of its own; each by its place."""
+    return [
+        error
+        for index, each in enumerate(meta.get(new, "spec", "finalizers", default=[]))
+        for error in metadata.finalizer_errors([each], f"spec.finalizers[{index}]")
+    ]
+
+
 def namespace_status(new: Object, _old: Object) -> Errors:
     """The phase says whether it is being deleted."""
     phase = meta.get(new, "status", "phase", default="")
@@ -150,7 +159,7 @@ NAMESPACE = Strategy(
     returns_deleted=True,
     prepare_update=change_namespace,
     validate=validate_namespace,
-    subresources={"status": namespace_status},
+    subresources={"status": namespace_status, "finalize": namespace_finalizers},
 )
 CONFIG_MAP = Strategy(is_complete=True, validate=validate_config_map, validate_update=immutable_data)
 SECRET = Strategy(is_complete=True, validate=validate_secret, validate_update=secret_changes)

@@ -59,12 +59,41 @@ def prepare_update(resource: Resource, subresource: str, new: Object, old: Objec
             _keep_all_but_conditions(new, old)
     elif subresource == "ephemeralcontainers":
         added = meta.get(new, "spec", "ephemeralContainers", default=[])
-        new.update(meta.deep_copy({key: old[key] for key in ("spec", "status") if key in old}))
+        _keep_all(new, old)
         new["spec"]["ephemeralContainers"] = added
+    elif subresource == "resize":
+        _keep_all_but_resources(new, old)
     elif not subresource and has_status(resource):
         new.pop("status", None)
         if "status" in old:
             new["status"] = meta.deep_copy(old["status"])
+
+
+def _keep_all(new: Object, old: Object) -> None:
+    """Everything as it was, but for what managers own and the version it was based on."""
+    sent = new["metadata"]
+    new.clear()
+    new.update(meta.deep_copy(old))
+    for part in ("resourceVersion", "managedFields"):
+        if part in sent:
+            new["metadata"][part] = sent[part]
+
+
+def _keep_all_but_resources(new: Object, old: Object) -> None:
+    """What containers ask for may change, for those that are there."""
+    wanted = {
+        field: {each.get("name"): each for each in meta.get(new, "spec", field, default=[])}
+        for field in ("containers", "initContainers")
+    }
+    _keep_all(new, old)
+    for field, by_name in wanted.items():
+        for container in new["spec"].get(field) or []:
+            sent = by_name.get(container["name"], container)
+            for part in ("resources", "resizePolicy"):
+                if part in sent:
+                    container[part] = sent[part]
+                else:
+                    container.pop(part, None)
 
 
 def _keep_all_but_status(new: Object, old: Object, plural: str) -> None:
