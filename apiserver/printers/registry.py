@@ -6,7 +6,7 @@ when it was created.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -161,19 +161,27 @@ class Table:
     api_version: str = "meta.k8s.io/v1"
     with_columns: bool = True
 
-    def of(self, objects: Sequence[Object], list_metadata: Mapping[str, Any] | None = None) -> Object:
-        """The Table of these objects; that of one object, in no list, has the object's resourceVersion."""
+    def of(
+        self,
+        objects: Iterable[Object],
+        list_metadata: Mapping[str, Any] | None = None,
+        pack: Callable[[dict[str, Any]], Any] = lambda row: row,
+    ) -> Object:
+        """The Table of these objects; without a list's metadata it has the resourceVersion of its one object.
+
+        Each row is packed when it is made, before the next object is looked at.
+        """
         printer = PRINTERS.get((self.kind.group, self.kind.kind), DEFAULT)
         if list_metadata is None:
-            list_metadata = {"resourceVersion": meta.resource_version(objects[0])}
+            (only,) = objects = list(objects)
+            list_metadata = {"resourceVersion": meta.resource_version(only)}
+        columns = [each.definition() for each in printer.columns] if self.with_columns else None
         return {
             "kind": "Table",
             "apiVersion": self.api_version,
             "metadata": dict(list_metadata),
-            "columnDefinitions": [each.definition() for each in printer.columns]
-            if self.with_columns
-            else None,
-            "rows": [self._row(printer, o) for o in objects],
+            "columnDefinitions": columns,
+            "rows": [pack(self._row(printer, o)) for o in objects],
         }
 
     def _row(self, printer: Printer, o: Object) -> dict[str, Any]:
