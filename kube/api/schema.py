@@ -27,7 +27,7 @@ import orjson
 from kube.api import quantity
 from kube.api.errors import FieldError, bad_request
 from kube.api.gvk import GroupVersionKind
-from kube.api.meta import Object, format_micro_time, format_time, parse_time
+from kube.api.meta import Object, deep_copy, format_micro_time, format_time, parse_time
 
 VERSION_FOLDER = "v1.36.0-local"
 REFERENCE = "#/$defs/"
@@ -38,6 +38,18 @@ SPECIAL = {
     "io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime": "micro-time",
 }
 ZEROS = {"integer": 0, "boolean": False}
+# What a null element of a list or map is to Go.
+EMPTY: dict[str, Any] = {
+    **ZEROS,
+    "struct": {},
+    "map": {},
+    "list": [],
+    "string": "",
+    "bytes": "",
+    "number": 0,
+    "quantity": "0",
+    "int-or-string": 0,
+}
 # What a JSON value is called in Go's words, and what a type is, for the message of a mismatch.
 GO_VALUES = {bool: "bool", str: "string", int: "number", float: "number", list: "array", dict: "object"}
 
@@ -208,17 +220,21 @@ class _Decoder:
                 return value
             case "map" if isinstance(value, dict):
                 assert of.item is not None
-                for key in [key for key, item in value.items() if item is None]:
-                    del value[key]
                 for key, item in value.items():
-                    value[key] = self.value(of.item, item, f"{path}.{key}", parent)
+                    value[key] = self.element(of.item, item, f"{path}.{key}", parent)
                 return value
             case "list" if isinstance(value, list):
                 assert of.item is not None
-                return [self.value(of.item, item, f"{path}[{i}]", parent) for i, item in enumerate(value)]
+                return [self.element(of.item, item, f"{path}[{i}]", parent) for i, item in enumerate(value)]
             case "struct" | "map" | "list":
                 raise self.mismatch(of, value, path, parent)
         return self.scalar(of, value, path, parent)
+
+    def element(self, of: Type, value: Any, path: str, parent: str) -> Any:
+        """A decoded element of a list or map; unlike a field, one that is null is there, and empty."""
+        if value is None:
+            value = deep_copy(EMPTY.get(of.kind))
+        return value if value is None else self.value(of, value, path, parent)
 
     def scalar(self, of: Type, value: Any, path: str, parent: str) -> Any:
         try:
