@@ -32,6 +32,8 @@ log = logger(__name__)
 
 ROOT = "/registry/"
 PAGE_KEYS = 2000
+# How far back of the newest revision a server begins, so that watches go on over a restart of it.
+HISTORY_REVISIONS = 1000
 FUTURE_SECONDS = 3.0
 BEHIND_SECONDS = 10.0
 
@@ -72,6 +74,9 @@ class WatchCache:
         self._current = SharedCall(storage.current_revision)
         self.frames = FrameCache()
         self.revision = 0
+        # What the logs hold, and the revision before which nobody reads them: at the start they catch up.
+        self._followed = 0
+        self._held_until = 0
 
     def _new_logs(self, revision: int, former: Mapping[str, ObjectLog]) -> dict[str, ObjectLog]:
         counts = {prefix: each.counts for prefix, each in former.items()}
@@ -130,7 +135,7 @@ class WatchCache:
                 if not is_filled:
                     await self._fill()
                     is_filled = True
-                async for changes in self._storage.watch(self.revision + 1):
+                async for changes in self._storage.watch(self._followed + 1):
                     backoff.reset()
                     self._apply(changes)
             except Compacted:
@@ -143,26 +148,37 @@ class WatchCache:
             await asyncio.sleep(backoff.next())
 
     async def _fill(self) -> None:
-        """List the whole store at one revision; watches over the former logs end."""
-        page = await self._storage.list(ROOT, limit=PAGE_KEYS)
-        revision, logs = page.revision, self._new_logs(page.revision, self._logs)
+        """List the whole store at a revision a little back; watches over the former logs end."""
+        current = await self._storage.current_revision()
+        try:
+            revision = max(current - HISTORY_REVISIONS, 1)
+            logs = await self._listed(revision)
+        except Compacted:
+            revision = current
+            logs = await self._listed(revision)
+        former, self._logs = self._logs, logs
+        for old in former.values():
+            old.retire()
+        for each in logs.values():
+            each.counts.filled += 1
+        self._held_until = 0 if self.revision else current
+        self._reached(revision)
+        objects = sum(len(each.objects) for each in logs.values())
+        log.info("cache filled", revision=revision, newest_revision=current, objects=objects)
+
+    async def _listed(self, revision: int) -> dict[str, ObjectLog]:
+        """The logs as of a revision; raises Compacted."""
+        logs, start = self._new_logs(revision, self._logs), ""
         while True:
+            page = await self._storage.list(ROOT, start, PAGE_KEYS, revision)
             for stored in page.items:
                 found = self._find(logs, stored.key)
                 if found is not None:
                     with _unreadable(stored.key):
                         found[0].fill(found[1], stored.value, stored.revision)
             if not page.remaining:
-                break
+                return logs
             start = page.items[-1].key + "\0"
-            page = await self._storage.list(ROOT, start=start, limit=PAGE_KEYS, revision=revision)
-        former, self._logs = self._logs, logs
-        for old in former.values():
-            old.retire()
-        for each in logs.values():
-            each.counts.filled += 1
-        self._reached(revision)
-        log.info("cache filled", revision=revision, objects=sum(len(each.objects) for each in logs.values()))
 
     def _find(self, logs: dict[str, ObjectLog], key: str) -> tuple[ObjectLog, str] | None:
         """The log a key belongs to and the object's key in it; prefixes have one segment or two."""
@@ -193,6 +209,9 @@ class WatchCache:
             kind_log.wake()
 
     def _reached(self, revision: int) -> None:
+        self._followed = revision
+        if revision < self._held_until:
+            return
         self.revision = max(self.revision, revision)
         while self._waiting and self._waiting[0][0] <= self.revision:
             _, _, future = heapq.heappop(self._waiting)

@@ -11,7 +11,7 @@ import yaml
 from apiserver.filters import compression
 from apiserver.storage import watch_cache
 from kube.api.resources import CONFIG_MAPS
-from tests.support.api_server import Answer, Api
+from tests.support.api_server import Answer, Api, serving
 
 MAPS = "/api/v1/namespaces/default/configmaps"
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
@@ -194,3 +194,32 @@ async def test_the_cache_is_seen_in_the_metrics(api: Api) -> None:
         ("apiserver_terminated_watchers_total", 0),
     ):
         assert f"{name}{labels} {float(value)}" in text
+
+
+async def test_a_watch_goes_on_over_a_restart(api: Api) -> None:
+    before = await make(api, "a")
+    await make(api, "b")
+    await api.ok("DELETE", f"{MAPS}/a")
+    async with serving(api.server.storage) as restarted:
+        url = f"{MAPS}?watch=1&resourceVersion={before}"
+        async with restarted.watch(url) as events:
+            seen = [await anext(events) for _ in range(2)]
+        assert [(each["type"], each["object"]["metadata"]["name"]) for each in seen] == [
+            ("ADDED", "b"),
+            ("DELETED", "a"),
+        ]
+        listed = await restarted.ok("GET", f"{MAPS}?resourceVersion=0")
+        assert names(listed) == ["b"], "nobody reads before the cache has caught up"
+        assert int(listed["metadata"]["resourceVersion"]) >= int(
+            seen[-1]["object"]["metadata"]["resourceVersion"]
+        )
+
+
+async def test_a_start_on_a_compacted_store_has_no_history(api: Api) -> None:
+    before = await make(api, "a")
+    await make(api, "b")
+    await compact(api)
+    async with serving(api.server.storage) as restarted:
+        assert names(await restarted.ok("GET", MAPS)) == ["a", "b"]
+        async with restarted.watch(f"{MAPS}?watch=1&resourceVersion={before}") as events:
+            assert (await anext(events))["object"]["reason"] == "Expired"
