@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any
 
 from apiserver.registry import formats, names, volume_files
+from apiserver.registry.core_storage import claim_spec
 from apiserver.registry.strategy import Errors
 from apiserver.registry.volume_mounts import Volumes
 from kube.api import quantity
@@ -199,13 +200,7 @@ def _ephemeral(source: Any, path: str) -> Errors:
         for field in metadata
         if field not in ("annotations", "labels")
     ]
-    spec = template.get("spec") or {}
-    if not spec.get("accessModes"):
-        text = "at least 1 access mode is required"
-        errors.append(FieldError.required(f"{at}.spec.accessModes", text))
-    if not ((spec.get("resources") or {}).get("requests") or {}).get("storage"):
-        errors.append(FieldError.required(f"{at}.spec.resources[storage]"))
-    return errors
+    return errors + claim_spec(template.get("spec") or {}, f"{at}.spec")
 
 
 def _image(source: Any, path: str) -> Errors:

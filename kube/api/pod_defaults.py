@@ -8,14 +8,23 @@ After: k8s pkg/apis/core/v1/defaults.go and pkg/apis/core/v1/helper/qos/qos.go.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from kube.api import quantity
 from kube.api.meta import Object, deep_copy, get
 
 PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 PROBE = {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}
 FILE_MODE = 420
+COMPUTE = ("cpu", "memory")
+# Volumes of other systems, some of which nobody uses any more.
+VOLUMES: dict[str, dict[str, Any]] = {
+    "azureDisk": {"cachingMode": "ReadWrite", "kind": "Shared", "fsType": "ext4", "readOnly": False},
+    "iscsi": {"iscsiInterface": "default"},
+    "rbd": {"pool": "rbd", "user": "admin", "keyring": "/etc/ceph/keyring"},
+    "scaleIO": {"storageMode": "ThinProvisioned", "fsType": "xfs"},
+}
 
 
 def fill(target: dict[str, Any], defaults: Mapping[str, Any]) -> None:
@@ -42,6 +51,8 @@ def pod(o: Object) -> None:
         limits = get(container, "resources", "limits", default={})
         if limits:
             fill(child(container["resources"], "requests"), limits)
+    if spec.get("resources"):
+        _whole_pod(spec)
     if spec.get("hostNetwork"):
         _host_ports(spec)
     status = child(o, "status")
@@ -49,32 +60,65 @@ def pod(o: Object) -> None:
 
 
 def _host_ports(spec: dict[str, Any]) -> None:
-    """On the node's own network a container's port is the node's."""
+    """On the node's own network a container's port is the node's; templates leave that to their pods."""
     for container in (*(spec.get("initContainers") or ()), *(spec.get("containers") or ())):
         for port in container.get("ports") or ():
             fill(port, {"hostPort": port.get("containerPort", 0)})
 
 
+def _whole_pod(spec: dict[str, Any]) -> None:
+    """A pod that says something of itself asks for what its containers ask for, or else for its limits."""
+    resources = spec["resources"]
+    requests = resources.get("requests") or {}
+    total: dict[str, quantity.Quantity] = {}
+    stay = [each for each in spec.get("initContainers") or () if each.get("restartPolicy") == "Always"]
+    for container in (*stay, *(spec.get("containers") or ())):
+        for name, value in get(container, "resources", "requests", default={}).items():
+            total[name] = total.get(name, quantity.ZERO) + quantity.parse(value)
+    for name in (name for name in COMPUTE if name in total):
+        fill(requests, {name: str(total[name])})
+    limits = resources.get("limits") or {}
+    fill(requests, {name: value for name, value in limits.items() if name in COMPUTE or is_huge_pages(name)})
+    if requests:
+        resources["requests"] = requests
+
+
+def is_huge_pages(name: str) -> bool:
+    """True for pages of some size, such as hugepages-2Mi."""
+    return name.startswith("hugepages-")
+
+
 def qos_class(spec: Mapping[str, Any]) -> str:
-    """BestEffort with no request or limit, Guaranteed when limited to what is asked, else Burstable."""
+    """BestEffort asks for no cpu or memory, Guaranteed is limited to what it asks for; else Burstable."""
     containers = [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]
-    if not any(get(each, "resources", part) for each in containers for part in ("limits", "requests")):
+    parts = (
+        [spec["resources"]] if spec.get("resources") else [each.get("resources") or {} for each in containers]
+    )
+    if not any(parts):
         return "BestEffort"
-    for each in containers:
-        limits = get(each, "resources", "limits", default={})
-        requests = get(each, "resources", "requests", default={})
-        for name in ("cpu", "memory"):
-            if name not in limits or requests.get(name, limits[name]) != limits[name]:
-                return "Burstable"
-    return "Guaranteed"
+    requests, limits = _amounts(parts, "requests"), _amounts(parts, "limits")
+    if not requests and not limits:
+        return "BestEffort"
+    is_limited = all(name in (part.get("limits") or {}) for part in parts for name in COMPUTE)
+    return "Guaranteed" if is_limited and requests == limits and len(limits) == len(COMPUTE) else "Burstable"
+
+
+def _amounts(parts: Iterable[Any], field: str) -> dict[str, quantity.Quantity]:
+    """How much cpu and memory all of them together name; nothing is as good as none."""
+    total: dict[str, quantity.Quantity] = {}
+    for part in parts:
+        amounts = part.get(field) or {}
+        for name in (name for name in COMPUTE if name in amounts):
+            value = quantity.parse(amounts[name])
+            if value:
+                total[name] = total[name] + value if name in total else value
+    return total
 
 
 def template(o: dict[str, Any]) -> None:
     """Defaults of a pod template; its metadata is there even when empty."""
     child(o, "metadata")
     pod_spec(child(o, "spec"))
-    if get(o, "spec", "hostNetwork"):
-        _host_ports(o["spec"])
 
 
 def pod_spec(spec: dict[str, Any]) -> None:
@@ -157,6 +201,9 @@ def volume(o: dict[str, Any]) -> None:
         fill(o["hostPath"], {"type": ""})
     if claim := get(o, "ephemeral", "volumeClaimTemplate", "spec"):
         fill(claim, {"volumeMode": "Filesystem"})
+    for key, defaults in VOLUMES.items():
+        if key in o:
+            fill(o[key], defaults)
     if "image" in o:
         fill(o["image"], {"pullPolicy": pull_policy(o["image"].get("reference", ""))})
     if set(o) <= {"name"}:
