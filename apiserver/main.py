@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
 import uuid
 from dataclasses import dataclass
 from datetime import timedelta
@@ -78,6 +79,7 @@ class Flags:
     bind_address: str = "127.0.0.1"
     secure_port: int = 6450
     shared_port: int = 0
+    shared_fd: int = -1
     tls_cert_file: str = ""
     tls_private_key_file: str = ""
     client_ca_file: str = ""
@@ -110,6 +112,7 @@ DEFAULTS = Flags()
 @click.option("--bind-address", default=DEFAULTS.bind_address, help="Address of both ports.")
 @click.option("--secure-port", default=DEFAULTS.secure_port, help="This server's own port.")
 @click.option("--shared-port", default=0, help="Port that all API servers of a machine share; 0: none.")
+@click.option("--shared-fd", default=-1, help="Inherited descriptor of that port's socket, bound already.")
 @click.option("--tls-cert-file", required=True, help="Certificate of this server.")
 @click.option("--tls-private-key-file", required=True, help="Its key.")
 @click.option("--client-ca-file", required=True, help="Authority that signed the clients' certificates.")
@@ -153,7 +156,7 @@ async def serve(flags: Flags) -> None:
         flags.tls_cert_file, flags.tls_private_key_file, flags.client_ca_file, require_client=False
     )
     own_socket = bind(flags.bind_address, flags.secure_port, "--secure-port")
-    if flags.shared_port:
+    if flags.shared_port and flags.shared_fd < 0:
         bind(flags.bind_address, flags.shared_port, "--shared-port", shared=True).close()
     keys = KeyPair.load(flags.service_account_signing_key_file)
     storage = _storage(flags)
@@ -169,7 +172,7 @@ async def serve(flags: Flags) -> None:
             await _prepare(server, presence, flags)
             await http.listen(own_socket)
             if flags.shared_port:
-                await http.listen(bind(flags.bind_address, flags.shared_port, "--shared-port", shared=True))
+                await http.listen(_shared_socket(flags))
             log.info("serving", port=flags.secure_port, shared_port=flags.shared_port)
             if interval := flags.etcd_compaction_interval.total_seconds():
                 tasks.start("compactor", compactor.run, storage, interval)
@@ -241,6 +244,15 @@ def wire(
 def new_uid() -> str:
     """The one place uids come from."""
     return str(uuid.uuid4())  # noqa: TID251 -- main owns chance
+
+
+def _shared_socket(flags: Flags) -> socket.socket:
+    """The inherited one, whose queue all servers serve; else one of our own beside theirs."""
+    if flags.shared_fd < 0:
+        return bind(flags.bind_address, flags.shared_port, "--shared-port", shared=True)
+    inherited = socket.socket(fileno=flags.shared_fd)
+    inherited.setblocking(False)
+    return inherited
 
 
 def _storage(flags: Flags) -> EtcdStorage:

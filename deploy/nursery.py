@@ -9,7 +9,7 @@ imported.
 It speaks JSON lines over the socket it was started with (its standard input):
 
     -> {"name": "etcd-0", "title": "...", "module": "etcdlite", "isProgram": false, "args": [...],
-        "log": "/.../etcd-0.log"}
+        "shared": null, "log": "/.../etcd-0.log"}
     <- {"started": "etcd-0", "pid": 4711}
     <- {"ended": "etcd-0", "pid": 4711, "code": 0}          below zero: the signal that ended it
     -> {"endChildren": true}
@@ -20,6 +20,10 @@ again. One that takes the place of a lost nursery is a program of its own.
 
 At the end of the socket the nursery ends. Its children go on (init takes them, a later supervisor adopts
 them), unless it was told to end them then.
+
+Children that share an address inherit one socket for it: their connections wait in one queue, from which
+whoever is at leisure takes them, so that one who stands still keeps nobody waiting. A child says when it is
+to listen; when the last of them has ended it listens no more, and who connects is refused at once.
 
 Invariants: one thread and no event loop, checked before each fork: whatever another thread held locked then
 would stay locked in the child for ever. Modules are imported, never used: gRPC would not outlive a fork.
@@ -38,7 +42,7 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -46,6 +50,30 @@ import setproctitle
 
 RECEIVE_BYTES = 65536
 GRACE_SECONDS = 5.0
+
+
+class Shared:
+    """A socket that several children inherit; `pids` are those that live."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self.pids: set[int] = set()
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            # Beside those that children of a lost nursery still have.
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            self.socket.bind((host, port))
+        except OSError:
+            self.socket.close()
+            raise
+
+    def end(self, pid: int) -> None:
+        """A child has ended; the last one takes those that wait along."""
+        if pid in self.pids:
+            self.pids.remove(pid)
+            if not self.pids:
+                with contextlib.suppress(OSError):
+                    self.socket.shutdown(socket.SHUT_RD)
 
 
 class Nursery:
@@ -57,6 +85,7 @@ class Nursery:
         self._selector = selectors.DefaultSelector()
         self._selector.register(supervisor, selectors.EVENT_READ)
         self._children: dict[int, tuple[str, int]] = {}
+        self._shared: dict[tuple[str, int], Shared] = {}
         self._received = b""
 
     def serve(self) -> None:
@@ -95,10 +124,13 @@ class Nursery:
             _import(request["module"])
         threads = os.listdir("/proc/self/task")
         assert len(threads) == 1, f"{len(threads)} threads in the nursery: a fork could hang"
+        shared = self._shared_socket(request["shared"])
         pid = os.fork()
         if pid == 0:
-            self._close()
-            _be_component(request)
+            self._close(shared)
+            _be_component(request, shared)
+        if shared is not None:
+            shared.pids.add(pid)
         pidfd = os.pidfd_open(pid)
         self._children[pidfd] = (request["name"], pid)
         self._selector.register(pidfd, selectors.EVENT_READ)
@@ -109,14 +141,31 @@ class Nursery:
         self._selector.unregister(pidfd)
         os.close(pidfd)
         _, status = os.waitpid(pid, 0)
+        for shared in self._shared.values():
+            shared.end(pid)
         self._say({"ended": name, "pid": pid, "code": os.waitstatus_to_exitcode(status)})
 
     def _say(self, message: dict[str, Any]) -> None:
         with contextlib.suppress(ConnectionError):
             self._supervisor.sendall(json.dumps(message).encode() + b"\n")
 
-    def _close(self) -> None:
+    def _shared_socket(self, address: Sequence[Any] | None) -> Shared | None:
+        """The socket for an address; None where it cannot be had: the child then says why."""
+        if address is None:
+            return None
+        host, port = address
+        if (host, port) not in self._shared:
+            try:
+                self._shared[host, port] = Shared(host, port)
+            except OSError:
+                return None
+        return self._shared[host, port]
+
+    def _close(self, kept: Shared | None) -> None:
         """In a child: close what is the nursery's, so that nothing closes a reused descriptor later."""
+        for shared in self._shared.values():
+            if shared is not kept:
+                shared.socket.close()
         self._selector.close()
         self._supervisor.close()
         for pidfd in self._children:
@@ -132,7 +181,7 @@ def _import(package: str) -> None:
     gc.freeze()
 
 
-def _be_component(request: dict[str, Any]) -> NoReturn:
+def _be_component(request: dict[str, Any], shared: Shared | None) -> NoReturn:
     """In a child: become the component and end with its exit code."""
     code = 1
     try:
@@ -144,7 +193,8 @@ def _be_component(request: dict[str, Any]) -> NoReturn:
             os.execvp(request["module"], [request["title"], *request["args"]])
         signal.signal(signal.SIGINT, signal.default_int_handler)
         main = importlib.import_module(f"{request['module']}.main").main
-        main(args=request["args"], prog_name=request["module"])
+        descriptor = [f"--shared-fd={shared.socket.detach()}"] if shared else []
+        main(args=[*request["args"], *descriptor], prog_name=request["module"])
         code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)

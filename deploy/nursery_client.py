@@ -173,6 +173,7 @@ def _request(process: Process, layout: Layout) -> dict[str, Any]:
         "title": _title(process.name, layout),
         "module": process.module,
         "isProgram": process.is_program,
+        "shared": process.shared,
         "args": list(process.args),
         "log": str(layout.log(process.name)),
     }

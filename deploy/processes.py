@@ -20,6 +20,7 @@ class Process:
     """One process: `module` is what `python -m` would run; `listens` are the (host, port) pairs it binds.
 
     is_program: `module` is the name of a program on the PATH instead.
+    shared: where several processes accept connections from one queue (nursery.py has the socket).
     """
 
     name: str
@@ -29,6 +30,7 @@ class Process:
     health_url: str
     stage: int
     is_program: bool = False
+    shared: tuple[str, int] | None = None
 
 
 def processes(topology: Topology, layout: Layout) -> list[Process]:
@@ -112,9 +114,9 @@ def _apiserver(topology: Topology, layout: Layout, index: int) -> Process:
     }
     # Every API server shares the shared port, so only its own one must be free.
     listens = ((LOCAL, port), *(((LOCAL, layout.shared_api_port),) if index == 0 else ()))
-    return Process(
-        name, "apiserver", _args(flags, topology, "apiserver"), listens, local_url(port), STAGE_API
-    )
+    args = _args(flags, topology, "apiserver")
+    shared = (LOCAL, layout.shared_api_port)
+    return Process(name, "apiserver", args, listens, local_url(port), STAGE_API, shared=shared)
 
 
 def _controller_manager(topology: Topology, layout: Layout, index: int) -> Process:

@@ -88,6 +88,18 @@ def test_paused_processes_are_shown_resumed_and_ended(own_cluster: Cluster) -> N
     assert own_cluster.leftovers() == []
 
 
+def test_a_paused_or_dead_api_server_keeps_no_new_client_waiting(own_cluster: Cluster) -> None:
+    ask = ["kubectl", "get", "--raw", "/readyz", "--request-timeout=20s"]
+    own_cluster.kl("cluster", "pause", "apiserver-0")
+    for _ in range(8):
+        assert own_cluster.run(*ask).stdout == "ok"
+    own_cluster.kl("cluster", "kill", "apiserver-0", "apiserver-1")
+    refused = own_cluster.run(*ask, check=False)
+    assert (refused.returncode, "refused" in refused.stderr) == (1, True)
+    own_cluster.kl("cluster", "start", "apiserver-0")
+    until("it answers again", lambda: own_cluster.run(*ask, check=False).stdout == "ok")
+
+
 def test_mistakes_are_one_line_that_names_what_there_is(cluster: Cluster) -> None:
     mistakes = {
         ("kill", "etcd-7"): "error: no process etcd-7; this cluster has etcd-0, etcd-1, etcd-2, apiserver-0",
