@@ -91,7 +91,10 @@ class Patch:
         try:
             unknown = Schemas.load().prune(self.gvk, new)
         except StatusError as error:
-            raise self._refused(told, error.message) from error
+            why = error.message.partition(" cannot be handled as a ")[2].partition(": ")[2] or error.message
+            if self.media_type == STRATEGIC_PATCH:
+                why = go_words.conversion(why)
+            raise self._refused(told, why) from error
         _check_place(new, old)
         problems = [*self.mistakes, *unknown]
         if problems and self.field_validation == "Strict":

@@ -9,6 +9,7 @@ After: the fmt and encoding/json packages of Go
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 WORDS = {True: "true", False: "false", None: "<nil>"}
@@ -23,6 +24,9 @@ COMPLAINTS = {
     "Invalid \\escape": "in string escape code",
     "Invalid control character at": "in string literal",
 }
+# JSON's values, as kinds and as types of Go.
+KINDS = {"string": "string", "number": "int64", "bool": "bool", "array": "slice", "object": "map"}
+GO_TYPES = {"slice": "[]interface {}", "map": "map[string]interface {}"}
 UNFINISHED = "unexpected end of JSON input"
 
 
@@ -35,6 +39,21 @@ def text(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return WORDS[value]
     return str(value)
+
+
+def conversion(mismatch: str) -> str:
+    """A JSON value of a wrong type, in the words of who reads it from a map instead of from JSON."""
+    found = re.fullmatch(r"json: cannot unmarshal (\w+) into Go struct field \S+ of type (\S+)", mismatch)
+    if found is None or found[1] not in KINDS:
+        return mismatch
+    kind, of = KINDS[found[1]], found[2]
+    if of.startswith("[]"):
+        return f"cannot restore slice from {kind}"
+    if of.startswith("map["):
+        return f"cannot restore map from {kind}"
+    if of[0].isupper():
+        return f"cannot restore struct from: {kind}"
+    return f"cannot convert {GO_TYPES.get(kind, kind)} to {of}"
 
 
 def syntax_error(body: bytes) -> str:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from random import Random
+from typing import Any
 
 import pytest
 
-from kube.api.resources import RESOURCES
-from tests.support.api_server import Api
+from apiserver.admission.chain import CREATE, Attributes, Chain
+from apiserver.registry.registry import Registry
+from kube.api.errors import StatusError
+from kube.api.meta import Object
+from kube.api.resources import CONFIG_MAPS, RESOURCES
+from tests.support.api_server import ADMIN, Api
 
 MAPS = "/api/v1/namespaces/default/configmaps"
 DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
@@ -242,3 +248,41 @@ async def test_every_kind_can_be_listed(api: Api) -> None:
             listed = await api.ok("GET", resource.path())
             assert listed["kind"] == resource.list_kind
             assert isinstance(listed["items"], list)
+
+
+async def test_data_and_patches_have_limits(api: Api) -> None:
+    refused = await api("POST", MAPS, config_map("large", k="x" * (1024 * 1024 + 1)))
+    text = 'ConfigMap "large" is invalid: []: Too long: may not be more than 1048576 bytes'
+    assert (refused.code, refused.json["message"]) == (422, text)
+    await api.ok("POST", MAPS, config_map("a"))
+    operation = {"op": "test", "path": "/kind", "value": "ConfigMap"}
+    refused = await api("PATCH", f"{MAPS}/a", [operation] * 10001, JSON_PATCH)
+    text = "The allowed maximum operations in a JSON patch is 10000, got 10001"
+    assert (refused.code, refused.json["message"]) == (413, f"Request entity too large: {text}")
+    large = await api("POST", MAPS, config_map("a", k="x" * (3 * 1024 * 1024)))
+    assert large.json["message"] == "Request entity too large: limit is 3145728"
+
+
+class Same(Random):
+    """Chance that is none."""
+
+    def choice(self, seq: Any) -> Any:
+        return seq[0]
+
+
+async def test_a_generated_name_that_is_always_taken_is_refused(api: Api) -> None:
+    server = api.server
+    registry = Registry(server.storage, server.cache, Chain(()), server.clock, Same(), lambda: "u", 3600)
+    asked = Attributes(CREATE, CONFIG_MAPS, "default", "", ADMIN)
+
+    def unnamed() -> Object:
+        head = {"apiVersion": "v1", "kind": "ConfigMap"}
+        return {**head, "metadata": {"generateName": "x-", "namespace": "default"}}
+
+    made = await registry.create(asked, unnamed())
+    with pytest.raises(StatusError) as refused:
+        await registry.create(asked, unnamed())
+    text = f'configmaps "{made["metadata"]["name"]}" already exists, '
+    text += "the server was not able to generate a unique name for the object"
+    assert (refused.value.code, refused.value.reason, refused.value.message) == (409, "AlreadyExists", text)
+    assert refused.value.details["retryAfterSeconds"] == 1

@@ -4,7 +4,8 @@ POST configmaps?dryRun=All [type=merge] [show=data,metadata.generation]
 the body, as YAML, or as it stands where its type is `yaml` or `raw`
 
 A path that begins with no slash is in the namespace `default`, its first part a resource by any name.
-Prints the code, the reason and message of a refusal with its causes, warnings, and what `show` asks for.
+Prints the code, the reason and message of a refusal with its causes, warnings, and what `show` asks for:
+paths into the answer, or `owners`, for who owns fields.
 """
 
 from __future__ import annotations
@@ -92,10 +93,21 @@ def described(answer: Answer, show: str) -> str:
     else:
         lines.append(f"{answer.code} {o['kind']}")
     for path in filter(None, show.split(",")):
-        value = meta.get(o, *(int(step) if step.isdigit() else step for step in path.split(".")))
+        value = owners(o) if path == "owners" else at(o, path)
         text = yaml.safe_dump(value, default_flow_style=True, width=1000).replace("\n...", "").strip()
         lines.append(f"{path}: {text}")
     return masked("\n".join(lines))
+
+
+def at(o: Any, path: str) -> Any:
+    return meta.get(o, *(int(step) if step.isdigit() else step for step in path.split(".")))
+
+
+def owners(o: Any) -> list[str]:
+    """Who owns fields, through which door; without their order, which depends on the second."""
+    entries = meta.get(o, "metadata", "managedFields", default=[])
+    parts = ("manager", "operation", "subresource")
+    return sorted(" ".join(each[part] for part in parts if part in each) for each in entries)
 
 
 def masked(text: str) -> str:
