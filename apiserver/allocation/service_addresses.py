@@ -54,9 +54,8 @@ class ServiceAddresses:
             await self._cluster_ip(attributes, o, old, claimed)
         if has_node_ports(spec):
             await self._fill_in_node_ports(attributes, spec, old, claimed)
-        if needs_health_check(spec) and not spec.get("healthCheckNodePort"):
-            spec["healthCheckNodePort"] = await self._any_port(attributes, node_ports_of(old))
-            claimed.add(spec["healthCheckNodePort"])
+        if needs_health_check(spec):
+            await self._health_check_port(attributes, spec, old, claimed)
 
     async def _settle(self, o: Object, before: set[str | int], claimed: set[str | int], stored: bool) -> None:
         """Give back what the Service had, or was to have, and has not now; repair does it if this fails."""
@@ -128,7 +127,7 @@ class ServiceAddresses:
             if not wanted:
                 wanted = await self._any_port(attributes, before)
             elif wanted not in before | claimed:
-                await self._this_port(attributes, index, wanted)
+                await self._this_port(attributes, f"spec.ports[{index}].nodePort", wanted)
             if wanted not in before:
                 claimed.add(wanted)
             port["nodePort"] = same[port.get("port")] = wanted
@@ -138,8 +137,20 @@ class ServiceAddresses:
             return self._node_ports.any_free(await self._node_ports.taken() | before)
         return await self._node_ports.claim_any()
 
-    async def _this_port(self, attributes: Attributes, index: int, wanted: int) -> None:
-        path = f"spec.ports[{index}].nodePort"
+    async def _health_check_port(
+        self, attributes: Attributes, spec: Object, old: Object, claimed: set[str | int]
+    ) -> None:
+        """Where a load balancer asks a node whether it has pods."""
+        before = node_ports_of(old)
+        wanted = spec.get("healthCheckNodePort")
+        if not wanted:
+            wanted = spec["healthCheckNodePort"] = await self._any_port(attributes, before)
+        elif wanted not in before:
+            await self._this_port(attributes, "spec.healthCheckNodePort", wanted)
+        if wanted not in before:
+            claimed.add(wanted)
+
+    async def _this_port(self, attributes: Attributes, path: str, wanted: int) -> None:
         if wanted not in RANGE:
             text = f"provided port is not in the valid range. The range of valid ports is {RANGE_TEXT}"
             raise _invalid(attributes, FieldError.invalid(path, wanted, text))

@@ -50,6 +50,9 @@ def begin(o: Object) -> None:
     template["labels"] = _own_labels(o) | (template.get("labels") or {})
     selector = spec.setdefault("selector", {})
     selector["matchLabels"] = {UID: meta.uid(o)} | (selector.get("matchLabels") or {})
+    # As defaults do, which come too early for the labels made here.
+    if not meta.labels(o):
+        o["metadata"]["labels"] = dict(template["labels"])
 
 
 def _own_labels(o: Object) -> dict[str, str]:

@@ -129,7 +129,8 @@ def _trust_bundle(source: Any, at: str, path: str, files: set[str]) -> Errors:
     elif name is not None:
         if not name:
             errors.append(FieldError.required(f"{at}.name", "must be a valid object name"))
-        for text in names.dns_subdomain(name):
+        # A signer's bundles are named after it, up to the last colon.
+        for text in names.dns_subdomain(name.rpartition(":")[2]):
             text = f"not a valid clustertrustbundlename: {text}"
             errors.append(FieldError.invalid(f"{at}.name", name, text))
         if "labelSelector" in source:
