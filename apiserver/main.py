@@ -74,6 +74,7 @@ class Flags:
     etcd_cafile: str = ""
     etcd_certfile: str = ""
     etcd_keyfile: str = ""
+    etcd_prefix: str = "/registry"
     etcd_compaction_interval: timedelta = timedelta(minutes=5)
     event_ttl: timedelta = timedelta(hours=1)
     bind_address: str = "127.0.0.1"
@@ -102,6 +103,7 @@ DEFAULTS = Flags()
 @click.option("--etcd-cafile", default="", help="Authority that signed the store's certificates.")
 @click.option("--etcd-certfile", default="", help="Certificate shown to the store.")
 @click.option("--etcd-keyfile", default="", help="Its key.")
+@click.option("--etcd-prefix", default="/registry", help="What all keys in the store begin with.")
 @click.option(
     "--etcd-compaction-interval",
     type=DURATION_OR_ZERO,
@@ -262,9 +264,18 @@ def _storage(flags: Flags) -> EtcdStorage:
     if bool(flags.etcd_certfile) != bool(flags.etcd_keyfile):
         raise StartupError("--etcd-certfile and --etcd-keyfile go together")
     try:
-        return EtcdStorage(endpoints, flags.etcd_cafile, flags.etcd_certfile, flags.etcd_keyfile)
+        return EtcdStorage(
+            endpoints, flags.etcd_cafile, flags.etcd_certfile, flags.etcd_keyfile, _prefix(flags)
+        )
     except OSError as error:
         raise StartupError(f"cannot read the store's certificates: {error}") from error
+
+
+def _prefix(flags: Flags) -> str:
+    prefix = "/" + flags.etcd_prefix.strip("/")
+    if prefix == "/":
+        raise StartupError("--etcd-prefix must name something: all keys of the store would be ours")
+    return prefix
 
 
 def _kubelet_session(flags: Flags) -> aiohttp.ClientSession:

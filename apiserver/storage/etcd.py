@@ -28,6 +28,8 @@ from etcdlite import client as etcd
 from etcdlite.client import rpc_pb2 as pb
 
 TIMEOUT_SECONDS = 10.0
+# What keys begin with, here; in the store another prefix may stand in its place.
+ROOT = "/registry"
 # Its version counts the rounds of compaction; real API servers know it, too.
 COMPACT_KEY = b"compact_rev_key"
 LEASE_NOT_FOUND = "etcdserver: requested lease not found"
@@ -52,14 +54,17 @@ async def _translated(call: Awaitable[T]) -> T:
 class EtcdStorage:
     """A Storage over the etcd v3 protocol."""
 
-    def __init__(self, endpoints: Sequence[str], ca: str = "", cert: str = "", key: str = "") -> None:
+    def __init__(
+        self, endpoints: Sequence[str], ca: str = "", cert: str = "", key: str = "", prefix: str = ROOT
+    ) -> None:
+        self._prefix = prefix.encode()
         self._client = etcd.Client(endpoints, ca, cert, key, timeout=TIMEOUT_SECONDS)
         self.observe: Observe = _unseen
         self._leases = SharedLeases(self._grant, time.monotonic)
 
     async def get(self, key: str) -> Stored | None:
-        response = await self._observed("get", key, self._client.range_(key.encode()))
-        return _stored(response.kvs[0]) if response.kvs else None
+        response = await self._observed("get", key, self._client.range_(self._raw(key)))
+        return self._stored(response.kvs[0]) if response.kvs else None
 
     async def create(self, key: str, value: bytes, ttl_seconds: int = 0) -> int:
         try:
@@ -71,38 +76,37 @@ class EtcdStorage:
         return await self._put(key, value, expected_revision, ttl_seconds)
 
     async def delete(self, key: str, expected_revision: int) -> int:
-        request = pb.DeleteRangeRequest(key=key.encode())
+        request = pb.DeleteRangeRequest(key=self._raw(key))
         delete = pb.RequestOp(request_delete_range=request)
         return await self._guarded("delete", key, expected_revision, delete)
 
     async def _put(self, key: str, value: bytes, expected_revision: int, ttl_seconds: int) -> int:
         name, lease = "update" if expected_revision else "create", await self._leases.get(ttl_seconds)
         try:
-            return await self._guarded(name, key, expected_revision, _put(key, value, lease))
+            return await self._guarded(name, key, expected_revision, self._put_op(key, value, lease))
         except Refused as error:
             if not lease or str(error) != LEASE_NOT_FOUND:
                 raise
             # Somebody revoked it, or the store was restored to a time before it.
             self._leases.forget(lease)
         lease = await self._leases.get(ttl_seconds)
-        return await self._guarded(name, key, expected_revision, _put(key, value, lease))
+        return await self._guarded(name, key, expected_revision, self._put_op(key, value, lease))
 
     async def _guarded(self, name: str, key: str, expected_revision: int, operation: Any) -> int:
-        read = pb.RequestOp(request_range=pb.RangeRequest(key=key.encode()))
-        compare = _at_revision(key, expected_revision)
+        read = pb.RequestOp(request_range=pb.RangeRequest(key=self._raw(key)))
+        compare = _at_revision(self._raw(key), expected_revision)
         write = self._client.txn([compare], [operation], [read])
         response = await self._observed(name, key, write)
         if response.succeeded:
             return int(response.header.revision)
         found = response.responses[0].response_range.kvs
-        raise Stale(_stored(found[0]) if found else None)
+        raise Stale(self._stored(found[0]) if found else None)
 
     async def list(self, prefix: str, start: str = "", limit: int = 0, revision: int = 0) -> Page:
-        first = (start or prefix).encode()
-        end = etcd.prefix_end(prefix.encode())
+        first, end = self._raw(start or prefix), etcd.prefix_end(self._raw(prefix))
         read = self._client.range_(first, end, limit=limit, revision=revision)
         response = await self._observed("list", prefix, read)
-        items = [_stored(kv) for kv in response.kvs]
+        items = [self._stored(kv) for kv in response.kvs]
         return Page(items, revision or int(response.header.revision), int(response.count) - len(items))
 
     async def current_revision(self) -> int:
@@ -117,7 +121,7 @@ class EtcdStorage:
             while True:
                 response = await _translated(watcher.__anext__())
                 if response.events:
-                    changes = [_change(event) for event in response.events]
+                    changes = [self._change(event) for event in response.events]
                     yield Changes(changes[-1].revision, changes)
         finally:
             watcher.close()
@@ -146,6 +150,26 @@ class EtcdStorage:
     async def close(self) -> None:
         await self._client.close()
 
+    def _raw(self, key: str) -> bytes:
+        """A key as the store has it."""
+        return self._prefix + key.removeprefix(ROOT).encode()
+
+    def _name(self, raw: bytes) -> str:
+        """A key as it is called here; nothing for those of others."""
+        if not raw.startswith(self._prefix + b"/"):
+            return ""
+        return ROOT + raw[len(self._prefix) :].decode(errors="replace")
+
+    def _stored(self, kv: Any) -> Stored:
+        return Stored(self._name(kv.key), kv.value, int(kv.mod_revision))
+
+    def _change(self, event: Any) -> Change:
+        value = None if event.type == event.DELETE else event.kv.value
+        return Change(self._name(event.kv.key), value, int(event.kv.mod_revision))
+
+    def _put_op(self, key: str, value: bytes, lease: int) -> Any:
+        return pb.RequestOp(request_put=pb.PutRequest(key=self._raw(key), value=value, lease=lease))
+
     async def _observed(self, operation: str, key: str, call: Awaitable[T]) -> T:
         began, failed = time.monotonic(), True
         try:
@@ -164,20 +188,5 @@ def _unseen(_operation: str, _key: str, _seconds: float, _failed: bool) -> None:
     """Nobody counts."""
 
 
-def _put(key: str, value: bytes, lease: int) -> Any:
-    return pb.RequestOp(request_put=pb.PutRequest(key=key.encode(), value=value, lease=lease))
-
-
-def _at_revision(key: str, revision: int) -> Any:
-    return pb.Compare(key=key.encode(), target=pb.Compare.MOD, result=pb.Compare.EQUAL, mod_revision=revision)
-
-
-def _stored(kv: Any) -> Stored:
-    return Stored(kv.key.decode(), kv.value, int(kv.mod_revision))
-
-
-def _change(event: Any) -> Change:
-    gone = event.type == event.DELETE
-    return Change(
-        event.kv.key.decode(errors="replace"), None if gone else event.kv.value, int(event.kv.mod_revision)
-    )
+def _at_revision(key: bytes, revision: int) -> Any:
+    return pb.Compare(key=key, target=pb.Compare.MOD, result=pb.Compare.EQUAL, mod_revision=revision)

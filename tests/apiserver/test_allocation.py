@@ -137,3 +137,14 @@ def test_ports_are_bits_as_kubernetes_writes_them() -> None:
 async def objects(api: Api, path: str) -> list[Any]:
     found: list[Any] = (await api.ok("GET", path))["items"]
     return found
+
+
+async def test_the_port_of_health_checks_is_a_node_port_like_others(api: Api) -> None:
+    spec = {"type": "LoadBalancer", "externalTrafficPolicy": "Local"}
+    made = await api.ok("POST", SERVICES, service("a", **spec, healthCheckNodePort=30007))
+    assert made["spec"]["healthCheckNodePort"] == 30007
+    again = await api("POST", SERVICES, service("b", **spec, healthCheckNodePort=30007))
+    assert (again.code, "already allocated" in again.json["message"]) == (422, True)
+    assert (await api("POST", SERVICES, service("b", type="NodePort", node_port=30007))).code == 422
+    await api.ok("DELETE", f"{SERVICES}/a")
+    await api.ok("POST", SERVICES, service("b", type="NodePort", node_port=30007))

@@ -151,6 +151,34 @@ async def test_a_lease_that_the_store_has_lost_is_made_anew(tmp_path: Path, prog
         assert await storage.get("/registry/events/a") is not None
 
 
+@pytest.mark.e2e
+@pytest.mark.slow
+async def test_two_clusters_share_a_store_under_their_prefixes(tmp_path: Path) -> None:
+    with StoreCluster(tmp_path, size=1) as cluster:
+        cluster.start()
+        cluster.wait_until_started()
+        files = (cluster.endpoints, cluster.ca, cluster.cert, cluster.key)
+        one, other = EtcdStorage(*files), EtcdStorage(*files, prefix="/other")
+        revision = await one.create("/registry/x/a", b"1")
+        assert await other.create("/registry/x/a", b"2") > revision
+        with pytest.raises(Stale) as stale:
+            await other.update("/registry/x/a", b"3", revision)
+        assert stale.value.current is not None
+        assert (stale.value.current.key, stale.value.current.value) == ("/registry/x/a", b"2")
+        assert [each.value for each in (await one.list("/registry/")).items] == [b"1"]
+        seen = []
+        async for changes in other.watch(revision):
+            # Of the other cluster's changes one learns the revisions alone.
+            seen += [(each.key, each.revision) for each in changes.changes]
+            if len(seen) == 2:
+                break
+        assert seen == [("", revision), ("/registry/x/a", revision + 1)]
+        keys = cluster.etcdctl("get", "--keys-only", "--prefix", "/").split()
+        assert keys == ["/other/x/a", "/registry/x/a"]
+        await one.close()
+        await other.close()
+
+
 @pytest.mark.parametrize("program", PROGRAMS)
 async def test_the_store_says_no_in_its_own_words(tmp_path: Path, program: tuple[str, ...]) -> None:
     async with member(tmp_path, program) as storage:
