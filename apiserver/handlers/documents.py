@@ -14,6 +14,7 @@ import orjson
 from starlette.responses import RedirectResponse, Response
 
 from apiserver import discovery, openapi, openapi_v2
+from apiserver.handlers.health import LIVE, READY
 from apiserver.handlers.respond import respond, respond_bytes
 from apiserver.negotiation import negotiate
 from apiserver.request import ApiRequest
@@ -25,6 +26,10 @@ MINOR = 36
 VERSION = {
     "major": "1",
     "minor": str(MINOR),
+    "emulationMajor": "1",
+    "emulationMinor": str(MINOR),
+    "minCompatibilityMajor": "1",
+    "minCompatibilityMinor": str(MINOR - 1),
     "gitVersion": f"v1.{MINOR}.0",
     "gitCommit": "0" * 40,
     "gitTreeState": "clean",
@@ -54,6 +59,10 @@ async def root(_: Server, __: ApiRequest) -> Response:
         "/openapi/v3",
         "/readyz",
         "/version",
+        "/.well-known/openid-configuration",
+        "/openid/v1/jwks",
+        *(f"/{what}/{name}" for what in ("healthz", "livez") for name in LIVE),
+        *(f"/readyz/{name}" for name in READY),
     }
     for resource in RESOURCES:
         if resource.group:

@@ -35,6 +35,8 @@ HOOKS = (
     "apiservice-status-local-available-controller",
     "kube-apiserver-autoregistration",
 )
+LIVE = ("ping", "log", "etcd", *(f"poststarthook/{name}" for name in HOOKS), "autoregister-completion")
+READY = (*LIVE, "etcd-readiness", "informer-sync", "shutdown")
 PLAIN = "text/plain"
 HEADERS = {"X-Content-Type-Options": "nosniff"}
 
@@ -75,12 +77,11 @@ async def metrics(server: Server, _: ApiRequest) -> Response:
 
 
 async def _live_checks(server: Server) -> Checks:
-    hooks = dict.fromkeys(f"poststarthook/{name}" for name in HOOKS)
-    return {"ping": None, "log": None, "etcd": await _store(server), **hooks, "autoregister-completion": None}
+    return {**dict.fromkeys(LIVE), "etcd": await _store(server)}
 
 
 async def _ready_checks(server: Server) -> Checks:
-    live = dict(await _live_checks(server))
+    live = await _live_checks(server)
     cache = None if server.cache.revision else "the watch cache is not filled"
     stopping = "process is shutting down" if server.stopping.is_set() else None
     return {**live, "etcd-readiness": live["etcd"], "informer-sync": cache, "shutdown": stopping}
