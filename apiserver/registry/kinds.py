@@ -11,7 +11,6 @@ from apiserver.registry import (
     admission_kinds,
     api_service,
     autoscaling,
-    batch,
     certificate_kinds,
     core_kinds,
     core_limits,
@@ -23,13 +22,13 @@ from apiserver.registry import (
     flow_kinds,
     networking_kinds,
     other_kinds,
-    pod,
     rbac_kinds,
     service,
     storage_kinds,
-    workloads,
 )
+from apiserver.registry.pods import pod
 from apiserver.registry.strategy import Strategy
+from apiserver.registry.workloads import cron_job, daemon_set, deployment, job, replica_sets, stateful_set
 from kube.api.resources import Resource
 
 ORDINARY = Strategy()
@@ -46,18 +45,18 @@ STRATEGIES: dict[str, Strategy] = {
     "persistentvolumeclaims": core_storage.CLAIM,
     "persistentvolumes": core_storage.VOLUME,
     "pods": pod.STRATEGY,
-    "podtemplates": workloads.POD_TEMPLATE,
-    "replicationcontrollers": workloads.REPLICATION_CONTROLLER,
+    "podtemplates": replica_sets.POD_TEMPLATE,
+    "replicationcontrollers": replica_sets.REPLICATION_CONTROLLER,
     "resourcequotas": core_limits.RESOURCE_QUOTA,
     "secrets": core_kinds.SECRET,
     "serviceaccounts": core_kinds.SERVICE_ACCOUNT,
     "services": service.STRATEGY,
-    "daemonsets.apps": workloads.DAEMON_SET,
-    "deployments.apps": workloads.DEPLOYMENT,
-    "replicasets.apps": workloads.REPLICA_SET,
-    "statefulsets.apps": workloads.STATEFUL_SET,
-    "cronjobs.batch": batch.CRON_JOB,
-    "jobs.batch": batch.JOB,
+    "daemonsets.apps": daemon_set.STRATEGY,
+    "deployments.apps": deployment.STRATEGY,
+    "replicasets.apps": replica_sets.REPLICA_SET,
+    "statefulsets.apps": stateful_set.STRATEGY,
+    "cronjobs.batch": cron_job.STRATEGY,
+    "jobs.batch": job.STRATEGY,
     "horizontalpodautoscalers.autoscaling": autoscaling.STRATEGY,
     "ingresses.networking.k8s.io": networking_kinds.INGRESS,
     "ingressclasses.networking.k8s.io": networking_kinds.INGRESS_CLASS,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from apiserver.registry import formats, names
-from apiserver.registry.pod_placement import tolerations
+from apiserver.registry.pods.pod_placement import tolerations
 from apiserver.registry.resource_amounts import requirements
 from apiserver.registry.strategy import Errors, Strategy, immutable
 from kube.api import meta

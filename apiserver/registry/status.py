@@ -88,7 +88,7 @@ def _keep_all_but_resources(new: Object, old: Object) -> None:
     _keep_all(new, old)
     for field, by_name in wanted.items():
         for container in new["spec"].get(field) or []:
-            sent = by_name.get(container["name"], container)
+            sent = by_name.get(container.get("name"), container)
             for part in ("resources", "resizePolicy"):
                 if part in sent:
                     container[part] = sent[part]

@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 import yaml
 
-from apiserver.registry import cron_schedule, deletion, status
+from apiserver.registry import deletion, status
 from apiserver.registry.deletion import DeleteOptions, Keep
 from apiserver.registry.kinds import strategy_of
 from apiserver.registry.validation import validate_create, validate_update
+from apiserver.registry.workloads import cron_schedule
 from kube.api import meta
 from kube.api.defaults import apply_defaults
 from kube.api.errors import StatusError

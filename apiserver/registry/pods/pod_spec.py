@@ -10,16 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from apiserver.registry import (
+from apiserver.registry import formats, names, resource_amounts
+from apiserver.registry.pods import (
     containers,
-    formats,
-    names,
     pod_affinity,
     pod_dns,
     pod_placement,
     pod_security,
     pod_volumes,
-    resource_amounts,
 )
 from apiserver.registry.strategy import Errors
 from kube.api import quantity

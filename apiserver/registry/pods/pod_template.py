@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from apiserver.registry import names, pod_annotations, pod_spec
+from apiserver.registry import names
+from apiserver.registry.pods import pod_annotations, pod_spec
 from apiserver.registry.strategy import Errors
 from kube.api import meta
 from kube.api.errors import FieldError

@@ -9,8 +9,9 @@ import re
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from apiserver.registry import cron_schedule, formats, job
+from apiserver.registry import formats
 from apiserver.registry.strategy import Errors, Strategy
+from apiserver.registry.workloads import cron_schedule, job
 from kube.api import meta
 from kube.api.errors import FieldError
 from kube.api.meta import Object

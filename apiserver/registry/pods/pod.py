@@ -11,7 +11,7 @@ After: k8s pkg/registry/core/pod/strategy.go; pkg/apis/core/validation/validatio
 
 from __future__ import annotations
 
-from apiserver.registry import pod_annotations, pod_resize, pod_spec, pod_status, pod_update
+from apiserver.registry.pods import pod_annotations, pod_resize, pod_spec, pod_status, pod_update
 from apiserver.registry.strategy import Errors, Strategy
 from kube.api import meta
 from kube.api.errors import FieldError

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from apiserver.registry import formats, names, pod_template, selectors, workload_status
+from apiserver.registry import formats, names, selectors
+from apiserver.registry.pods import pod_template
 from apiserver.registry.strategy import Errors, Strategy
+from apiserver.registry.workloads import workload_status
 from kube.api.errors import FieldError
 from kube.api.meta import Object
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from apiserver.registry import container_env, formats, names
+from apiserver.registry import formats, names
+from apiserver.registry.pods import container_env
 from apiserver.registry.selectors import label_selector
 from apiserver.registry.strategy import Errors
 from kube.api.errors import FieldError

@@ -6,16 +6,10 @@ pkg/apis/core/validation/validation.go, ValidateReplicationControllerSpec, Valid
 
 from __future__ import annotations
 
-from apiserver.registry import (
-    daemon_set,
-    deployment,
-    formats,
-    pod_template,
-    selectors,
-    stateful_set,
-    workload_status,
-)
+from apiserver.registry import formats, selectors
+from apiserver.registry.pods import pod_template
 from apiserver.registry.strategy import Errors, Strategy
+from apiserver.registry.workloads import deployment, workload_status
 from kube.api import meta
 from kube.api.errors import FieldError
 from kube.api.labels import Selector
@@ -53,9 +47,6 @@ def validate_pod_template(o: Object) -> Errors:
     return pod_template.check(o.get("template") or {}, "template")
 
 
-DAEMON_SET = daemon_set.STRATEGY
-DEPLOYMENT = deployment.STRATEGY
-STATEFUL_SET = stateful_set.STRATEGY
 REPLICA_SET = Strategy(
     counts_generation=True,
     is_complete=True,

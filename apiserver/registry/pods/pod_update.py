@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from apiserver.registry import formats, pod_annotations
+from apiserver.registry import formats
 from apiserver.registry.difference import difference
-from apiserver.registry.pod_affinity import REQUIRED
+from apiserver.registry.pods import pod_annotations
+from apiserver.registry.pods.pod_affinity import REQUIRED
 from apiserver.registry.strategy import Errors
 from kube.api import meta
 from kube.api.errors import FieldError

@@ -15,10 +15,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from apiserver.registry import formats, names, volume_files
+from apiserver.registry import formats, names
 from apiserver.registry.core_storage import claim_spec
+from apiserver.registry.pods import volume_files
+from apiserver.registry.pods.volume_mounts import Volumes
 from apiserver.registry.strategy import Errors
-from apiserver.registry.volume_mounts import Volumes
 from kube.api import quantity
 from kube.api.errors import FieldError
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from apiserver.registry.pod_annotations import MIRROR
+from apiserver.registry.pods.pod_annotations import MIRROR
 from apiserver.registry.strategy import Errors
 from kube.api import meta
 from kube.api.errors import FieldError

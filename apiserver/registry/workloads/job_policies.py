@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from apiserver.registry import formats, job_indexes
+from apiserver.registry import formats
 from apiserver.registry.strategy import Errors
+from apiserver.registry.workloads import job_indexes
 from kube.api.errors import FieldError
 
 RULES_MAX = 20

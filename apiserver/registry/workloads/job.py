@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from apiserver.registry import formats, job_policies, job_status, job_update, names, pod_template, selectors
+from apiserver.registry import formats, names, selectors
+from apiserver.registry.pods import pod_template
 from apiserver.registry.strategy import Errors, Strategy
+from apiserver.registry.workloads import job_policies, job_status, job_update
 from kube.api import meta
 from kube.api.errors import FieldError
 from kube.api.labels import Selector

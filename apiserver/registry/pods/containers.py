@@ -13,17 +13,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from apiserver.registry import (
-    container_env,
-    formats,
-    names,
-    pod_security,
-    probes,
-    resource_amounts,
-    volume_mounts,
-)
+from apiserver.registry import formats, names, resource_amounts
+from apiserver.registry.pods import container_env, pod_security, probes, volume_mounts
+from apiserver.registry.pods.volume_mounts import Volumes
 from apiserver.registry.strategy import Errors
-from apiserver.registry.volume_mounts import Volumes
 from kube.api.errors import FieldError
 
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from apiserver.registry import formats, pod_template, selectors, workload_status
-from apiserver.registry.deployment import same_selector
+from apiserver.registry import formats, selectors
+from apiserver.registry.pods import pod_template
 from apiserver.registry.strategy import Errors, Strategy
+from apiserver.registry.workloads import workload_status
+from apiserver.registry.workloads.deployment import same_selector
 from kube.api import meta
 from kube.api.errors import FieldError
 from kube.api.labels import Selector

@@ -1,0 +1,1 @@
+"""The rules for pods, and for the templates they are made from. Start with ../README.md."""

@@ -1,0 +1,1 @@
+"""The rules for kinds that make pods. Start with ../README.md."""
