@@ -10,6 +10,7 @@ After: k8s pkg/registry/core/service/{portallocator/allocator,allocator/storage/
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import Callable, Iterable
 from random import Random
@@ -34,6 +35,7 @@ class NodePorts:
     def __init__(self, storage: Storage, random: Random) -> None:
         self._storage, self._random = storage, random
         self._known: Stored | None = None
+        self._changing = asyncio.Lock()
 
     async def claim(self, port: int) -> bool:
         """Have this port; False when it is taken."""
@@ -77,16 +79,17 @@ class NodePorts:
         return decode(self._known)
 
     async def change(self, change: Callable[[Ports], Ports]) -> None:
-        """Write what `change` makes of the taken ports; it is asked again when somebody was faster."""
-        for _ in range(ATTEMPTS):
-            before = decode(self._known)
-            after = change(before)
-            if after == before:
-                # What we know may be old: ask before believing it.
-                if await self.taken() == before:
+        """Write what `change` makes of the taken ports; it is asked again when another server was faster."""
+        async with self._changing:
+            for _ in range(ATTEMPTS):
+                before = decode(self._known)
+                after = change(before)
+                if after == before:
+                    # What we know may be old: ask before believing it.
+                    if await self.taken() == before:
+                        return
+                elif await self._write(encode(after)):
                     return
-            elif await self._write(encode(after)):
-                return
         raise errors.service_unavailable("the node ports are being changed by too many at once; try again", 1)
 
     async def _write(self, value: bytes) -> bool:

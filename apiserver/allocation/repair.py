@@ -73,7 +73,8 @@ class Repairer:
         await self._cache.consistent()
         held = [value for o in self._services() for value in values(o) if value in RANGE]
         found = plan(held, records, self._seen_ports, now)
-        missing = frozenset(int(port) for port in found.missing)
+        # What was claimed since that look is no more missing.
+        missing = frozenset(int(port) for port in found.missing) - await self._node_ports.taken()
         leaked = frozenset(int(port) for port, _ in found.leaked)
         if missing or leaked:
             log.warning("node ports are put right", missing=sorted(missing), leaked=sorted(leaked))
