@@ -38,6 +38,8 @@ SPECIAL = {
     "io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime": "micro-time",
 }
 ZEROS = {"integer": 0, "boolean": False}
+# Most values are what their field wants as they are, which their JSON type says.
+PLAIN = {"string": str, "boolean": bool, "integer": int}
 # What a null element of a list or map is to Go.
 EMPTY: dict[str, Any] = {
     **ZEROS,
@@ -196,15 +198,18 @@ class _Decoder:
         self.unknown = unknown
 
     def struct(self, of: Type, value: dict[str, Any], path: str) -> None:
-        for key in list(value):
-            below = f"{path}.{key}" if path else key
-            if key not in of.fields:
-                self.unknown.append(f'unknown field "{below}"')
+        for key, item in list(value.items()):
+            below = of.fields.get(key)
+            if below is not None and type(item) is PLAIN.get(below.kind):
+                continue
+            at = f"{path}.{key}" if path else key
+            if below is None:
+                self.unknown.append(f'unknown field "{at}"')
                 del value[key]
-            elif value[key] is None:
+            elif item is None:
                 del value[key]
             else:
-                value[key] = self.value(of.fields[key], value[key], below, of.name)
+                value[key] = self.value(below, item, at, of.name)
         # Go writes required numbers and booleans even when they are zero.
         for key in of.required:
             if key not in value and of.fields[key].kind in ZEROS:
