@@ -26,6 +26,7 @@ from apiserver.request import ApiRequest
 from apiserver.server import Server
 from apiserver.storage.entry import Entry
 from apiserver.storage.object_log import Cursor, TooOld, seen_as
+from apiserver.storage.waiting import scope_of
 from kube.api import errors
 from kube.api.errors import StatusError
 
@@ -61,6 +62,7 @@ class WatchStream(Response):
         cache, self._log = server.cache, server.cache.log(resource)
         self._frames = Frames(resource, wanted, include_object, cache.frames, self._log, server.clock.now)
         self._match = options.matcher()
+        self._scope = scope_of(resource, self._namespace, options.fields)
         self._deadline = 0.0
         self._gone = False
         self._wake = asyncio.Event()
@@ -111,15 +113,15 @@ class WatchStream(Response):
                 return None
             return await self._send_initial(send)
         if not version:
-            return self._log.end(cache.revision)
+            return self._log.end(cache.revision, self._scope)
         # A watch from the future begins when the future has come.
         if not await self._unless_gone(cache.at_least(version)):
             return None
-        return self._log.cursor(version)
+        return self._log.cursor(version, self._scope)
 
     async def _send_initial(self, send: Send) -> Cursor:
         revision, match = self._server.cache.revision, self._match
-        cursor = self._log.end(revision)
+        cursor = self._log.end(revision, self._scope)
         found = self._log.in_namespace(self._namespace)
         entries: list[Entry] = [each for each in found if match is None or match(each)]
         for at in range(0, len(entries), BATCH_EVENTS):
@@ -161,12 +163,14 @@ class WatchStream(Response):
             if not cursor.is_at_end:
                 await asyncio.sleep(0)  # many events to catch up with: others want to be served too
                 continue
-            cursor.log.waiters.append(self._wake.set)
-            timer = loop.call_at(
-                min(self._deadline, bookmark_at) if bookmarks else self._deadline, self._wake.set
-            )
-            await self._wake.wait()
-            timer.cancel()
+            next_at = min(self._deadline, bookmark_at) if bookmarks else self._deadline
+            timer = loop.call_at(next_at, self._wake.set)
+            cursor.wait(self._wake.set)
+            try:
+                await self._wake.wait()
+            finally:
+                cursor.stop_waiting()
+                timer.cancel()
 
     def _taken(self, cursor: Cursor) -> list[bytes]:
         """The next batch of events, as far as this client sees them."""

@@ -23,6 +23,7 @@ from itertools import islice
 from sortedcontainers import SortedDict
 
 from apiserver.storage.entry import Entry, EntryMaker, Match
+from apiserver.storage.waiting import EVERYTHING, Waiting
 from kube.api.resources import Resource
 from kube.api.watch import ADDED, DELETED, MODIFIED
 
@@ -79,11 +80,11 @@ class ObjectLog:
     size_bytes: int = 0
     first_position: int = 0
     is_retired: bool = False
-    waiters: list[Callable[[], None]] = field(default_factory=list)
     maker: EntryMaker = field(init=False)
+    waiting: Waiting = field(init=False)
 
     def __post_init__(self) -> None:
-        self.maker = EntryMaker(self.resource)
+        self.maker, self.waiting = EntryMaker(self.resource), Waiting(self.resource)
 
     @property
     def end_position(self) -> int:
@@ -112,6 +113,7 @@ class ObjectLog:
         self.events.append(event)
         self.size_bytes += len(event.entry.data)
         self.counts.received += 1
+        self.waiting.choose(event.entry, event.previous, self.end_position - 1)
         while len(self.events) > WINDOW_EVENTS or self.size_bytes > WINDOW_BYTES:
             self._forget_first()
 
@@ -133,13 +135,11 @@ class ObjectLog:
         self.is_retired = True
         self.first_position = self.end_position + 1
         self.events.clear()
-        self.wake()
+        self.waiting.wake_all()
 
     def wake(self) -> None:
-        """Call everyone who waits for an event."""
-        waiters, self.waiters = self.waiters, []
-        for waiter in waiters:
-            waiter()
+        """Call those who wait for one of the events that were appended."""
+        self.waiting.wake()
 
     def in_namespace(self, namespace: str, start: str = "") -> Iterator[Entry]:
         """The objects of a namespace (all, if empty) in the order of their keys, from `start` in it on."""
@@ -154,7 +154,7 @@ class ObjectLog:
         newest = self.events[-1].revision if self.events else 0
         return revision < self.start_revision or newest > revision
 
-    def cursor(self, revision: int) -> Cursor:
+    def cursor(self, revision: int, scope: str = EVERYTHING) -> Cursor:
         """A cursor at the first event after `revision`; raises TooOld."""
         if revision < self.start_revision:
             raise TooOld(revision, self.start_revision)
@@ -163,20 +163,25 @@ class ObjectLog:
             if event.revision <= revision:
                 break
             newer += 1
-        return Cursor(self, self.end_position - newer, revision)
+        return Cursor(self, self.end_position - newer, revision, scope)
 
-    def end(self, revision: int) -> Cursor:
+    def end(self, revision: int, scope: str = EVERYTHING) -> Cursor:
         """A cursor after all events; `revision` is the cache's."""
-        return Cursor(self, self.end_position, revision)
+        return Cursor(self, self.end_position, revision, scope)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Cursor:
-    """A place in a log, and the revision of the last event before it."""
+    """A place in a log.
+
+    revision: of the last event that was taken.
+    scope: what the cursor waits for.
+    """
 
     log: ObjectLog
     position: int
     revision: int
+    scope: str
 
     @property
     def is_at_end(self) -> bool:
@@ -194,6 +199,16 @@ class Cursor:
             self.position += len(events)
             self.revision = events[-1].revision
         return events
+
+    def wait(self, wake: Callable[[], None]) -> None:
+        """Be called when an event of the scope comes; the cursor is at the end of the log."""
+        assert self.is_at_end, "there is something to take"
+        self.log.waiting.add(self.scope, self, wake)
+
+    def stop_waiting(self) -> None:
+        """Go on without having been called: nothing of the scope has come, all the rest is passed over."""
+        if self.log.waiting.remove(self.scope, self):
+            self.position = self.log.end_position
 
 
 def seen_as(event: Event, match: Match | None) -> str | None:

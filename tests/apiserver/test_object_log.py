@@ -100,7 +100,7 @@ def test_a_cursor_takes_as_much_as_it_is_told() -> None:
 def test_a_log_that_is_retired_ends_its_cursors() -> None:
     log = ObjectLog(CONFIG_MAPS)
     cursor, woken = log.cursor(0), []
-    log.waiters.append(lambda: woken.append(True))
+    cursor.wait(lambda: woken.append(True))
     log.retire()
     with pytest.raises(TooOld):
         cursor.take()

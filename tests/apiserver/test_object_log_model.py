@@ -16,6 +16,7 @@ from apiserver.handlers.list_options import ListOptions
 from apiserver.storage import object_log
 from apiserver.storage.entry import Entry
 from apiserver.storage.object_log import Event, ObjectLog, TooOld, seen_as
+from apiserver.storage.waiting import scope_of
 from kube.api.resources import PODS
 
 NAMES = st.sampled_from(("a", "b", "c"))
@@ -107,3 +108,45 @@ def test_a_cursor_has_all_events_or_is_too_old(
         assert [event.revision for event in log.cursor(start).take()] == expected
     except TooOld:
         assert len(expected) > window
+
+
+SCOPED = (
+    {},
+    {"fieldSelector": "spec.nodeName=n1"},
+    {"fieldSelector": "metadata.name=a"},
+    {"labelSelector": "app"},
+)
+
+
+@settings(deadline=None)
+@given(CHANGES, st.sampled_from(SCOPED), st.sampled_from(("", "n", "m")), st.sets(st.integers(0, 25)))
+def test_who_is_woken_for_his_scope_alone_misses_nothing(
+    changes: list[tuple[str, ...]], query: dict[str, str], namespace: str, timers: set[int]
+) -> None:
+    options = ListOptions.for_list(PODS, query)
+    match, log = options.matcher(), ObjectLog(PODS)
+    cursor = log.cursor(0, scope_of(PODS, namespace, options.fields))
+    known: Objects = {}
+    calls: list[int] = []
+
+    def look() -> None:
+        for event in cursor.take():
+            if event.entry.key.startswith(namespace):
+                follow(log, known, event, match)
+        cursor.wait(lambda: calls.append(1))
+
+    look()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(object_log, "WINDOW_EVENTS", 1)
+        for revision, change in enumerate(changes, 1):
+            apply(log, change, revision)
+            assert not calls, "nobody is called before the whole revision is there"
+            log.wake()
+            if calls or revision in timers:
+                was_called = calls.copy()
+                calls.clear()
+                cursor.stop_waiting()
+                assert cursor.is_at_end is not bool(was_called)
+                look()
+    expected = listed(log, match) if namespace != "m" else {}
+    assert known == expected
