@@ -82,22 +82,24 @@ def test_paused_processes_are_shown_resumed_and_ended(own_cluster: Cluster) -> N
     assert status(own_cluster)["scheduler-0"][2] == "Running"
     own_cluster.kl("cluster", "restart", "kubelet-node1")
     assert status(own_cluster)["kubelet-node1"][2] == "Running"
+    keeps_no_new_client_waiting(own_cluster)
     # `down` does not wait for what cannot hear it.
     own_cluster.kl("cluster", "pause", "scheduler-0")
     assert own_cluster.down() == "Everything has been stopped.\n"
     assert own_cluster.leftovers() == []
 
 
-def test_a_paused_or_dead_api_server_keeps_no_new_client_waiting(own_cluster: Cluster) -> None:
+def keeps_no_new_client_waiting(cluster: Cluster) -> None:
+    """An API server that is paused or dead."""
     ask = ["kubectl", "get", "--raw", "/readyz", "--request-timeout=20s"]
-    own_cluster.kl("cluster", "pause", "apiserver-0")
+    cluster.kl("cluster", "pause", "apiserver-0")
     for _ in range(8):
-        assert own_cluster.run(*ask).stdout == "ok"
-    own_cluster.kl("cluster", "kill", "apiserver-0", "apiserver-1")
-    refused = own_cluster.run(*ask, check=False)
+        assert cluster.run(*ask).stdout == "ok"
+    cluster.kl("cluster", "kill", "apiserver-0", "apiserver-1")
+    refused = cluster.run(*ask, check=False)
     assert (refused.returncode, "refused" in refused.stderr) == (1, True)
-    own_cluster.kl("cluster", "start", "apiserver-0")
-    until("it answers again", lambda: own_cluster.run(*ask, check=False).stdout == "ok")
+    cluster.kl("cluster", "start", "apiserver-0")
+    until("it answers again", lambda: cluster.run(*ask, check=False).stdout == "ok")
 
 
 def test_mistakes_are_one_line_that_names_what_there_is(cluster: Cluster) -> None:
