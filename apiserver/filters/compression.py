@@ -37,7 +37,9 @@ def compress(_: Server, inner: Handler) -> Handler:
 
 
 def _is_large(response: Response) -> bool:
-    return len(response.body) > GZIP_BYTES_MIN and "content-encoding" not in response.headers
+    # A stream has no body.
+    body = getattr(response, "body", b"")
+    return len(body) > GZIP_BYTES_MIN and "content-encoding" not in response.headers
 
 
 def _takes_gzip(request: ApiRequest) -> bool:
