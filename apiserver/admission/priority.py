@@ -5,7 +5,7 @@ After: k8s plugin/pkg/admission/priority/admission.go
 
 from __future__ import annotations
 
-from apiserver.admission.chain import CREATE, Attributes
+from apiserver.admission.chain import CREATE, DELETE, Attributes
 from apiserver.storage.watch_cache import WatchCache
 from kube.api import errors, meta
 from kube.api.meta import Object
@@ -21,6 +21,8 @@ class Priority:
         self._cache = cache
 
     async def admit(self, attributes: Attributes, o: Object, old: Object | None) -> None:
+        if attributes.resource is PRIORITY_CLASSES and attributes.operation != DELETE:
+            self._check_default(attributes, o)
         if attributes.resource is not PODS or attributes.operation != CREATE or attributes.subresource:
             return
         spec = o["spec"]
@@ -34,8 +36,18 @@ class Priority:
             why = f"the integer value of priority ({spec['priority']}) must not be provided in pod spec; "
             why += f"priority admission controller computed {value} from the given PriorityClass name"
             raise errors.forbidden(PODS, attributes.name, why)
-        spec["priority"] = value
-        spec.setdefault("preemptionPolicy", policy)
+        if spec.get("preemptionPolicy") not in (None, policy):
+            why = f"the string value of PreemptionPolicy ({spec['preemptionPolicy']}) must not be provided "
+            why += f"in pod spec; priority admission controller computed {policy} from the given "
+            raise errors.forbidden(PODS, attributes.name, f"{why}PriorityClass name")
+        spec["priority"], spec["preemptionPolicy"] = value, policy
+
+    def _check_default(self, attributes: Attributes, o: Object) -> None:
+        """Refuse a second class for pods that name none."""
+        known = self._default() if o.get("globalDefault") else None
+        if known is not None and meta.name(known) != attributes.name:
+            why = f"PriorityClass {meta.name(known)} is already marked as default. Only one default can exist"
+            raise errors.forbidden(PRIORITY_CLASSES, attributes.name, why)
 
     async def _named(self, attributes: Attributes, name: str) -> Object:
         entry = self._cache.get(PRIORITY_CLASSES, "", name)

@@ -197,7 +197,7 @@ def manager(text: str, path: str) -> list[FieldError]:
     """A field manager's name: short and printable."""
     errors = [FieldError.too_long(path, MANAGER_BYTES_MAX)] if len(text.encode()) > MANAGER_BYTES_MAX else []
     at = 0
-    for character in text:
+    for character in "" if text.isprintable() else text:
         if not character.isprintable():
             why = f"invalid character U+{ord(character):04X} (at position {at})"
             errors.append(FieldError.invalid(path, text, why))

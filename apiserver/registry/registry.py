@@ -102,6 +102,8 @@ class Registry:
         if not attributes.server_side_apply:
             managed_fields.created(resource, o, _manager(attributes), self._clock.now())
         if attributes.dry_run:
+            if await self._storage.get(object_key(resource, o)) is not None:
+                raise errors.already_exists(resource, meta.name(o))
             return o
         ttl = self._event_ttl_seconds if resource.plural == EVENTS.plural else 0
         try:
