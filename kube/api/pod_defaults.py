@@ -56,7 +56,9 @@ def pod(o: Object) -> None:
     if spec.get("hostNetwork"):
         _host_ports(spec)
     status = child(o, "status")
-    fill(status, {"phase": "Pending", "qosClass": qos_class(spec)})
+    fill(status, {"phase": "Pending"})
+    if not status.get("qosClass"):
+        status["qosClass"] = qos_class(spec)
 
 
 def _host_ports(spec: dict[str, Any]) -> None:
