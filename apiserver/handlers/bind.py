@@ -38,7 +38,8 @@ async def bind(server: Server, request: ApiRequest) -> Response:
     node = _target(binding)
     info = RequestInfo(request.info.path, "update", "", "v1", request.info.namespace, "pods", name, "binding")
     request.info, request.resource = info, PODS
-    asked = attributes(request, UPDATE, dry_run=options.dry_run)
+    # Nobody owns where a pod runs: Kubernetes keeps no account of this write.
+    asked = replace(attributes(request, UPDATE, dry_run=options.dry_run), server_side_apply=True)
     await server.registry.update(asked, lambda pod: assign(pod, binding, node, server), meta.uid(binding))
     return respond(CREATED, 201)
 

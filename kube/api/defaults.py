@@ -377,6 +377,7 @@ DEFAULTS: dict[tuple[str, str], Default] = {
     ("scheduling.k8s.io", "PriorityClass"): priority_class,
     ("certificates.k8s.io", "CertificateSigningRequest"): certificate_signing_request,
     ("storage.k8s.io", "CSIDriver"): other_defaults.csi_driver,
+    ("storage.k8s.io", "VolumeAttachment"): other_defaults.volume_attachment,
     ("networking.k8s.io", "IngressClass"): other_defaults.ingress_class,
     ("flowcontrol.apiserver.k8s.io", "FlowSchema"): other_defaults.flow_schema,
     ("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration"): other_defaults.priority_level,

@@ -30,6 +30,11 @@ def csi_driver(o: Object) -> None:
     )
 
 
+def volume_attachment(o: Object) -> None:
+    """Nothing is attached yet."""
+    fill(child(o, "status"), {"attached": False})
+
+
 def admission_policy(o: Object) -> None:
     """Defaults of a ValidatingAdmissionPolicy."""
     spec = child(o, "spec")
