@@ -13,7 +13,6 @@ from typing import Any
 
 import orjson
 
-from apiserver.handlers.respond import metadata_only
 from apiserver.negotiation import PARTIAL, PARTIAL_LIST, TABLE, Format
 from apiserver.printers.registry import Table
 from apiserver.registry.conversion import from_stored, is_stored
@@ -99,3 +98,8 @@ class Frames:
             kind, api_version = PARTIAL_LIST, self._wanted.api_version
         empty = {"kind": kind, "apiVersion": api_version, "metadata": {}, "items": []}
         return base64.b64encode(orjson.dumps(empty) + b"\n").decode()
+
+
+def metadata_only(o: Object, api_version: str) -> Object:
+    """PartialObjectMetadata of an object."""
+    return {"kind": PARTIAL, "apiVersion": api_version, "metadata": o["metadata"]}

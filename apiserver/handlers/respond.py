@@ -13,6 +13,7 @@ import orjson
 from starlette.responses import Response
 
 from apiserver.codec import head, write_yaml
+from apiserver.handlers.frames import metadata_only
 from apiserver.handlers.warnings import warn
 from apiserver.negotiation import PARTIAL, PARTIAL_LIST, TABLE, Format, negotiate
 from apiserver.printers import registry
@@ -105,11 +106,6 @@ def transform(
 def _packed(o: Object) -> orjson.Fragment:
     """A part of an answer, written at once: thousands of objects held together make the collector work."""
     return orjson.Fragment(orjson.dumps(o))
-
-
-def metadata_only(o: Object, api_version: str) -> Object:
-    """PartialObjectMetadata of an object."""
-    return {"kind": PARTIAL, "apiVersion": api_version, "metadata": o["metadata"]}
 
 
 def respond_list(

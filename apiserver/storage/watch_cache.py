@@ -117,7 +117,13 @@ class WatchCache:
         future = asyncio.get_running_loop().create_future()
         self._waiting_count += 1
         heapq.heappush(self._waiting, (revision, self._waiting_count, future))
-        await future
+        try:
+            await future
+        except asyncio.CancelledError:
+            # What was waited for may never come.
+            self._waiting = [each for each in self._waiting if not each[2].done()]
+            heapq.heapify(self._waiting)
+            raise
 
     async def at_least_soon(self, revision: int) -> None:
         """Wait a little for a revision a client names; StatusError 504 when it lies in the future."""

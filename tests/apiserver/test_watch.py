@@ -206,6 +206,7 @@ async def test_a_watch_of_the_future_waits_as_long_as_its_time(api: Api) -> None
         assert brief(await anext(events)) == ("ADDED", "c")
     async with api.watch(f"{MAPS}?watch=1&resourceVersion=999999&timeoutSeconds=1") as events:
         assert [event async for event in events] == []
+    assert not api.server.cache._waiting, "nobody waits any more, and nothing is kept of who did"
 
 
 async def test_all_there_is_in_the_future_is_not_waited_for(
