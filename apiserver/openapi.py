@@ -22,7 +22,7 @@ from kube.api.schema import REFERENCE, VERSION_FOLDER, Schemas
 
 INFO = {"title": "Kubernetes", "version": "v1.36.0"}
 # Raised by whoever changes what documents look like: clients keep them by their hash.
-FORMAT = 1
+FORMAT = 2
 
 PATCH_TYPES = (
     "application/json-patch+json",
@@ -243,6 +243,10 @@ def published(schema: Any) -> Any:
     if isinstance(result.get("type"), list):
         kinds = [kind for kind in result["type"] if kind != "null"]
         result["type"] = kinds[0]
+    if "x-kubernetes-group-version-kind" in result:
+        # Which kind it is every object says itself; the published schemas name the only one.
+        for name in ("apiVersion", "kind"):
+            result.get("properties", {}).get(name, {}).pop("enum", None)
     if isinstance(result.get("$ref"), str):
         target = {"$ref": result.pop("$ref").replace(REFERENCE, "#/components/schemas/")}
         # OpenAPI 3.0 ignores everything beside $ref, so notes need allOf, as the real server writes it.

@@ -28,6 +28,7 @@ from apiserver.handlers import (
     update,
     watch,
 )
+from apiserver.handlers.warnings import warn
 from apiserver.request import ApiRequest
 from apiserver.server import Server
 from kube.api import errors
@@ -60,6 +61,11 @@ SUBRESOURCES: dict[tuple[str, str], dict[str, Handle]] = {
 # Subresources that are the object itself, written through another door.
 SAME_OBJECT = ("status", "approval", "ephemeralcontainers", "resize")
 NEEDS_NAME = ("update", "patch")
+# Kinds still served that should be used no more, and what to say with every answer.
+DEPRECATED = {
+    "endpoints": "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
+    "componentstatuses": "v1 ComponentStatus is deprecated in v1.19+",
+}
 REVIEW_GROUPS = ("authentication.k8s.io", "authorization.k8s.io")
 
 
@@ -80,7 +86,9 @@ async def dispatch(server: Server, request: ApiRequest) -> Response:
     )
     if handle is None:
         raise errors.method_not_allowed()
-    return await handle(server, request)
+    response = await handle(server, request)
+    deprecated = DEPRECATED.get(resource.plural)
+    return warn(response, [deprecated]) if deprecated else response
 
 
 def _verb(resource: Resource, verb: str, *, named: bool) -> Handle | None:

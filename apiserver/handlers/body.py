@@ -36,7 +36,8 @@ async def read_kind(
     strict = options.field_validation != "Ignore"
     decoded = codec.decode(request.headers.get("content-type", ""), body, gvk.kind, strict=strict)
     o = codec.check_kind(gvk.kind, gvk.api_version, decoded.o)
-    o["metadata"] = dict(o.get("metadata") or {})
+    metadata = o.get("metadata")
+    o["metadata"] = dict(metadata or {}) if metadata is None or isinstance(metadata, dict) else metadata
     unknown = Schemas.load().prune(gvk, o)
     return o, report_fields(o, options, [*decoded.duplicates, *unknown])
 
