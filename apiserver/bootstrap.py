@@ -84,6 +84,9 @@ async def apply(registry: Registry, cache: WatchCache, o: Object) -> None:
     found = entry.decode() if entry else {}
     mended = {key: o[key] for key in MENDED if key in o}
     mended |= {"spec": o["spec"]} if o["kind"] in SPEC_MENDED else {}
+    if "aggregationRule" in o:
+        # A controller keeps its rules.
+        mended.pop("rules", None)
     if entry and _mended(found, mended) != found:
         await registry.update(asked, lambda old: _mended(old, mended))
     if "status" in o and _with_status(found, o) != found:

@@ -19,6 +19,7 @@ from typing import Any
 
 import click
 
+from controllers.cluster_role_aggregation import controller as cluster_role_aggregation
 from controllers.deployment import controller as deployment
 from controllers.endpoints import controller as endpoints
 from controllers.endpointslice import controller as endpointslice
@@ -58,6 +59,7 @@ def build_controllers(wiring: Wiring, root_ca: str | None, patience: Patience) -
     return [
         serviceaccount.build(wiring),
         *([root_ca_publisher.build(wiring, root_ca)] if root_ca is not None else []),
+        cluster_role_aggregation.build(wiring),
         replicaset.build(REPLICA_SET, wiring),
         replicaset.build(REPLICATION_CONTROLLER, wiring),
         deployment.build(wiring),

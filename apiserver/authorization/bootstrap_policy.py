@@ -210,7 +210,7 @@ CLUSTER_ROLES: dict[str, list[dict[str, Any]]] = {
     "system:aggregate-to-admin": ADMINISTERED,
     "view": VIEWED,
     "edit": [*EDITED, *VIEWED],
-    "admin": [*ADMINISTERED, *EDITED, *VIEWED],
+    "admin": [*EDITED, *VIEWED, *ADMINISTERED],
 }
 # role -> (subject kind, subject name)
 CLUSTER_BINDINGS: dict[str, list[tuple[str, str]]] = {

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from controllers import pods
+from controllers.cluster_role_aggregation import plan as aggregation
 from controllers.garbage_collector import plan as garbage_collector
 from controllers.namespace import plan as namespace
 from controllers.replicaset import plan as replicaset
@@ -118,6 +119,14 @@ def plan_rootca(seen: dict[str, Any], now: datetime) -> tuple[list[Action], list
     known = [config_map] if config_map is not None else []
     found = root_ca_publisher.Seen(made(seen["namespace"]), config_map, "THE-CA")
     return root_ca_publisher.plan(found, now), known
+
+
+def plan_aggregation(seen: dict[str, Any], now: datetime) -> tuple[list[Action], list[Object]]:
+    roles = [
+        made(each, **{part: each[part] for part in ("rules", "aggregationRule") if part in each})
+        for each in seen["roles"]
+    ]
+    return aggregation.plan(aggregation.Seen(roles[0], roles), now), roles
 
 
 def resource(name: str) -> Resource:
