@@ -154,14 +154,16 @@ class WatchCache:
             await asyncio.sleep(backoff.next())
 
     async def _fill(self) -> None:
-        """List the whole store at a revision a little back; watches over the former logs end."""
+        """List the whole store at a revision a little back, as far as it is kept; former watches end."""
         current = await self._storage.current_revision()
-        try:
-            revision = max(current - HISTORY_REVISIONS, 1)
-            logs = await self._listed(revision)
-        except Compacted:
-            revision = current
-            logs = await self._listed(revision)
+        revision, logs = max(current - HISTORY_REVISIONS, 1), None
+        while logs is None:
+            try:
+                logs = await self._listed(revision)
+            except Compacted:
+                if revision >= current:
+                    raise
+                revision = (revision + current + 1) // 2
         former, self._logs = self._logs, logs
         for old in former.values():
             old.retire()

@@ -215,7 +215,21 @@ async def test_a_watch_goes_on_over_a_restart(api: Api) -> None:
         )
 
 
-async def test_a_start_on_a_compacted_store_has_no_history(api: Api) -> None:
+async def test_a_start_on_a_compacted_store_has_what_history_there_is(api: Api) -> None:
+    gone = await make(api, "a")
+    await make(api, "b")
+    await compact(api)
+    for name in "cdef":
+        before = await make(api, name)
+    async with serving(api.server.storage) as restarted:
+        assert names(await restarted.ok("GET", MAPS)) == list("abcdef")
+        async with restarted.watch(f"{MAPS}?watch=1&resourceVersion={gone}") as events:
+            assert (await anext(events))["object"]["reason"] == "Expired"
+        async with restarted.watch(f"{MAPS}?watch=1&resourceVersion={int(before) - 1}") as events:
+            assert (await anext(events))["object"]["metadata"]["name"] == "f"
+
+
+async def test_a_start_right_after_a_compaction_has_no_history(api: Api) -> None:
     before = await make(api, "a")
     await make(api, "b")
     await compact(api)
