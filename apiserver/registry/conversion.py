@@ -9,9 +9,9 @@ After: k8s pkg/apis/{core,events,autoscaling}/v1/conversion.go
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
 
-from kube.api.meta import Object, deep_copy
+from apiserver.registry import autoscaler_versions
+from kube.api.meta import Object
 from kube.api.resources import RESOURCES, Resource
 
 # core/v1 Event -> events.k8s.io/v1 Event; what is not here has the same name in both.
@@ -53,38 +53,4 @@ def _convert(o: Object, target: Resource) -> Object:
         names = EVENT_FIELDS if target.group else {new: old for old, new in EVENT_FIELDS.items()}
         return {names.get(key, key): value for key, value in new.items()}
     assert target.plural == "horizontalpodautoscalers", target
-    return _autoscaler_v1(new) if target.version == "v1" else _autoscaler_v2(new)
-
-
-def _is_cpu(metric: dict[str, Any]) -> bool:
-    return metric.get("type") == "Resource" and metric.get("resource", {}).get("name") == "cpu"
-
-
-def _autoscaler_v1(o: Object) -> Object:
-    new: Object = deep_copy(o)
-    spec, status = new.get("spec") or {}, new.get("status") or {}
-    for metric in filter(_is_cpu, spec.pop("metrics", None) or []):
-        target = metric["resource"].get("target") or {}
-        if "averageUtilization" in target:
-            spec["targetCPUUtilizationPercentage"] = target["averageUtilization"]
-    for metric in filter(_is_cpu, status.pop("currentMetrics", None) or []):
-        current = metric["resource"].get("current") or {}
-        if "averageUtilization" in current:
-            status["currentCPUUtilizationPercentage"] = current["averageUtilization"]
-    spec.pop("behavior", None)
-    status.pop("conditions", None)
-    return new
-
-
-def _autoscaler_v2(o: Object) -> Object:
-    new: Object = deep_copy(o)
-    spec, status = new.get("spec") or {}, new.get("status") or {}
-    percentage = spec.pop("targetCPUUtilizationPercentage", None)
-    if percentage is not None:
-        target = {"type": "Utilization", "averageUtilization": percentage}
-        spec["metrics"] = [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
-    current = status.pop("currentCPUUtilizationPercentage", None)
-    if current is not None:
-        value = {"averageUtilization": current, "averageValue": "0"}
-        status["currentMetrics"] = [{"type": "Resource", "resource": {"name": "cpu", "current": value}}]
-    return new
+    return autoscaler_versions.to_v1(new) if target.version == "v1" else autoscaler_versions.to_v2(new)

@@ -4,6 +4,7 @@ create                 the object, as one would POST it
 update [subresource]   before, then `---`, then after
 delete [grace=] [policy=]
 cron                   schedules, one a line
+convert                an object to its other version, and back where that is not the same
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import pytest
 import yaml
 
 from apiserver.registry import deletion, status
+from apiserver.registry.conversion import from_stored, is_stored, to_stored
 from apiserver.registry.deletion import DeleteOptions, Keep
 from apiserver.registry.kinds import strategy_of
 from apiserver.registry.validation import validate_create, validate_update
@@ -23,7 +25,7 @@ from apiserver.registry.workloads import cron_schedule
 from kube.api import meta
 from kube.api.defaults import apply_defaults
 from kube.api.errors import StatusError
-from kube.api.resources import Resource, by_kind
+from kube.api.resources import RESOURCES, Resource, by_kind
 from kube.api.schema import Schemas
 from tests import datadriven
 from tests.datadriven import Case
@@ -47,12 +49,25 @@ def handle(case: Case) -> str:
                 return update(before, after, case.args[0] if case.args else "")
             case "delete":
                 return delete(read(case.input), case)
+            case "convert":
+                return convert(read(case.input))
             case "cron":
                 lines = case.input.splitlines()
                 return "\n".join(f"{line}: {cron_schedule.mistake(line) or 'ok'}" for line in lines)
     except StatusError as error:
         return f"{error.code} {error.message}"
     raise AssertionError(case.command)
+
+
+def convert(o: Any) -> str:
+    resource = resource_of(o)
+    other = next(each for each in RESOURCES if each.kind == resource.kind and each is not resource)
+    there, back = (from_stored, to_stored) if is_stored(resource) else (to_stored, from_stored)
+    which = other if is_stored(resource) else resource
+    new = there(which, o)
+    again = back(which, new)
+    shown = [new] if again == o else [new, again]
+    return "---\n".join(yaml.safe_dump(each, sort_keys=False, width=200) for each in shown).strip()
 
 
 def read(text: str) -> Any:
