@@ -21,6 +21,7 @@ from apiserver.filters.metrics import measure
 from apiserver.filters.resolve import resolve
 from apiserver.filters.stamp import stamp
 from apiserver.handlers.relay import Upgrade
+from apiserver.handlers.watch import WatchStream
 from apiserver.request import ApiRequest, Handler
 from apiserver.routes import dispatch
 from apiserver.server import Server
@@ -72,11 +73,11 @@ class Chain:
             await response(scope, receive, send)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """A handshake is a GET through the same filters; any answer but an Upgrade refuses it."""
+        """A handshake is a GET through the same filters; what cannot go on as a WebSocket refuses it."""
         request = ApiRequest({**scope, "type": "http", "method": "GET"})
         response = await self._handler(request)
         socket = WebSocket(scope, receive, send)
-        if isinstance(response, Upgrade):
+        if isinstance(response, Upgrade | WatchStream):
             with self._metrics.streaming(request):
                 await response.relay(socket)
         else:

@@ -12,11 +12,12 @@ After: k8s staging/src/k8s.io/apiserver/pkg/endpoints/handlers/{get,watch}.go, p
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from apiserver.handlers.frames import Frames
 from apiserver.handlers.list_options import ListOptions
@@ -35,6 +36,8 @@ BOOKMARK_SECONDS = 60.0
 TIMEOUT_SECONDS_MIN = 1800
 # Events written to the socket at once.
 BATCH_EVENTS = 500
+
+Write = Callable[[Sequence[bytes]], Awaitable[None]]
 
 
 async def watch(server: Server, request: ApiRequest) -> Response:
@@ -71,47 +74,63 @@ class WatchStream(Response):
         stamps = (each for each in self.raw_headers if each[0] in (b"audit-id", b"cache-control"))
         headers = [(b"content-type", b"application/json"), *stamps]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        loop = asyncio.get_running_loop()
-        self._deadline = loop.time() + _timeout_seconds(self._options, scope["path"])
-        watcher = loop.create_task(self._until_gone(receive))
-        stopper = loop.create_task(self._until_stopping())
-        try:
-            await self._run(send)
-        finally:
-            watcher.cancel()
-            stopper.cancel()
+
+        async def write(frames: Sequence[bytes]) -> None:
+            if body := b"".join(frames):
+                await send({"type": "http.response.body", "body": body, "more_body": True})
+
+        await self._serve(scope["path"], write, _until_disconnected(receive))
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _until_gone(self, receive: Receive) -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        self._end()
+    async def relay(self, socket: WebSocket) -> None:
+        """The same over a WebSocket, as browsers ask for it: a message an event."""
+        await socket.accept()
 
-    async def _until_stopping(self) -> None:
-        await self._server.stopping.wait()
-        self._end()
+        async def write(frames: Sequence[bytes]) -> None:
+            for frame in frames:
+                await socket.send_text(frame.decode())
 
-    def _end(self) -> None:
+        try:
+            await self._serve(socket.url.path, write, _until_disconnected(socket.receive))
+            await socket.close()
+        except (WebSocketDisconnect, RuntimeError):
+            return  # the client left at the same time
+
+    async def _serve(self, path: str, write: Write, disconnected: Coroutine[Any, Any, None]) -> None:
+        loop = asyncio.get_running_loop()
+        self._deadline = loop.time() + _timeout_seconds(self._options, path)
+        endings = [loop.create_task(self._end_after(each)) for each in (disconnected, self._stopping())]
+        try:
+            await self._run(write)
+        finally:
+            for each in endings:
+                each.cancel()
+
+    async def _end_after(self, condition: Coroutine[Any, Any, None]) -> None:
+        await condition
         self._gone = True
         self._wake.set()
 
-    async def _run(self, send: Send) -> None:
-        try:
-            cursor = await self._begin(send)
-            if cursor is not None:
-                await self._follow(send, cursor)
-        except TooOld as error:
-            await _write(send, [self._frames.error(errors.expired(str(error)).status())])
-        except StatusError as error:
-            await _write(send, [self._frames.error(error.status())])
+    async def _stopping(self) -> None:
+        await self._server.stopping.wait()
 
-    async def _begin(self, send: Send) -> Cursor | None:
+    async def _run(self, write: Write) -> None:
+        try:
+            cursor = await self._begin(write)
+            if cursor is not None:
+                await self._follow(write, cursor)
+        except TooOld as error:
+            await write([self._frames.error(errors.expired(str(error)).status())])
+        except StatusError as error:
+            await write([self._frames.error(error.status())])
+
+    async def _begin(self, write: Write) -> Cursor | None:
         """Send what is there, if asked for; the place in the log that comes after it, None at the end."""
         version, cache = self._options.version or 0, self._server.cache
         if self._options.initial_events:
             if version and not await self._unless_gone(cache.at_least_soon(version)):
                 return None
-            return await self._send_initial(send)
+            return await self._send_initial(write)
         if not version:
             return self._log.end(cache.revision, self._scope)
         # A watch from the future begins when the future has come.
@@ -119,15 +138,15 @@ class WatchStream(Response):
             return None
         return self._log.cursor(version, self._scope)
 
-    async def _send_initial(self, send: Send) -> Cursor:
+    async def _send_initial(self, write: Write) -> Cursor:
         revision, match = self._server.cache.revision, self._match
         cursor = self._log.end(revision, self._scope)
         found = self._log.in_namespace(self._namespace)
         entries: list[Entry] = [each for each in found if match is None or match(each)]
         for at in range(0, len(entries), BATCH_EVENTS):
-            await _write(send, [self._frames.initial(each) for each in entries[at : at + BATCH_EVENTS]])
+            await write([self._frames.initial(each) for each in entries[at : at + BATCH_EVENTS]])
         if self._options.bookmarks:
-            await _write(send, [self._frames.bookmark(revision, ends_initial=True)])
+            await write([self._frames.bookmark(revision, ends_initial=True)])
         return cursor
 
     async def _unless_gone(self, condition: Coroutine[Any, Any, None]) -> bool:
@@ -147,7 +166,7 @@ class WatchStream(Response):
             waiting.cancel()
             gone.cancel()
 
-    async def _follow(self, send: Send, cursor: Cursor) -> None:
+    async def _follow(self, write: Write, cursor: Cursor) -> None:
         loop, bookmarks = asyncio.get_running_loop(), self._options.bookmarks
         bookmark_at = loop.time() + BOOKMARK_SECONDS
         while not self._gone:
@@ -157,7 +176,7 @@ class WatchStream(Response):
             if cursor.is_at_end and bookmarks and (is_ending or loop.time() >= bookmark_at):
                 frames.append(self._frames.bookmark(revision))
                 bookmark_at = loop.time() + BOOKMARK_SECONDS
-            await _write(send, frames)
+            await write(frames)
             if is_ending or self._gone:
                 return
             if not cursor.is_at_end:
@@ -191,7 +210,6 @@ def _timeout_seconds(options: ListOptions, path: str) -> float:
     return TIMEOUT_SECONDS_MIN + hash(path) % TIMEOUT_SECONDS_MIN
 
 
-async def _write(send: Send, frames: Iterable[bytes]) -> None:
-    body = b"".join(frames)
-    if body:
-        await send({"type": "http.response.body", "body": body, "more_body": True})
+async def _until_disconnected(receive: Receive) -> None:
+    while not (await receive())["type"].endswith(".disconnect"):
+        pass

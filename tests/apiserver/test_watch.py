@@ -6,6 +6,7 @@ import asyncio
 import base64
 from typing import Any
 
+import aiohttp
 import orjson
 import pytest
 
@@ -311,3 +312,16 @@ async def test_an_event_is_written_once_for_all_who_watch(api: Api) -> None:
         await put(api, "a")
         assert [brief(await anext(each)) for each in (one, two, three)] == [("ADDED", "a")] * 3
     assert written == 1
+
+
+async def test_a_browser_watches_over_a_websocket(api: Api) -> None:
+    await put(api, "a")
+    async with api.session.ws_connect(f"{api.base}{MAPS}?watch=1&timeoutSeconds=1") as socket:
+        assert brief(await socket.receive_json()) == ("ADDED", "a")
+        await put(api, "b")
+        assert brief(await socket.receive_json()) == ("ADDED", "b")
+        assert (await socket.receive()).type is aiohttp.WSMsgType.CLOSE
+    async with api.session.ws_connect(f"{api.base}{MAPS}?watch=1") as socket:
+        await socket.receive_json()
+    with pytest.raises(aiohttp.WSServerHandshakeError):
+        await api.session.ws_connect(f"{api.base}{MAPS}?watch=1&limit=x")
