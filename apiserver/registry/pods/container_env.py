@@ -66,6 +66,7 @@ SOURCES = ("fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "f
 NO_SOURCE = (
     "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`"
 )
+FILE_KEY_MAX = 128
 SUBSCRIPT = re.compile(r"(.*)\['(.*)'\]", re.DOTALL)
 
 
@@ -94,6 +95,8 @@ def _value_from(variable: Any, path: str) -> Errors:
     for field in ("configMapKeyRef", "secretKeyRef"):
         if field in source:
             errors += _key_reference(source[field], f"{path}.{field}")
+    if "fileKeyRef" in source:
+        errors += _file_reference(source["fileKeyRef"], f"{path}.fileKeyRef")
     if not present:
         errors.append(FieldError.invalid(path, "", NO_SOURCE))
     elif variable.get("value"):
@@ -148,6 +151,17 @@ def _key_reference(reference: Any, path: str) -> Errors:
     else:
         errors += formats.named(names.config_key, key, f"{path}.key")
     return errors
+
+
+def _file_reference(reference: Any, path: str) -> Errors:
+    """A variable in a file that another container writes."""
+    fields = ("volumeName", "path", "key")
+    errors = [FieldError.required(f"{path}.{field}") for field in fields if not reference.get(field)]
+    errors += formats.file_path(reference.get("path") or "", f"{path}.path")
+    key = reference.get("key") or ""
+    if len(key) > FILE_KEY_MAX:
+        errors.append(FieldError.too_long(f"{path}.key", FILE_KEY_MAX))
+    return errors + formats.variable_name(key, f"{path}.key")
 
 
 def sources(env_from: list[Any], path: str) -> Errors:

@@ -49,6 +49,7 @@ class Pod:
     restart_policy: str
     grace: int | None
     host_users: bool
+    system: str
     is_template: bool
 
 
@@ -74,7 +75,7 @@ def _regular(containers: list[Any], path: str, pod: Pod) -> Errors:
         if name in seen:
             errors.append(FieldError.duplicate(f"{at}.name", name))
         seen.add(name)
-        errors += probes.check_all(container, at, pod.grace)
+        errors += probes.check_all(container, at, pod.grace, pod.system)
         errors += _restarts(container, at)
     return errors + host_ports(containers, path)
 
@@ -93,7 +94,7 @@ def _init(spec: Any, path: str, pod: Pod) -> Errors:
             seen.add(name)
         errors += host_ports([container], path)
         if container.get("restartPolicy") == "Always":
-            errors += probes.check_all(container, at, pod.grace)
+            errors += probes.check_all(container, at, pod.grace, pod.system)
             continue
         text = "may not be set for init containers without restartPolicy=Always"
         fields = [field for field in ("lifecycle", *probes.PROBES) if field in container]

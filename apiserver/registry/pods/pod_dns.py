@@ -1,4 +1,4 @@
-"""Core: how names are looked up in a pod: its DNS policy and configuration, and lines of its /etc/hosts.
+"""Core: how names are looked up in a pod: DNS policy and configuration, its own name, its /etc/hosts.
 
 After: k8s pkg/apis/core/validation/validation.go, validatePodDNSConfig, ValidateHostAliases
 """
@@ -16,6 +16,7 @@ from kube.api.meta import Object
 POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
 NAMESERVERS_MAX = 3
 SEARCHES_MAX = 32
+HOST_NAME_MAX = 64
 SEARCH_CHARACTERS_MAX = 2048
 LABEL = "[a-z0-9_]([-_a-z0-9]*[a-z0-9_])?"
 SUBDOMAIN = rf"{LABEL}(\.{LABEL})*"
@@ -75,6 +76,18 @@ def _search(domain: str, path: str) -> Errors:
             f"(e.g. 'example.com', regex used for validation is '{SUBDOMAIN}')"
         )
         errors.append(FieldError.invalid(path, domain, text))
+    return errors
+
+
+def host_name(spec: Any, path: str) -> Errors:
+    """What is wrong with `hostnameOverride`, which is there."""
+    name, at = spec["hostnameOverride"], f"{path}.hostnameOverride"
+    errors = formats.dns_subdomain(name, at)
+    if len(name) > HOST_NAME_MAX:
+        errors.append(FieldError.too_long(at, HOST_NAME_MAX))
+    for field in ("setHostnameAsFQDN", "hostNetwork"):
+        if spec.get(field):
+            errors.append(FieldError.forbidden(at, f"may not be set when `{field}` is true"))
     return errors
 
 

@@ -63,6 +63,7 @@ def validate(spec: Object, path: str, *, is_template: bool = True, pod_name: str
         policy,
         grace,
         spec.get("hostUsers") is not False,
+        (spec.get("os") or {}).get("name") or "",
         is_template,
     )
     errors += containers.check(spec, path, pod)
@@ -83,6 +84,8 @@ def validate(spec: Object, path: str, *, is_template: bool = True, pod_name: str
         value = spec.get(field)
         if value or value == 0:
             errors += rule(value, f"{path}.{field}")
+    if "hostnameOverride" in spec:
+        errors += pod_dns.host_name(spec, path)
     errors += pod_security.host_users(spec, path)
     return errors + (pod_security.operating_system(spec, path) if "os" in spec else [])
 

@@ -15,14 +15,28 @@ from kube.api.errors import FieldError
 PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 PROBE_HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc")
 HOOK_HANDLERS = ("exec", "httpGet", "tcpSocket", "sleep")
+# What may end a container, by its operating system.
+LINUX = (
+    ("ABRT", "ALRM", "BUS", "CHLD", "CLD", "CONT", "FPE", "HUP", "ILL", "INT", "IO", "IOT", "KILL", "PIPE")
+    + ("POLL", "PROF", "PWR", "QUIT", "RTMAX", "RTMIN", "SEGV", "STKFLT", "STOP", "SYS", "TERM", "TRAP")
+    + ("TSTP", "TTIN", "TTOU", "URG", "USR1", "USR2", "VTALRM", "WINCH", "XCPU", "XFSZ")
+    + tuple(f"RTMIN+{each}" for each in range(1, 16))
+    + tuple(f"RTMAX-{each}" for each in range(1, 15))
+)
+SIGNALS = {
+    "linux": tuple(sorted(f"SIG{each}" for each in LINUX)),
+    "windows": ("SIGKILL", "SIGTERM"),
+}
 COUNTS = ("initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold")
 
 
-def check_all(container: Any, path: str, grace: int | None) -> Errors:
+def check_all(container: Any, path: str, grace: int | None, system: str) -> Errors:
     """Everything that is run in a container which stays: hooks, then probes."""
     errors: Errors = []
     if "lifecycle" in container:
         errors += _lifecycle(container["lifecycle"], f"{path}.lifecycle", grace)
+        if "stopSignal" in container["lifecycle"]:
+            errors += _signal(container["lifecycle"]["stopSignal"], f"{path}.lifecycle.stopSignal", system)
     for name in PROBES:
         if name in container:
             errors += _probe(container[name], f"{path}.{name}", name)
@@ -35,6 +49,13 @@ def _lifecycle(lifecycle: Any, path: str, grace: int | None) -> Errors:
         if hook in lifecycle:
             errors += _handler(lifecycle[hook], f"{path}.{hook}", HOOK_HANDLERS, grace)
     return errors
+
+
+def _signal(signal: str, path: str, system: str) -> Errors:
+    if not system:
+        text = "may not be set for containers with empty `spec.os.name`"
+        return [FieldError.forbidden(path, text)]
+    return formats.choice(signal, path, SIGNALS[system]) if system in SIGNALS else []
 
 
 def _probe(probe: Any, path: str, name: str) -> Errors:
