@@ -17,11 +17,11 @@ PROBE_HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc")
 HOOK_HANDLERS = ("exec", "httpGet", "tcpSocket", "sleep")
 # What may end a container, by its operating system.
 LINUX = (
-    ("ABRT", "ALRM", "BUS", "CHLD", "CLD", "CONT", "FPE", "HUP", "ILL", "INT", "IO", "IOT", "KILL", "PIPE")
-    + ("POLL", "PROF", "PWR", "QUIT", "RTMAX", "RTMIN", "SEGV", "STKFLT", "STOP", "SYS", "TERM", "TRAP")
-    + ("TSTP", "TTIN", "TTOU", "URG", "USR1", "USR2", "VTALRM", "WINCH", "XCPU", "XFSZ")
-    + tuple(f"RTMIN+{each}" for each in range(1, 16))
-    + tuple(f"RTMAX-{each}" for each in range(1, 15))
+    *("ABRT", "ALRM", "BUS", "CHLD", "CLD", "CONT", "FPE", "HUP", "ILL", "INT", "IO", "IOT", "KILL", "PIPE"),
+    *("POLL", "PROF", "PWR", "QUIT", "RTMAX", "RTMIN", "SEGV", "STKFLT", "STOP", "SYS", "TERM", "TRAP"),
+    *("TSTP", "TTIN", "TTOU", "URG", "USR1", "USR2", "VTALRM", "WINCH", "XCPU", "XFSZ"),
+    *(f"RTMIN+{each}" for each in range(1, 16)),
+    *(f"RTMAX-{each}" for each in range(1, 15)),
 )
 SIGNALS = {
     "linux": tuple(sorted(f"SIG{each}" for each in LINUX)),
