@@ -20,6 +20,7 @@ from kube.api import errors, protobuf
 from kube.api.go_words import syntax_error
 from kube.api.meta import Object
 from kube.api.resources import Resource
+from kube.api.schema import GO_VALUES
 
 SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 SafeDumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
@@ -143,10 +144,12 @@ def _collect(value: Any, path: str, found: list[str]) -> None:
 def check_kind(expected: str, api_version: str, o: Any) -> Object:
     """The object as one of the expected kind (which it may leave out); StatusError 400 otherwise."""
     if not isinstance(o, dict):
-        text = (
-            f"the object provided is unrecognized (must be of type {expected}): couldn't get version/kind; "
-        )
-        raise errors.bad_request(f"{text}json parse error: not an object")
+        raise _unrecognized(expected, "not an object")
+    for field in ("apiVersion", "kind"):
+        if not isinstance(o.get(field), str | None):
+            what = GO_VALUES[type(o[field])]
+            text = f"json: cannot unmarshal {what} into Go struct field .{field} of type string"
+            raise _unrecognized(expected, text)
     kind, version = o.get("kind") or expected, o.get("apiVersion") or api_version
     if kind != expected or version != api_version:
         text = f'{kind} in version "{version.rpartition("/")[2]}" cannot be handled as a {expected}: '
@@ -154,6 +157,11 @@ def check_kind(expected: str, api_version: str, o: Any) -> Object:
         raise errors.bad_request(text)
     rest = {key: value for key, value in o.items() if key not in ("apiVersion", "kind")}
     return {"apiVersion": api_version, "kind": expected, **rest}
+
+
+def _unrecognized(expected: str, why: str) -> errors.StatusError:
+    text = f"the object provided is unrecognized (must be of type {expected}): couldn't get version/kind; "
+    return errors.bad_request(f"{text}json parse error: {why}")
 
 
 def head(resource: Resource) -> bytes:
