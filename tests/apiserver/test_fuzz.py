@@ -19,6 +19,51 @@ from tests.support.fuzz import Made, Requests
 ROUNDS = int(os.environ.get("FUZZ_ROUNDS", "1"))
 SEED = int(os.environ.get("FUZZ_SEED", "1"))
 
+POD = {"containers": [{"name": "a", "image": "a", "ports": [{"containerPort": 80}], "env": [{"name": "a"}]}]}
+TEMPLATE = {"metadata": {"labels": {"a": "b"}}, "spec": POD}
+ONCE = {"metadata": {"labels": {"a": "b"}}, "spec": POD | {"restartPolicy": "Never"}}
+SELECTED: dict[str, Any] = {"selector": {"matchLabels": {"a": "b"}}, "template": TEMPLATE}
+TARGET = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "a"}
+PATHS = {"http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": {"resource": TARGET}}]}}
+# What is there before each round, so that there is something to change.
+FIRST: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("/api/v1/namespaces/default/configmaps", {"data": {"a": "b"}}),
+    ("/api/v1/namespaces/default/secrets", {"data": {"a": "YQ=="}}),
+    ("/api/v1/namespaces/default/serviceaccounts", {}),
+    ("/api/v1/namespaces/default/pods", {"spec": POD}),
+    ("/api/v1/namespaces/default/services", {"spec": {"ports": [{"port": 80}], "selector": {"a": "b"}}}),
+    ("/api/v1/namespaces/default/replicationcontrollers", {"spec": {"template": TEMPLATE}}),
+    ("/api/v1/namespaces/default/resourcequotas", {"spec": {"hard": {"pods": "9"}}}),
+    ("/api/v1/namespaces/default/podtemplates", {"template": TEMPLATE}),
+    ("/api/v1/namespaces/default/endpoints", {"subsets": [{"addresses": [{"ip": "10.0.0.1"}]}]}),
+    ("/api/v1/namespaces", {}),
+    ("/api/v1/nodes", {}),
+    ("/apis/apps/v1/namespaces/default/deployments", {"spec": SELECTED}),
+    ("/apis/apps/v1/namespaces/default/replicasets", {"spec": SELECTED}),
+    ("/apis/apps/v1/namespaces/default/statefulsets", {"spec": SELECTED | {"serviceName": "a"}}),
+    ("/apis/apps/v1/namespaces/default/daemonsets", {"spec": SELECTED}),
+    ("/apis/apps/v1/namespaces/default/controllerrevisions", {"revision": 1, "data": {}}),
+    ("/apis/batch/v1/namespaces/default/jobs", {"spec": {"template": ONCE}}),
+    (
+        "/apis/batch/v1/namespaces/default/cronjobs",
+        {"spec": {"schedule": "* * * * *", "jobTemplate": {"spec": {"template": ONCE}}}},
+    ),
+    ("/apis/policy/v1/namespaces/default/poddisruptionbudgets", {"spec": {"minAvailable": 1}}),
+    (
+        "/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers",
+        {"spec": {"maxReplicas": 2, "scaleTargetRef": TARGET}},
+    ),
+    ("/apis/networking.k8s.io/v1/namespaces/default/ingresses", {"spec": {"rules": [PATHS]}}),
+    ("/apis/networking.k8s.io/v1/namespaces/default/networkpolicies", {"spec": {"podSelector": {}}}),
+    ("/apis/coordination.k8s.io/v1/namespaces/default/leases", {"spec": {}}),
+    (
+        "/apis/rbac.authorization.k8s.io/v1/namespaces/default/roles",
+        {"rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]},
+    ),
+    ("/apis/scheduling.k8s.io/v1/priorityclasses", {"value": 1}),
+    ("/apis/storage.k8s.io/v1/storageclasses", {"provisioner": "a"}),
+)
+
 
 async def outcome(api: Api, made: Made) -> str | None:
     """What is wrong with the answer, if anything is."""
@@ -53,6 +98,8 @@ async def test_nothing_that_fits_the_documents_more_or_less_breaks_the_server(ap
     documents = [await api.ok("GET", url) for url in urls]
     found: dict[str, str] = {}
     for number in range(ROUNDS):
+        for path, o in FIRST:
+            assert (await api("POST", path, {"metadata": {"name": "a"}, **o})).code in (201, 409), path
         for document in documents:
             for made in Requests(Random(SEED * 10007 + number), document).each():
                 wrong = await outcome(api, made)
