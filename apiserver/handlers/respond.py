@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from apiserver.codec import head, write_yaml
 from apiserver.handlers.frames import metadata_only
@@ -25,12 +26,27 @@ from kube.api.errors import FieldError
 from kube.api.meta import Object
 from kube.api.resources import Resource
 
+PIECE_BYTES = 256 * 1024
 JSON_HEADERS = {"Cache-Control": "no-cache, private"}
+
+
+class Written(Response):
+    """A large answer that is written already, sent in pieces, between which others are served."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        body, at = memoryview(self.body), 0
+        while True:
+            piece, at = bytes(body[at : at + PIECE_BYTES]), at + PIECE_BYTES
+            await send({"type": "http.response.body", "body": piece, "more_body": at < len(body)})
+            if at >= len(body):
+                return
 
 
 def respond_bytes(body: bytes, code: int = 200, media_type: str = "application/json") -> Response:
     """An answer whose body is written already."""
-    return Response(body, code, JSON_HEADERS, media_type)
+    kind = Written if len(body) > PIECE_BYTES else Response
+    return kind(body, code, JSON_HEADERS, media_type)
 
 
 def respond(o: Any, code: int = 200, *, wanted: Format | None = None) -> Response:

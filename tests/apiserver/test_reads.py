@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import random
 from typing import Any
 
 import pytest
@@ -180,6 +181,16 @@ async def test_large_answers_are_compressed(api: Api, monkeypatch: pytest.Monkey
     assert "Content-Encoding" not in plain.headers
     small = await api("GET", f"{MAPS}?fieldSelector=metadata.name%3Db", Accept_Encoding="gzip")
     assert "Content-Encoding" not in small.headers
+
+
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+async def test_an_answer_in_pieces_is_whole(api: Api, encoding: str) -> None:
+    data = random.Random(1).randbytes(300_000).hex()
+    await make(api, "a", data)
+    for path in (f"{MAPS}/a", MAPS):
+        answer = await api("GET", path, Accept_Encoding=encoding)
+        found = answer.json if path != MAPS else answer.json["items"][0]
+        assert found["data"] == {"k": data}
 
 
 async def test_the_cache_is_seen_in_the_metrics(api: Api) -> None:
