@@ -39,7 +39,7 @@ SPECIAL = {
 }
 ZEROS = {"integer": 0, "boolean": False}
 # Most values are what their field wants as they are, which their JSON type says.
-PLAIN = {"string": str, "boolean": bool, "integer": int}
+PLAIN = {"string": str, "boolean": bool}
 # What a null element of a list or map is to Go.
 EMPTY: dict[str, Any] = {
     **ZEROS,
@@ -243,15 +243,22 @@ class _Decoder:
 
     def scalar(self, of: Type, value: Any, path: str, parent: str) -> Any:
         try:
-            return decode_scalar(of.kind, value)
+            decoded = decode_scalar(of.kind, value)
         except TypeError:
             raise self.mismatch(of, value, path, parent) from None
         except ValueError as error:
             raise self.refused(str(error)) from None
+        if of.kind == "integer" and not fits_integer(decoded, of.name):
+            raise self.mismatch(of, value, path, parent)
+        if of.kind == "int-or-string" and not fits_integer(decoded, "int32"):
+            raise self.refused(f"json: cannot unmarshal number {decoded} into Go value of type int32")
+        return decoded
 
     def mismatch(self, of: Type, value: Any, path: str, parent: str) -> Exception:
         where = ".".join(part.partition("[")[0] for part in path.split("."))
         what = GO_VALUES.get(type(value), "null")
+        if what == "number" and of.kind == "integer":
+            what += f" {value}"
         return self.refused(
             f"json: cannot unmarshal {what} into Go struct field {parent}.{where} of type {of.name}"
         )
@@ -259,6 +266,12 @@ class _Decoder:
     def refused(self, why: str) -> Exception:
         kind = self.gvk.kind
         return bad_request(f'{kind} in version "{self.gvk.version}" cannot be handled as a {kind}: {why}')
+
+
+def fits_integer(value: Any, go_name: str) -> bool:
+    """Whether a number has room in Go's type of that name; texts always have."""
+    limit = 2**31 if go_name == "int32" else 2**63
+    return not isinstance(value, int) or -limit <= value < limit
 
 
 def decode_scalar(kind: str, value: Any) -> Any:

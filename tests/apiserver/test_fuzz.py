@@ -99,7 +99,7 @@ async def test_nothing_that_fits_the_documents_more_or_less_breaks_the_server(ap
     found: dict[str, str] = {}
     for number in range(ROUNDS):
         for path, o in FIRST:
-            assert (await api("POST", path, {"metadata": {"name": "a"}, **o})).code in (201, 409), path
+            assert (await api("POST", path, {"metadata": {"name": "a"}, **o})).code < 500, path
         for document in documents:
             for made in Requests(Random(SEED * 10007 + number), document).each():
                 wrong = await outcome(api, made)
