@@ -12,7 +12,7 @@ After: k8s staging/src/k8s.io/apiserver/pkg/storage/cacher/{delegator,cacher}.go
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,7 +83,7 @@ async def select(server: Server, namespace: str, options: ListOptions) -> Listed
 
 def _from_memory(server: Server, namespace: str, options: ListOptions, token: Token) -> Listed:
     """A page of the objects as they are now, under the token's revision."""
-    found: Iterable[Entry] = server.cache.log(options.resource).in_namespace(namespace, token.start)
+    found = server.cache.log(options.resource).within(namespace, options.fields, token.start)
     match = options.matcher()
     entries = list(found) if match is None else [entry for entry in found if match(entry)]
     if not options.limit or options.version == 0 or len(entries) <= options.limit:

@@ -141,7 +141,7 @@ class WatchStream(Response):
     async def _send_initial(self, write: Write) -> Cursor:
         revision, match = self._server.cache.revision, self._match
         cursor = self._log.end(revision, self._scope)
-        found = self._log.in_namespace(self._namespace)
+        found = self._log.within(self._namespace, self._options.fields)
         entries: list[Entry] = [each for each in found if match is None or match(each)]
         for at in range(0, len(entries), BATCH_EVENTS):
             await write([self._frames.initial(each) for each in entries[at : at + BATCH_EVENTS]])

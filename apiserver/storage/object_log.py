@@ -23,7 +23,8 @@ from itertools import islice
 from sortedcontainers import SortedDict
 
 from apiserver.storage.entry import Entry, EntryMaker, Match
-from apiserver.storage.waiting import EVERYTHING, Waiting
+from apiserver.storage.waiting import EVERYTHING, Waiting, key_of
+from kube.api.fields import FieldSelector
 from kube.api.resources import Resource
 from kube.api.watch import ADDED, DELETED, MODIFIED
 
@@ -148,6 +149,14 @@ class ObjectLog:
         first, end = (f"{namespace}/{start}", f"{namespace}0") if namespace else (start, None)
         keys: Iterable[str] = self.objects.irange(first, end, (True, False))
         return (self.objects[key] for key in keys)
+
+    def within(self, namespace: str, selector: FieldSelector, start: str = "") -> Iterable[Entry]:
+        """The objects of a namespace from `start` on, but for some that the selector rules out."""
+        key = key_of(self.resource, namespace, selector)
+        if not key:
+            return self.in_namespace(namespace, start)
+        first = f"{namespace}/{start}" if namespace else start
+        return [self.objects[key]] if key in self.objects and key >= first else []
 
     def has_changed_since(self, revision: int) -> bool:
         """True unless the objects are known to have been then what they are now."""

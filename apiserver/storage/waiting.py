@@ -32,14 +32,20 @@ class Waiter(Protocol):
     position: int
 
 
+def key_of(resource: Resource, namespace: str, selector: FieldSelector) -> str:
+    """The one key that a selection in this namespace can be of; empty if it can be of several."""
+    name = selector.required("metadata.name") or ""
+    if not name or (resource.namespaced and not namespace):
+        return ""
+    return f"{namespace}/{name}" if resource.namespaced else name
+
+
 def scope_of(resource: Resource, namespace: str, selector: FieldSelector) -> str:
     """The narrowest scope that holds all that a watch of this namespace and selector may see."""
-    name = selector.required("metadata.name")
+    if key := key_of(resource, namespace, selector):
+        return f"at {key}"
     field = INDEXED.get((resource.group, resource.plural), "")
-    value = selector.required(field) if field else None
-    if name and (namespace or not resource.namespaced):
-        return f"at {namespace}/{name}" if resource.namespaced else f"at {name}"
-    if value:
+    if field and (value := selector.required(field)):
         return f"{field} {value}"
     return f"in {namespace}" if namespace else EVERYTHING
 

@@ -7,6 +7,7 @@ import pytest
 
 from apiserver.storage import object_log
 from apiserver.storage.object_log import ObjectLog, TooOld, seen_as
+from kube.api.fields import FieldSelector
 from kube.api.resources import CONFIG_MAPS
 
 
@@ -120,3 +121,18 @@ def test_a_list_may_begin_within_a_namespace() -> None:
         log.put(key, value(key.partition("/")[2]), revision)
     assert [entry.key for entry in log.in_namespace("a", "x\0")] == ["a/y"]
     assert [entry.key for entry in log.in_namespace("", "a/x\0")] == ["a/y", "b/x"]
+
+
+def test_a_selector_that_names_an_object_looks_at_no_other() -> None:
+    log = ObjectLog(CONFIG_MAPS)
+    for revision, key in enumerate(("a/x", "a/y", "b/x"), 1):
+        log.put(key, value(key.partition("/")[2]), revision)
+
+    def found(namespace: str, selector: str, start: str = "") -> list[str]:
+        return [entry.key for entry in log.within(namespace, FieldSelector.parse(selector), start)]
+
+    assert found("a", "metadata.name=y") == ["a/y"]
+    assert found("a", "metadata.name=z") == []
+    assert found("a", "metadata.name=x", "x\0") == []
+    assert found("a", "metadata.name!=x") == ["a/x", "a/y"]
+    assert found("", "metadata.name=x") == ["a/x", "a/y", "b/x"], "of every namespace"
