@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from apiserver.registry import status
@@ -100,7 +100,10 @@ def stored(resource: Resource, random: Random, before: Any = None) -> Any:
     o["metadata"] = {"name": "a", "namespace": "default" if resource.namespaced else "", "uid": "u"}
     o["metadata"] |= {"creationTimestamp": "2030-01-01T00:00:00Z"}
     o = meta.deep_copy(o)
-    Schemas.load().prune(resource.gvk, o)
+    try:
+        Schemas.load().prune(resource.gvk, o)
+    except StatusError:
+        reject()  # a number that has no room in its field, say: no rule is asked about it
     return o
 
 
