@@ -79,7 +79,7 @@ class WatchStream(Response):
             if body := b"".join(frames):
                 await send({"type": "http.response.body", "body": body, "more_body": True})
 
-        await self._serve(scope["path"], write, _until_disconnected(receive))
+        await self._serve(write, _until_disconnected(receive))
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def relay(self, socket: WebSocket) -> None:
@@ -91,14 +91,14 @@ class WatchStream(Response):
                 await socket.send_text(frame.decode())
 
         try:
-            await self._serve(socket.url.path, write, _until_disconnected(socket.receive))
+            await self._serve(write, _until_disconnected(socket.receive))
             await socket.close()
         except (WebSocketDisconnect, RuntimeError):
             return  # the client left at the same time
 
-    async def _serve(self, path: str, write: Write, disconnected: Coroutine[Any, Any, None]) -> None:
+    async def _serve(self, write: Write, disconnected: Coroutine[Any, Any, None]) -> None:
         loop = asyncio.get_running_loop()
-        self._deadline = loop.time() + _timeout_seconds(self._options, path)
+        self._deadline = loop.time() + life_seconds(self._options, self._server.new_uid)
         endings = [loop.create_task(self._end_after(each)) for each in (disconnected, self._stopping())]
         try:
             await self._run(write)
@@ -204,10 +204,11 @@ class WatchStream(Response):
         return frames
 
 
-def _timeout_seconds(options: ListOptions, path: str) -> float:
+def life_seconds(options: ListOptions, new_uid: Callable[[], str]) -> float:
+    """As long as was asked for; else each watch ends at another time, by the chance that is in ids."""
     if options.timeout_seconds:
         return float(options.timeout_seconds)
-    return TIMEOUT_SECONDS_MIN + hash(path) % TIMEOUT_SECONDS_MIN
+    return TIMEOUT_SECONDS_MIN * (1 + int(new_uid()[:8], 16) / 2**32)
 
 
 async def _until_disconnected(receive: Receive) -> None:

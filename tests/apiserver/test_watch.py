@@ -10,7 +10,8 @@ import aiohttp
 import orjson
 import pytest
 
-from apiserver.handlers.watch import watch
+from apiserver.handlers.list_options import ListOptions
+from apiserver.handlers.watch import life_seconds, watch
 from apiserver.request import ApiRequest, RequestInfo
 from apiserver.storage import object_log, watch_cache
 from kube.api.resources import CONFIG_MAPS
@@ -325,3 +326,10 @@ async def test_a_browser_watches_over_a_websocket(api: Api) -> None:
         await socket.receive_json()
     with pytest.raises(aiohttp.WSServerHandshakeError):
         await api.session.ws_connect(f"{api.base}{MAPS}?watch=1&limit=x")
+
+
+def test_watches_that_ask_for_no_time_end_at_different_times() -> None:
+    options = ListOptions.for_watch(CONFIG_MAPS, {})
+    times = [life_seconds(options, lambda uid=uid: uid) for uid in ("00000000-", "80000000-", "ffffffff-")]
+    assert times[:2] == [1800.0, 2700.0]
+    assert times[1] < times[2] < 3600
