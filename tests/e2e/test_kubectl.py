@@ -17,6 +17,7 @@ import pytest
 from tests import datadriven
 from tests.datadriven import Case
 from tests.support.cluster import COMMAND_SECONDS, Cluster
+from tests.support.wait import until
 
 pytestmark = pytest.mark.e2e
 
@@ -97,3 +98,65 @@ def test_kubectl(path: Path, request: pytest.FixtureRequest, tmp_path: Path) -> 
     else:
         shell = Shell(request.getfixturevalue("cluster"), request.getfixturevalue("namespace"), folder)
     datadriven.run(path, request, shell.handle)
+
+
+# What a watch is asked, and what it prints while an object comes, changes and goes, and another comes.
+WATCHES = {
+    ("-w", "--output-watch-events", "--no-headers"): [
+        "ADDED one 0",
+        "MODIFIED one 0",
+        "MODIFIED one 1",
+        "DELETED one 1",
+        "ADDED last 0",
+    ],
+    ("--watch-only", "-o", "name"): ["configmap/one"] * 4 + ["configmap/last"],
+    ("-w", "-l", "colour=blue", "--output-watch-events", "--no-headers"): [
+        "ADDED one 0",
+        "MODIFIED one 1",
+        "DELETED one 1",
+    ],
+    ("-w", "-o", "jsonpath={.metadata.name}={.data.a}{'\\n'}"): ["one=", "one=", "one=b", "one=b", "last="],
+}
+
+
+def test_watches_print_what_happens(cluster: Cluster, namespace: str, tmp_path: Path) -> None:
+    """All watch at once; each has begun when it has printed a first line, about an object made for that."""
+    here = ("-n", namespace)
+    cluster.kubectl("wait", "--for=create", "configmap/kube-root-ca.crt", *here)
+    outputs = [tmp_path / str(number) for number in range(len(WATCHES))]
+    watching = []
+    for output, words in zip(outputs, WATCHES, strict=True):
+        with output.open("w") as out:
+            command = ["kubectl", "get", "configmaps", *words, *here]
+            watching.append(subprocess.Popen(command, env=cluster.env, stdout=out))
+    try:
+        until(
+            "all have begun", lambda: poke(cluster, namespace) and all(each.read_text() for each in outputs)
+        )
+        cluster.kubectl("create", "configmap", "one", *here)
+        cluster.kubectl("label", "configmap", "one", "colour=blue", *here)
+        cluster.kubectl("patch", "configmap", "one", "-p", '{"data":{"a":"b"}}', *here)
+        cluster.kubectl("delete", "configmap", "one", *here)
+        cluster.kubectl("create", "configmap", "last", *here)
+        for output, expected in zip(outputs, WATCHES.values(), strict=True):
+            until(f"all of {expected}", lambda output=output, expected=expected: lines_of(output) == expected)
+    finally:
+        for process in watching:
+            process.terminate()
+            process.wait()
+
+
+def poke(cluster: Cluster, namespace: str) -> bool:
+    """Something for every watch to print, whatever it selects."""
+    here = ("-n", namespace)
+    cluster.kubectl("delete", "configmap", "poke", "--ignore-not-found", *here)
+    cluster.kubectl("create", "configmap", "poke", *here)
+    cluster.kubectl("label", "configmap", "poke", "colour=blue", *here)
+    return True
+
+
+def lines_of(output: Path) -> list[str]:
+    """What a watch has printed, without ages, about the objects that count."""
+    lines = (re.sub(r" +", " ", line).strip() for line in output.read_text().splitlines())
+    kept = [line for line in lines if line and "poke" not in line and "kube-root-ca.crt" not in line]
+    return [re.sub(r" (\d+[dhms])+$", "", line) for line in kept]
