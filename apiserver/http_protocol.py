@@ -72,7 +72,10 @@ class PeerProtocol(HttpToolsProtocol):
         self._expect(HEADER_SECONDS)
         tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
         if tls is not None:
-            self.app_state = {**self.app_state, "peer": user_of(tls.getpeercert())}
+            self.app_state = {
+                **self.app_state,
+                "peer": user_of(tls.getpeercert(), tls.getpeercert(binary_form=True)),
+            }
         if self.server_state.is_ending:
             # Its handshake was under way when the server began to end.
             transport.abort()

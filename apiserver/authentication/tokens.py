@@ -8,7 +8,7 @@ After: k8s pkg/serviceaccount/{claims,jwt}.go; pkg/registry/core/serviceaccount/
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,7 +18,7 @@ import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from apiserver.authentication.user import User, known
+from apiserver.authentication.user import CREDENTIAL, User, known
 from kube.api import meta
 from kube.api.meta import Object
 from kube.base.clock import Clock
@@ -28,9 +28,18 @@ GROUP = "system:serviceaccounts"
 CLAIM = "kubernetes.io"
 
 
-def account_user(namespace: str, name: str, uid: str = "") -> User:
+def account_user(namespace: str, name: str, uid: str = "", extra: dict[str, list[str]] | None = None) -> User:
     """The user a ServiceAccount is."""
-    return known(f"system:serviceaccount:{namespace}:{name}", (GROUP, f"{GROUP}:{namespace}"), uid)
+    return known(f"system:serviceaccount:{namespace}:{name}", (GROUP, f"{GROUP}:{namespace}"), uid, extra)
+
+
+def _extra(claims: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, list[str]]:
+    """What a token tells besides: its own id, and the pod and node it is bound to."""
+    extra = {CREDENTIAL: [f"JTI={claims['jti']}"]} if claims.get("jti") else {}
+    for kind in ("pod", "node"):
+        for field, value in (about.get(kind) or {}).items():
+            extra[f"authentication.kubernetes.io/{kind}-{field}"] = [value]
+    return extra
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,4 +129,4 @@ class Tokens:
         account = self._find_account(namespace, named.get("name", ""))
         if account is None or meta.uid(account) != named.get("uid"):
             return None
-        return account_user(namespace, named["name"], named["uid"])
+        return account_user(namespace, named["name"], named["uid"], _extra(claims, about))

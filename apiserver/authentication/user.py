@@ -11,6 +11,8 @@ ANONYMOUS = "system:anonymous"
 AUTHENTICATED = "system:authenticated"
 UNAUTHENTICATED = "system:unauthenticated"
 MASTERS = "system:masters"
+# Under this the extra of a user names the credential that was shown.
+CREDENTIAL = "authentication.kubernetes.io/credential-id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ def anonymous() -> User:
     return User(ANONYMOUS, (UNAUTHENTICATED,))
 
 
-def known(name: str, groups: tuple[str, ...] = (), uid: str = "") -> User:
+def known(
+    name: str, groups: tuple[str, ...] = (), uid: str = "", extra: dict[str, list[str]] | None = None
+) -> User:
     """Someone whose credential was checked."""
-    return User(name, (*groups, AUTHENTICATED), uid)
+    return User(name, (*groups, AUTHENTICATED), uid, extra or {})

@@ -7,14 +7,15 @@ After: k8s staging/src/k8s.io/apiserver/pkg/authentication/request/x509/x509.go
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from apiserver.authentication.user import User, known
+from apiserver.authentication.user import CREDENTIAL, User, known
 
 
-def user_of(certificate: Mapping[str, Any] | None) -> User | None:
-    """The user named by a certificate as `ssl` describes it; None without a common name."""
+def user_of(certificate: Mapping[str, Any] | None, encoded: bytes | None) -> User | None:
+    """The user named by a certificate as `ssl` describes and encodes it; None without a common name."""
     name, groups = "", []
     for pairs in (certificate or {}).get("subject", ()):
         for key, value in pairs:
@@ -22,4 +23,7 @@ def user_of(certificate: Mapping[str, Any] | None) -> User | None:
                 name = value
             elif key == "organizationName":
                 groups.append(value)
-    return known(name, tuple(groups)) if name else None
+    if not name:
+        return None
+    extra = {CREDENTIAL: [f"X509SHA256={hashlib.sha256(encoded or b'').hexdigest()}"]}
+    return known(name, tuple(groups), extra=extra)

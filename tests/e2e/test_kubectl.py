@@ -33,7 +33,7 @@ CHANGING = (
     (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UID"),
     (r"(LIVE|MERGED)-\d+", r"\1"),
     (r"^[IWE]\d{4} [\d:.]+ +\d+ ", ""),
-    (r"\b[0-9a-f]{64}\b", "ID"),
+    (r"(\b|(?<=X509SHA256=))[0-9a-f]{64}\b", "ID"),
     (rf"-{LETTERS}{{8,10}}-{LETTERS}{{5}}\b", "-HASH-ID"),
     (rf"-{LETTERS}{{8,10}}\b", "-HASH"),
     (r"(\"?resourceVersion\"?): \"\d+\"", r'\1: "N"'),
