@@ -38,6 +38,8 @@ TIMEOUT_SECONDS_MIN = 1800
 BATCH_EVENTS = 500
 
 Write = Callable[[Sequence[bytes]], Awaitable[None]]
+# What a watch ends with; made where it is waited for, as a coroutine that nobody comes to is a warning.
+Wait = Callable[[], Awaitable[object]]
 
 
 async def watch(server: Server, request: ApiRequest) -> Response:
@@ -79,7 +81,7 @@ class WatchStream(Response):
             if body := b"".join(frames):
                 await send({"type": "http.response.body", "body": body, "more_body": True})
 
-        await self._serve(write, _until_disconnected(receive))
+        await self._serve(write, lambda: _until_disconnected(receive))
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def relay(self, socket: WebSocket) -> None:
@@ -91,28 +93,27 @@ class WatchStream(Response):
                 await socket.send_text(frame.decode())
 
         try:
-            await self._serve(write, _until_disconnected(socket.receive))
+            await self._serve(write, lambda: _until_disconnected(socket.receive))
             await socket.close()
         except (WebSocketDisconnect, RuntimeError):
             return  # the client left at the same time
 
-    async def _serve(self, write: Write, disconnected: Coroutine[Any, Any, None]) -> None:
+    async def _serve(self, write: Write, disconnected: Wait) -> None:
         loop = asyncio.get_running_loop()
         self._deadline = loop.time() + life_seconds(self._options, self._server.new_uid)
-        endings = [loop.create_task(self._end_after(each)) for each in (disconnected, self._stopping())]
+        endings = [
+            loop.create_task(self._end_after(each)) for each in (disconnected, self._server.stopping.wait)
+        ]
         try:
             await self._run(write)
         finally:
             for each in endings:
                 each.cancel()
 
-    async def _end_after(self, condition: Coroutine[Any, Any, None]) -> None:
-        await condition
+    async def _end_after(self, condition: Wait) -> None:
+        await condition()
         self._gone = True
         self._wake.set()
-
-    async def _stopping(self) -> None:
-        await self._server.stopping.wait()
 
     async def _run(self, write: Write) -> None:
         try:
