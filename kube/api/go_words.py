@@ -43,7 +43,9 @@ def text(value: Any) -> str:
 
 def conversion(mismatch: str) -> str:
     """A JSON value of a wrong type, in the words of who reads it from a map instead of from JSON."""
-    found = re.fullmatch(r"json: cannot unmarshal (\w+) into Go struct field \S+ of type (\S+)", mismatch)
+    found = re.fullmatch(
+        r"json: cannot unmarshal (\w+)(?: \S+)? into Go struct field \S+ of type (\S+)", mismatch
+    )
     if found is None or found[1] not in KINDS:
         return mismatch
     kind, of = KINDS[found[1]], found[2]
@@ -51,7 +53,7 @@ def conversion(mismatch: str) -> str:
         return f"cannot restore slice from {kind}"
     if of.startswith("map["):
         return f"cannot restore map from {kind}"
-    if of[0].isupper():
+    if "." in of:
         return f"cannot restore struct from: {kind}"
     return f"cannot convert {GO_TYPES.get(kind, kind)} to {of}"
 

@@ -61,7 +61,7 @@ class Type:
     """One type of the API.
 
     kind: struct, map, list, any, or a scalar: string, bytes, integer, number, boolean, quantity,
-    int-or-string, time, micro-time name: the Go name, such as PodSpec or int32 fields, required: of a
+    int-or-string, time, micro-time name: the Go name, such as v1.PodSpec or int32 fields, required: of a
     struct; item: of a map's values or a list's elements strategies, merge_key: how strategic merge treats
     it; list_type, list_keys, map_type: how server-side apply does
     """
@@ -109,7 +109,7 @@ class Schemas:
         known = self._types.get(name)
         if known is not None:
             return known
-        short = name.rpartition(".")[2]
+        short = ".".join(name.split(".")[-2:])
         if name in SPECIAL:
             built = Type(SPECIAL[name], short)
         else:
@@ -209,7 +209,7 @@ class _Decoder:
             elif item is None:
                 del value[key]
             else:
-                value[key] = self.value(below, item, at, of.name)
+                value[key] = self.value(below, item, at, of.name.rpartition(".")[2])
         # Go writes required numbers and booleans even when they are zero.
         for key in of.required:
             if key not in value and of.fields[key].kind in ZEROS:
