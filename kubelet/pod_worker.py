@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from kube.api import errors, meta
 from kube.api.errors import StatusError
@@ -48,6 +48,9 @@ log = logger(__name__)
 
 RETRY_SECONDS_MIN = 0.5
 RETRY_SECONDS_MAX = 15.0
+# How long somebody else's word about our conditions stands: two who set each other right at once would never
+# rest. Kubernetes' kubelet compares every 10 s.
+DISPUTE = timedelta(seconds=3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,7 @@ class PodWorker:
         self._uid = meta.uid(pod)
         self._reported: Object = pod_status.overlay({}, pod.get("status") or {})
         self._reported_version = 0
+        self._disputed_at: datetime | None = None
         self._backed_off: set[str] = set()
         self._is_gone = False
         self._changed = asyncio.Event()
@@ -77,11 +81,11 @@ class PodWorker:
     def update(self, pod: Object) -> None:
         """The pod changed; somebody else may have written what is ours to say."""
         self._pod = pod
-        shown = pod.get("status") or {}
-        if int(meta.resource_version(pod)) > self._reported_version and not pod_status.agrees(
-            shown, self._reported
-        ):
-            self._reported = pod_status.overlay({}, shown)
+        if int(meta.resource_version(pod)) > self._reported_version:
+            if pod_status.agrees(pod.get("status") or {}, self._reported):
+                self._disputed_at = None
+            elif self._disputed_at is None:
+                self._disputed_at = self._node.clock.now()
         self._changed.set()
 
     def delete(self, pod: Object) -> None:
@@ -219,6 +223,8 @@ class PodWorker:
             return
         self._warn_of_backoffs()
         node, now = self._node, self._node.clock.now()
+        if self._disputed_at is not None and now >= self._disputed_at + DISPUTE:
+            self._reported, self._disputed_at = pod_status.overlay({}, self._pod.get("status") or {}), None
         pod = {**self._pod, "status": pod_status.overlay(self._pod.get("status") or {}, self._reported)}
         new = pod_status.build(pod, self._state(), node.ip, node.runtime.name, now)
         if all(self._reported.get(key) == value for key, value in new.items()):
@@ -235,6 +241,7 @@ class PodWorker:
                 raise
             return
         self._reported, self._reported_version = new, int(meta.resource_version(written))
+        self._disputed_at = None
 
     def _warn_of_backoffs(self) -> None:
         for action in self._plan():
@@ -263,6 +270,7 @@ class PodWorker:
         now = self._node.clock.now()
         times = [each.until for each in self._plan() if isinstance(each, BackOff)]
         times += [at for at in self._ready_times() if at > now]
+        times += [self._disputed_at + DISPUTE] if self._disputed_at is not None else []
         return max((min(times) - now).total_seconds(), 0.0) if times else None
 
     def _ready_times(self) -> list[datetime]:
