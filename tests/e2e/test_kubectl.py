@@ -32,7 +32,8 @@ CHANGING = (
     (r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d \+0000", "TIME"),
     (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UID"),
     (r"(LIVE|MERGED)-\d+", r"\1"),
-    (r"^[IWE]\d{4} [\d:.]+ +\d+ ", ""),
+    # What kubectl's libraries log; a short watch, for one, is said or not as the machine is busy.
+    (r"^[IWE]\d{4} [\d:.]+ +\d+ \S+\.go:\d+\].*\n?", ""),
     (r"(\b|(?<=X509SHA256=))[0-9a-f]{64}\b", "ID"),
     (rf"-{LETTERS}{{8,10}}-{LETTERS}{{5}}\b", "-HASH-ID"),
     (rf"-{LETTERS}{{8,10}}\b", "-HASH"),
