@@ -19,6 +19,11 @@ from kube.api.gvk import GroupVersionKind
 from kube.api.meta import Object
 from kube.api.schema import Schemas
 
+TWICE_OWNED = (
+    "metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, "
+    "and may reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: "
+)
+
 
 async def read_object(request: ApiRequest, options: WriteOptions) -> tuple[Object, Sequence[str]]:
     """The object in the body, in the version of the URL, and the warnings it earns."""
@@ -39,7 +44,19 @@ async def read_kind(
     metadata = o.get("metadata")
     o["metadata"] = dict(metadata or {}) if metadata is None or isinstance(metadata, dict) else metadata
     unknown = Schemas.load().prune(gvk, o)
-    return o, report_fields(o, options, [*decoded.duplicates, *unknown])
+    warnings = report_fields(o, options, [*decoded.duplicates, *unknown])
+    return o, [*warnings, *once_owned(o)]
+
+
+def once_owned(o: Object) -> list[str]:
+    """Leave out owners that stand twice; the warning that earns."""
+    owners = meta.owner_references(o)
+    twice = [each for index, each in enumerate(owners) if each in owners[:index]]
+    if not twice:
+        return []
+    o["metadata"]["ownerReferences"] = [each for i, each in enumerate(owners) if each not in owners[:i]]
+    uids = dict.fromkeys(str(each.get("uid", "")) for each in twice)
+    return [TWICE_OWNED + ", ".join(uids)]
 
 
 def place(request: ApiRequest, o: Object) -> None:

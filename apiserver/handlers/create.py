@@ -9,6 +9,7 @@ from apiserver.handlers.body import attributes, place, read_object
 from apiserver.handlers.options import WriteOptions
 from apiserver.handlers.respond import respond_object
 from apiserver.registry.conversion import to_stored
+from apiserver.registry.registry import UNVERSIONED
 from apiserver.registry.validation import check_version
 from apiserver.request import ApiRequest
 from apiserver.server import Server
@@ -22,7 +23,7 @@ async def create(server: Server, request: ApiRequest) -> Response:
     if request.kind.namespaced and not request.info.namespace:
         raise errors.method_not_allowed()
     place(request, o)
-    if meta.resource_version(o):
+    if meta.resource_version(o) not in UNVERSIONED:
         raise errors.unnamed("resourceVersion should not be set on objects to be created")
     asked = attributes(request, CREATE, dry_run=options.dry_run)
     stored = to_stored(request.kind, o)

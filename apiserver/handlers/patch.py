@@ -24,7 +24,7 @@ from starlette.responses import Response
 from apiserver import codec
 from apiserver.admission.chain import UPDATE
 from apiserver.handlers.apply import server_side_apply
-from apiserver.handlers.body import attributes, wrong_name
+from apiserver.handlers.body import attributes, once_owned, wrong_name
 from apiserver.handlers.options import WriteOptions, invalid_options
 from apiserver.handlers.respond import respond_object
 from apiserver.registry.conversion import from_stored, to_stored
@@ -99,7 +99,8 @@ class Patch:
         problems = [*self.mistakes, *unknown]
         if problems and self.field_validation == "Strict":
             raise self._refused(told, "strict decoding error: " + ", ".join(problems))
-        return new, problems if self.field_validation == "Warn" else []
+        warnings = problems if self.field_validation == "Warn" else []
+        return new, [*warnings, *once_owned(new)]
 
     def _patched(self, old: Object) -> Object:
         if self.media_type == JSON_PATCH:

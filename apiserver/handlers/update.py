@@ -12,6 +12,7 @@ from apiserver.handlers.options import WriteOptions
 from apiserver.handlers.respond import respond_object
 from apiserver.registry.conversion import to_stored
 from apiserver.registry.kinds import strategy_of
+from apiserver.registry.registry import UNVERSIONED
 from apiserver.registry.validation import check_version
 from apiserver.request import ApiRequest
 from apiserver.server import Server
@@ -29,11 +30,15 @@ async def update(server: Server, request: ApiRequest) -> Response:
         raise wrong_name("", request.info.name)
     asked = attributes(request, UPDATE, dry_run=options.dry_run)
     new, now, strategy = to_stored(request.kind, o), server.clock.now(), strategy_of(request.kind)
-    if strategy.needs_version and not meta.resource_version(new) and not strategy.creates_on_update:
+    if (
+        strategy.needs_version
+        and meta.resource_version(new) in UNVERSIONED
+        and not strategy.creates_on_update
+    ):
         raise _version_needed(request, new)
 
     def change(old: Object) -> Object:
-        if strategy.needs_version and not meta.resource_version(new):
+        if strategy.needs_version and meta.resource_version(new) in UNVERSIONED:
             raise _version_needed(request, new)
         check_version(request.kind, new, old)
         copy: Object = deep_copy(new)

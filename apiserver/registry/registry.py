@@ -41,6 +41,8 @@ GENERATE_NAME_ATTEMPTS = 8
 UPDATE_ATTEMPTS = 100
 
 Change = Callable[[Object], Object]
+# What a client says who does not know the version.
+UNVERSIONED = ("", "0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +258,9 @@ def _decoded(stored: Stored) -> Current:
 def _check_version(resource: Resource, new: Object, old: Object) -> None:
     """A resourceVersion in what the client sent is a precondition."""
     wanted, version = meta.resource_version(new), meta.resource_version(old)
-    if wanted and wanted != version:
+    if wanted and not wanted.isdecimal():
+        raise errors.unnamed(f'strconv.ParseUint: parsing "{wanted}": invalid syntax')
+    if wanted not in UNVERSIONED and wanted != version:
         raise errors.conflict(resource, meta.name(old))
     new["metadata"]["resourceVersion"] = version
 
