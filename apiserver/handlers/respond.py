@@ -23,6 +23,7 @@ from apiserver.request import ApiRequest
 from apiserver.storage.entry import Entry
 from kube.api import errors
 from kube.api.errors import FieldError
+from kube.api.gvk import GroupVersionKind
 from kube.api.meta import Object
 from kube.api.resources import Resource
 
@@ -96,7 +97,7 @@ def respond_object(
 
 def transform(
     wanted: Format,
-    resource: Resource,
+    resource: Resource | GroupVersionKind,
     objects: Iterable[Object],
     list_metadata: dict[str, Any] | None,
     now: datetime,

@@ -14,9 +14,8 @@ from apiserver.handlers.body import attributes, place, read_object, wrong_name
 from apiserver.handlers.get import find
 from apiserver.handlers.options import WriteOptions
 from apiserver.handlers.patch import read_patch
-from apiserver.handlers.respond import respond
+from apiserver.handlers.respond import object_format, respond, transform
 from apiserver.handlers.warnings import warn
-from apiserver.negotiation import Format, negotiate
 from apiserver.request import ApiRequest
 from apiserver.server import Server
 from kube.api import errors, meta
@@ -61,7 +60,7 @@ def scaled(old: Object, scale: Object) -> Object:
 
 async def get_scale(server: Server, request: ApiRequest) -> Response:
     """Answer with the Scale."""
-    return _respond(request, scale_of((await find(server, request)).decode()))
+    return _respond(server, request, scale_of((await find(server, request)).decode()))
 
 
 async def update_scale(server: Server, request: ApiRequest) -> Response:
@@ -73,7 +72,7 @@ async def update_scale(server: Server, request: ApiRequest) -> Response:
         raise wrong_name("", request.info.name)
     asked = attributes(request, UPDATE, dry_run=options.dry_run)
     updated = await server.registry.update(asked, lambda old: scaled(old, scale), meta.uid(scale))
-    return _respond(request, scale_of(updated), warnings)
+    return _respond(server, request, scale_of(updated), warnings)
 
 
 async def patch_scale(server: Server, request: ApiRequest) -> Response:
@@ -87,9 +86,12 @@ async def patch_scale(server: Server, request: ApiRequest) -> Response:
         scale, warnings[:] = read.apply(scale_of(old))
         return scaled(old, scale)
 
-    return _respond(request, scale_of(await server.registry.update(asked, change)), warnings)
+    return _respond(server, request, scale_of(await server.registry.update(asked, change)), warnings)
 
 
-def _respond(request: ApiRequest, scale: Object, warnings: Sequence[str] = ()) -> Response:
-    wanted = negotiate(request.headers.get("accept", ""), ("Table", "PartialObjectMetadata"))
-    return warn(respond(scale, wanted=Format(wanted.media_type)), warnings)
+def _respond(server: Server, request: ApiRequest, scale: Object, warnings: Sequence[str] = ()) -> Response:
+    wanted = object_format(request)
+    if wanted.target:
+        include = request.parameter("includeObject")
+        scale = transform(wanted, SCALE, [scale], None, server.clock.now(), include)
+    return warn(respond(scale, wanted=wanted), warnings)
