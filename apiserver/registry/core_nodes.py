@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from apiserver.registry import formats, names
+from apiserver.registry import formats
 from apiserver.registry.resource_amounts import amount
 from apiserver.registry.strategy import Errors, Strategy
-from kube.api import meta
+from kube.api import label_syntax, meta
 from kube.api.errors import FieldError
 from kube.api.meta import Object
 
@@ -42,7 +42,7 @@ def taints(wanted: list[Any], path: str) -> Errors:
         at, key, effect = f"{path}[{index}]", taint.get("key") or "", taint.get("effect") or ""
         errors += formats.qualified_name(key, f"{at}.key")
         value = taint.get("value") or ""
-        if wrong := names.label_value(value):
+        if wrong := label_syntax.value_problems(value):
             errors.append(FieldError.invalid(f"{at}.value", value, ";".join(wrong)))
         errors += formats.choice(effect, f"{at}.effect", EFFECTS)
         if (key, effect) in seen:

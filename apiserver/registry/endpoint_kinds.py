@@ -11,6 +11,7 @@ from typing import Any
 
 from apiserver.registry import formats, names
 from apiserver.registry.strategy import Errors, Strategy, immutable
+from kube.api import label_syntax
 from kube.api.errors import FieldError
 from kube.api.meta import Object
 
@@ -123,7 +124,7 @@ def _hints(hints: Any, path: str) -> Errors:
             if name in seen:
                 errors.append(FieldError.duplicate(at, name))
             seen.append(name)
-            rule = names.dns_subdomain if field == "forNodes" else names.label_value
+            rule = names.dns_subdomain if field == "forNodes" else label_syntax.value_problems
             errors += formats.named(rule, name, at)
     return errors
 

@@ -11,13 +11,12 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+from kube.api import label_syntax
 from kube.api.errors import FieldError
 
 LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 SUBDOMAIN = LABEL + r"(\." + LABEL + r")*"
 LABEL_1035 = r"[a-z]([-a-z0-9]*[a-z0-9])?"
-NAME_PART = r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
-LABEL_VALUE = r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?"
 CONFIG_KEY = r"[-._a-zA-Z0-9]+"
 ANNOTATIONS_BYTES_MAX = 256 * 1024
 MANAGER_BYTES_MAX = 128
@@ -87,41 +86,9 @@ def path_segment(text: str) -> list[str]:
 def qualified_name(text: str) -> list[str]:
     """Label keys, annotation keys, finalizers: `name` or `prefix.example.com/name`."""
     if text.count("/") > 1:
-        prefixed = " with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
-        return [f"a qualified name {_name_rule()}{prefixed}"]
-    prefix, slash, name = text.rpartition("/")
-    errors = []
-    if slash and not prefix:
-        errors.append("prefix part must be non-empty")
-    elif slash:
-        errors += ["prefix part " + error for error in dns_subdomain(prefix)]
-    if not name:
-        errors.append("name part must be non-empty")
-    elif len(name) > 63:
-        errors.append("name part " + _too_long(63))
-    if not re.fullmatch(NAME_PART, name):
-        errors.append(f"name part {_name_rule()}")
-    return errors
-
-
-def _name_rule() -> str:
-    rule = (
-        "must consist of alphanumeric characters, '-', '_' or '.', "
-        "and must start and end with an alphanumeric character"
-    )
-    return _regex_error(rule, NAME_PART, "MyName", "my.name", "123-abc")
-
-
-def label_value(text: str) -> list[str]:
-    """Values of labels."""
-    errors = [_too_long(63)] if len(text) > 63 else []
-    if not re.fullmatch(LABEL_VALUE, text):
-        rule = (
-            "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', "
-            "and must start and end with an alphanumeric character"
-        )
-        errors.append(_regex_error(rule, LABEL_VALUE, "MyValue", "my_value", "12345"))
-    return errors
+        prefixed = "with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
+        return [f"a qualified name {label_syntax.NAME_RULE} {prefixed}"]
+    return label_syntax.key_problems(text)
 
 
 def check_labels(labels: Mapping[str, Any], path: str) -> list[FieldError]:
@@ -137,7 +104,7 @@ def check_labels(labels: Mapping[str, Any], path: str) -> list[FieldError]:
 def _label_mistakes(key: str, value: str) -> tuple[tuple[str, str], ...]:
     """What is shown, and what is wrong with it."""
     wrong = [(key, error) for error in qualified_name(key)]
-    return (*wrong, *((value, error) for error in label_value(value)))
+    return (*wrong, *((value, error) for error in label_syntax.value_problems(value)))
 
 
 def check_annotations(annotations: Mapping[str, Any], path: str) -> list[FieldError]:

@@ -11,6 +11,7 @@ from apiserver.registry import names
 from apiserver.registry.strategy import Errors
 from kube.api import meta
 from kube.api.errors import FieldError
+from kube.api.label_syntax import value_problems
 from kube.api.labels import Selector
 
 NOT_MATCHING = "`selector` does not match template `labels`"
@@ -28,23 +29,24 @@ def label_selector(selector: Any, path: str) -> Errors:
 
 def _requirement(each: Any, path: str) -> Errors:
     operator, values, key = each.get("operator") or "", each.get("values") or [], each.get("key") or ""
-    errors: Errors = []
-    if operator in ("In", "NotIn"):
-        if not values:
-            text = "must be specified when `operator` is 'In' or 'NotIn'"
-            errors.append(FieldError.required(f"{path}.values", text))
-    elif operator in ("Exists", "DoesNotExist"):
-        if values:
-            text = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
-            errors.append(FieldError.forbidden(f"{path}.values", text))
-    else:
-        errors.append(FieldError.invalid(f"{path}.operator", operator, "not a valid selector operator"))
+    errors = values_of(operator, values, path)
     errors += [FieldError.invalid(f"{path}.key", key, text) for text in names.qualified_name(key)]
     return errors + [
         FieldError.invalid(f"{path}.values[{index}]", value, text)
         for index, value in enumerate(values)
-        for text in names.label_value(value)
+        for text in value_problems(value)
     ]
+
+
+def values_of(operator: str, values: Any, path: str) -> Errors:
+    """What is wrong with a requirement's operator, or with its having values or none."""
+    if operator in ("In", "NotIn"):
+        text = "must be specified when `operator` is 'In' or 'NotIn'"
+        return [] if values else [FieldError.required(f"{path}.values", text)]
+    if operator in ("Exists", "DoesNotExist"):
+        text = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
+        return [FieldError.forbidden(f"{path}.values", text)] if values else []
+    return [FieldError.invalid(f"{path}.operator", operator, "not a valid selector operator")]
 
 
 def is_empty(selector: Any) -> bool:

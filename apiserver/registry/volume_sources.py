@@ -21,9 +21,9 @@ HOST_PATH_TYPES = (
     "FileOrCreate",
     "Socket",
 )
+MORE_THAN_ONE = "may not specify more than 1 volume type"
 # The fields a source cannot do without; sources that are not here need nothing that we look at.
 NEEDED = {
-    "hostPath": ("path",),
     "local": ("path",),
     "nfs": ("server", "path"),
     "csi": ("driver", "volumeHandle"),
@@ -51,7 +51,7 @@ def validate(sources: dict[str, Any], path: str, *, has_affinity: bool) -> Error
     for count, (name, source) in enumerate(sources.items()):
         at = f"{path}.{name}"
         if count:
-            errors.append(FieldError.forbidden(at, "may not specify more than 1 volume type"))
+            errors.append(FieldError.forbidden(at, MORE_THAN_ONE))
             continue
         needed = NEEDED.get(name, ())
         errors += [FieldError.required(f"{at}.{field}") for field in needed if not source.get(field)]
@@ -62,13 +62,21 @@ def validate(sources: dict[str, Any], path: str, *, has_affinity: bool) -> Error
     return errors or ([] if sources else [FieldError.required(path, "must specify a volume type")])
 
 
+def host_path(source: Any, path: str) -> Errors:
+    """What is wrong with a folder of the node, in a pod or in a volume."""
+    if not source.get("path"):
+        return [FieldError.required(f"{path}.path")]
+    errors = formats.no_backsteps(source["path"], f"{path}.path")
+    return errors + formats.optional_choice(source.get("type"), f"{path}.type", HOST_PATH_TYPES)
+
+
 def _source(name: str, source: Any, path: str) -> Errors:
+    if name == "hostPath":
+        return host_path(source, path)
     where = source.get("path") or ""
     errors: Errors = []
-    if name in ("hostPath", "local") and where:
+    if name == "local" and where:
         errors += formats.no_backsteps(where, f"{path}.path")
-    if name == "hostPath":
-        errors += formats.optional_choice(source.get("type"), f"{path}.type", HOST_PATH_TYPES)
     if name == "nfs" and where and not where.startswith("/"):
         errors.append(FieldError.invalid(f"{path}.path", where, "must be an absolute path"))
     if name == "csi" and (driver := source.get("driver")):

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from apiserver.registry import formats, names
-from apiserver.registry.selectors import label_selector
+from apiserver.registry import formats
+from apiserver.registry.selectors import label_selector, values_of
 from apiserver.registry.strategy import Errors
+from kube.api import label_syntax
 from kube.api.errors import FieldError
 
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
@@ -76,24 +77,14 @@ def _node_term(term: Any, path: str, *, any_value: bool = False) -> Errors:
 
 def _node_labels(each: Any, path: str, *, any_value: bool) -> Errors:
     operator, values, key = each.get("operator") or "", each.get("values") or [], each.get("key") or ""
-    errors: Errors = []
-    if operator in ("In", "NotIn"):
-        if not values:
-            text = "must be specified when `operator` is 'In' or 'NotIn'"
-            errors.append(FieldError.required(f"{path}.values", text))
-    elif operator in ("Exists", "DoesNotExist"):
-        if values:
-            text = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
-            errors.append(FieldError.forbidden(f"{path}.values", text))
-    elif operator in ("Gt", "Lt"):
-        if len(values) != 1:
-            text = "must be specified single value when `operator` is 'Lt' or 'Gt'"
-            errors.append(FieldError.required(f"{path}.values", text))
+    if operator in ("Gt", "Lt"):
+        text = "must be specified single value when `operator` is 'Lt' or 'Gt'"
+        errors = [] if len(values) == 1 else [FieldError.required(f"{path}.values", text)]
     else:
-        errors.append(FieldError.invalid(f"{path}.operator", operator, "not a valid selector operator"))
+        errors = values_of(operator, values, path)
     errors += formats.qualified_name(key, f"{path}.key")
     for index, value in enumerate(() if any_value else values):
-        errors += formats.named(names.label_value, value, f"{path}.values[{index}]")
+        errors += formats.named(label_syntax.value_problems, value, f"{path}.values[{index}]")
     return errors
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from apiserver.registry import formats, names
+from apiserver.registry import formats
 from apiserver.registry.selectors import label_selector
 from apiserver.registry.strategy import Errors
+from kube.api import label_syntax
 from kube.api.errors import FieldError
 
 EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
@@ -47,7 +48,7 @@ def _toleration_value(operator: str, value: str, path: str) -> Errors:
         text = "value must be empty when `operator` is 'Exists'"
         return [FieldError.invalid(f"{path}.operator", value, text)]
     if operator in ("", "Equal"):
-        wrong = names.label_value(value)
+        wrong = label_syntax.value_problems(value)
         return [FieldError.invalid(f"{path}.operator", value, ";".join(wrong))] if wrong else []
     if operator not in OPERATORS:
         return [FieldError.not_supported(f"{path}.operator", operator, OPERATORS)]

@@ -18,23 +18,13 @@ from typing import Any
 from apiserver.registry import formats, names
 from apiserver.registry.core_storage import claim_spec
 from apiserver.registry.pods import volume_files
+from apiserver.registry.pods.containers import PULL_POLICIES
 from apiserver.registry.pods.volume_mounts import Volumes
 from apiserver.registry.strategy import Errors
+from apiserver.registry.volume_sources import MORE_THAN_ONE, host_path
 from kube.api import quantity
 from kube.api.errors import FieldError
 
-HOST_PATH_TYPES = (
-    "",
-    "BlockDevice",
-    "CharDevice",
-    "Directory",
-    "DirectoryOrCreate",
-    "File",
-    "FileOrCreate",
-    "Socket",
-)
-PULL_POLICIES = ("Always", "IfNotPresent", "Never")
-MORE_THAN_ONE = "may not specify more than 1 volume type"
 ISCSI_NAMES = (
     ("iqn", re.compile(r"iqn\.\d{4}-\d{2}\.([\w\-.]+)(:[^,;*&$|\s]+)$", re.ASCII)),
     ("eui", re.compile(r"eui.[0-9A-Za-z]{16}$")),
@@ -93,13 +83,6 @@ def _empty_dir(source: Any, path: str) -> Errors:
         text = "SizeLimit field must be a valid resource quantity"
         return [FieldError.forbidden(f"{path}.sizeLimit", text)]
     return []
-
-
-def _host_path(source: Any, path: str) -> Errors:
-    if not source.get("path"):
-        return [FieldError.required(f"{path}.path")]
-    errors = formats.no_backsteps(source["path"], f"{path}.path")
-    return errors + formats.optional_choice(source.get("type"), f"{path}.type", HOST_PATH_TYPES)
 
 
 def _git_repo(source: Any, path: str) -> Errors:
@@ -210,7 +193,7 @@ def _image(source: Any, path: str) -> Errors:
 
 SOURCES: dict[str, Callable[[Any, str], Errors]] = {
     "emptyDir": _empty_dir,
-    "hostPath": _host_path,
+    "hostPath": host_path,
     "gitRepo": _git_repo,
     "gcePersistentDisk": partial(_disk, "pdName"),
     "awsElasticBlockStore": partial(_disk, "volumeID"),

@@ -13,6 +13,7 @@ from etcdlite.mvcc.watch import Cursors
 from etcdlite.pb import kv_pb2, rpc_pb2
 from etcdlite.server import watch as watch_service
 from tests.etcdlite.server.conftest import Member
+from tests.support.wait import until_async
 
 
 async def put(member: Member, key: bytes, value: bytes = b"v") -> int:
@@ -196,9 +197,7 @@ async def test_a_client_that_leaves_takes_its_cursors_along(member: Member) -> N
     await put(member, b"a")
     assert len((await fresh.read()).events) == 1
     [cursors] = [listener for listener in member.node.store.listeners if isinstance(listener, Cursors)]
-    async with asyncio.timeout(10):
-        while len(cursors) > 1:  # noqa: ASYNC110 # the member has no reason to tell anyone
-            await asyncio.sleep(0.01)
+    await until_async("its cursors are gone", lambda: len(cursors) == 1)
 
 
 async def test_who_demands_a_leader_is_refused_without_one(member: Member) -> None:
