@@ -192,10 +192,12 @@ class PodWorker:
             self._event(NORMAL, "Pulled", present, spec["name"])
             return
         self._event(NORMAL, "Pulling", f'Pulling image "{image}"', spec["name"])
-        seconds = await self._node.runtime.pull_image(image)
-        took = f"{seconds * 1000:.0f}ms"
+        began = self._node.clock.now()
+        pulled = await self._node.runtime.pull_image(image)
+        took = f"{(self._node.clock.now() - began).total_seconds() * 1000:.0f}ms"
         done = (
-            f'Successfully pulled image "{image}" in {took} ({took} including waiting). Image size: 0 bytes.'
+            f'Successfully pulled image "{image}" in {took} ({took} including waiting). '
+            f"Image size: {pulled.size_bytes} bytes."
         )
         self._event(NORMAL, "Pulled", done, spec["name"])
 

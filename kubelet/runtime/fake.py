@@ -20,13 +20,18 @@ from pathlib import Path
 from kube.base.clock import Clock
 from kubelet.container_logs import format_line
 from kubelet.runtime import addresses
-from kubelet.runtime.fake_exec import Session, process_in, unless
+from kubelet.runtime.fake_exec import Heard, Session, process_in, unless
 from kubelet.runtime.fake_http import PageServer
 from kubelet.runtime.fake_records import PodRecord, Records
 from kubelet.runtime.interface import (
     Container,
     ContainerConfig,
     ContainerState,
+    ContainerStats,
+    Credentials,
+    ExecResult,
+    Image,
+    Resources,
     RuntimeFailure,
     Sandbox,
     SandboxConfig,
@@ -143,10 +148,21 @@ class FakeRuntime:
         self._pods.pop(pod_uid, None)
         self._records.delete(pod_uid)
 
-    async def pull_image(self, image: str) -> float:
-        seconds = self._stages.of(image, {}).pull_seconds
-        await asyncio.sleep(seconds)
-        return seconds
+    def problem(self) -> str | None:
+        return None
+
+    def image_of(self, image: str) -> Image | None:
+        return Image(image, (image,), 0)
+
+    def list_images(self) -> Sequence[Image]:
+        return ()
+
+    async def pull_image(self, image: str, credentials: Credentials | None = None) -> Image:
+        await asyncio.sleep(self._stages.of(image, {}).pull_seconds)
+        return Image(image, (image,), 0)
+
+    async def remove_image(self, image_id: str) -> None:
+        """There are none to remove."""
 
     async def create_container(self, pod_uid: str, config: ContainerConfig) -> str:
         record = self._pods[pod_uid]
@@ -204,6 +220,36 @@ class FakeRuntime:
         if code is None and self._is_stopping:
             raise RuntimeFailure("the kubelet is ending")
         return KILLED if code is None else code
+
+    async def exec_sync(
+        self, container_id: str, command: Sequence[str], timeout_seconds: float
+    ) -> ExecResult:
+        heard = Heard()
+        async with asyncio.timeout(timeout_seconds):
+            code = await self.exec(container_id, command, heard, is_terminal=False)
+        return ExecResult(code, bytes(heard.output))
+
+    async def attach(self, container_id: str, streams: Streams, *, is_terminal: bool) -> None:
+        """Nothing comes of it but the container's end: what it wrote stands in its log."""
+        if container_id in self._lives:
+            await self._lives[container_id].ended.wait()
+
+    async def remove_container(self, container_id: str) -> None:
+        record = self._pods[self._pod_of[container_id]]
+        self._forget(record, container_id)
+        self._save(record)
+
+    async def update_resources(self, container_id: str, resources: Resources) -> None:
+        """A pretended container needs none."""
+
+    async def reopen_log(self, container_id: str) -> None:
+        """Each line is written to the file that is there."""
+
+    async def stats(self, pod_uid: str) -> Sequence[ContainerStats]:
+        return ()
+
+    def pretended_probe(self, container_id: str, kind: str) -> bool | None:
+        return True
 
     def print_line(self, container_id: str, text: str) -> None:
         """Write a line of the container's output."""
@@ -264,8 +310,11 @@ class FakeRuntime:
         """Keep room for the new attempt among those kept."""
         attempts = [each.id for each in record.containers.values() if each.name == name]
         for container_id in attempts[: len(attempts) - (ATTEMPTS_KEPT - 1)]:
-            del record.containers[container_id], record.configs[container_id], self._pod_of[container_id]
-            self._records.delete_log(container_id)
+            self._forget(record, container_id)
+
+    def _forget(self, record: PodRecord, container_id: str) -> None:
+        del record.containers[container_id], record.configs[container_id], self._pod_of[container_id]
+        self._records.delete_log(container_id)
 
     def _container(self, container_id: str) -> Container:
         return self._pods[self._pod_of[container_id]].containers[container_id]

@@ -158,6 +158,24 @@ class Session:
             self._typed.put_nowait(b"")
 
 
+class Heard:
+    """Streams of nobody: nothing is typed, and what is shown is kept."""
+
+    size = (80, 24)
+
+    def __init__(self) -> None:
+        self.output = bytearray()
+
+    async def read(self) -> bytes:
+        return b""
+
+    async def write(self, data: bytes) -> None:
+        self.output += data
+
+    async def write_error(self, data: bytes) -> None:
+        self.output += data
+
+
 def process_in(record: PodRecord, container_id: str, stage: Stage, *, is_terminal: bool) -> Process:
     """What a command finds in a container."""
     config, name, ip = record.configs[container_id], record.config.name, record.sandbox.ip

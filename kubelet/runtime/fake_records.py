@@ -13,7 +13,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from kubelet.runtime.interface import Container, ContainerConfig, ContainerState, Sandbox, SandboxConfig
+from kubelet.runtime.interface import (
+    Container,
+    ContainerConfig,
+    ContainerState,
+    DNSConfig,
+    Mount,
+    Resources,
+    Sandbox,
+    SandboxConfig,
+    SecurityContext,
+)
 
 LOG_BYTES_MAX = 10 * 1024 * 1024
 
@@ -75,14 +85,27 @@ def _encode(value: Any) -> Any:
 
 def _decode(data: dict[str, Any]) -> PodRecord:
     return PodRecord(
-        config=SandboxConfig(**data["config"]),
+        config=_sandbox_config(data["config"]),
         sandbox=Sandbox(**_times(data["sandbox"])),
         containers={
             key: Container(**{**_times(each), "state": ContainerState(each["state"])})
             for key, each in data["containers"].items()
         },
-        configs={key: ContainerConfig(**each) for key, each in data["configs"].items()},
+        configs={key: _config(each) for key, each in data["configs"].items()},
     )
+
+
+def _sandbox_config(data: dict[str, Any]) -> SandboxConfig:
+    return SandboxConfig(**{**data, "dns": DNSConfig(**data["dns"]) if data["dns"] else None})
+
+
+def _config(data: dict[str, Any]) -> ContainerConfig:
+    parts = {
+        "mounts": [Mount(**each) for each in data["mounts"]],
+        "resources": Resources(**data["resources"]),
+        "security": SecurityContext(**data["security"]),
+    }
+    return ContainerConfig(**{**data, **parts})
 
 
 def _times(data: dict[str, Any]) -> dict[str, Any]:

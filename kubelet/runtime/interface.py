@@ -26,20 +26,74 @@ class ContainerState(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class DNSConfig:
+    """What stands in the containers' resolv.conf."""
+
+    servers: Sequence[str] = ()
+    searches: Sequence[str] = ()
+    options: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class SandboxConfig:
-    """What a pod needs for a place: who it is, and whether it has an address of its own."""
+    """What a pod needs for a place: who it is, and what its containers share.
+
+    dns: None leaves it to the runtime. host_ports: (address or "", host port, container port, protocol).
+    """
 
     pod_uid: str
     namespace: str
     name: str
     host_network: bool = False
     annotations: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    hostname: str = ""
+    dns: DNSConfig | None = None
+    host_ports: Sequence[tuple[str, int, int, str]] = ()
+    host_pid: bool = False
+    host_ipc: bool = False
+    share_process_namespace: bool = False
+    sysctls: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A file or folder of the node at a path in the container."""
+
+    container_path: str
+    host_path: str
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """CRI's LinuxContainerResources; 0 stands for no limit. cpu_quota: microseconds of each cpu_period."""
+
+    cpu_shares: int = 2
+    cpu_quota: int = 0
+    cpu_period: int = 100_000
+    memory_limit_bytes: int = 0
+    oom_score_adj: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class SecurityContext:
+    """As whom a container runs and what it may do; None: as its image says."""
+
+    run_as_user: int | None = None
+    run_as_group: int | None = None
+    supplemental_groups: Sequence[int] = ()
+    privileged: bool = False
+    read_only_rootfs: bool = False
+    no_new_privileges: bool = False
+    add_capabilities: Sequence[str] = ()
+    drop_capabilities: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ContainerConfig:
     """What a container is made of. `ports` are the TCP ports it says it listens on; `environment` is in the
-    order of the pod's spec.
+    order of the pod's spec; `stdin_once`: its input ends with the first client that was attached.
     """
 
     name: str
@@ -49,6 +103,13 @@ class ContainerConfig:
     args: Sequence[str] = ()
     ports: Sequence[int] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    working_dir: str = ""
+    mounts: Sequence[Mount] = ()
+    resources: Resources = field(default_factory=Resources)
+    security: SecurityContext = field(default_factory=SecurityContext)
+    stdin: bool = False
+    stdin_once: bool = False
+    is_terminal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +127,9 @@ class Sandbox:
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A container and what became of it."""
+    """A container and what became of it. `reason` and `message` say why it ended, where the runtime knows
+    (Completed, Error, OOMKilled, ContainerCannotRun); `image_id` is empty where it is the image's name.
+    """
 
     id: str
     sandbox_id: str
@@ -80,6 +143,8 @@ class Container:
     finished_at: datetime | None = None
     exit_code: int = 0
     reason: str = ""
+    message: str = ""
+    image_id: str = ""
 
     @property
     def is_running(self) -> bool:
@@ -90,8 +155,55 @@ class Container:
         return self.state is ContainerState.EXITED
 
 
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image the node has: all names it goes by, tags and digests alike."""
+
+    id: str
+    names: Sequence[str]
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Who asks a registry for an image."""
+
+    username: str
+    password: str
+    server: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerStats:
+    """What a running container has used: processor time since its start, memory and writable files now."""
+
+    container_id: str
+    at: datetime
+    cpu_nanoseconds: int
+    memory_bytes: int
+    files_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ExecResult:
+    """A command's end: what it wrote to both streams, in order."""
+
+    exit_code: int
+    output: bytes
+
+
 class RuntimeFailure(Exception):
     """The runtime could not do it; the kubelet says so in an event and tries again."""
+
+
+class PullFailure(RuntimeFailure):
+    """An image cannot be had; `reason` is ErrImagePull, or what the kubelet shows in its place
+    (InvalidImageName, RegistryUnavailable, ErrImageNeverPull).
+    """
+
+    def __init__(self, text: str, reason: str = "ErrImagePull") -> None:
+        super().__init__(text)
+        self.reason = reason
 
 
 class Streams(Protocol):
@@ -116,6 +228,10 @@ class Runtime(Protocol):
 
     name: str
     version: str
+
+    def problem(self) -> str | None:
+        """Why no container can be run now, in words for the node's Ready condition; None when all is well."""
+        ...
 
     def sandbox_of(self, pod_uid: str) -> Sandbox | None: ...
 
@@ -153,13 +269,25 @@ class Runtime(Protocol):
         """Forget the sandbox and its containers."""
         ...
 
-    async def pull_image(self, image: str) -> float:
-        """Fetch the image; how many seconds it took."""
+    def image_of(self, image: str) -> Image | None:
+        """The image of that name, if the node has it."""
         ...
+
+    def list_images(self) -> Sequence[Image]: ...
+
+    async def pull_image(self, image: str, credentials: Credentials | None = None) -> Image:
+        """Fetch the image; PullFailure says why that is not possible."""
+        ...
+
+    async def remove_image(self, image_id: str) -> None: ...
 
     async def create_container(self, pod_uid: str, config: ContainerConfig) -> str: ...
 
-    async def start_container(self, container_id: str) -> None: ...
+    async def start_container(self, container_id: str) -> None:
+        """RuntimeFailure where it cannot; the container has then ended (128, ContainerCannotRun) if it was
+        tried at all.
+        """
+        ...
 
     async def exec(
         self, container_id: str, command: Sequence[str], streams: Streams, *, is_terminal: bool
@@ -169,6 +297,36 @@ class Runtime(Protocol):
         """
         ...
 
+    async def exec_sync(
+        self, container_id: str, command: Sequence[str], timeout_seconds: float
+    ) -> ExecResult:
+        """Run a command without input; TimeoutError, and an end to the command, when the time is over."""
+        ...
+
+    async def attach(self, container_id: str, streams: Streams, *, is_terminal: bool) -> None:
+        """Join a client with the streams of the container's own process until either ends."""
+        ...
+
     async def stop_container(self, container_id: str, grace_seconds: float) -> None:
         """Ask it to end (SIGTERM), and make it end when the grace is over (SIGKILL)."""
+        ...
+
+    async def remove_container(self, container_id: str) -> None:
+        """Forget a container that has ended, its log with it."""
+        ...
+
+    async def update_resources(self, container_id: str, resources: Resources) -> None:
+        """Change the limits of a running container."""
+        ...
+
+    async def reopen_log(self, container_id: str) -> None:
+        """Write on at `log_path`, after the file there was moved aside."""
+        ...
+
+    async def stats(self, pod_uid: str) -> Sequence[ContainerStats]:
+        """What the pod's running containers have used."""
+        ...
+
+    def pretended_probe(self, container_id: str, kind: str) -> bool | None:
+        """How a probe (startup, readiness, liveness) ends of a container that is only pretended; None: ask it."""
         ...

@@ -80,9 +80,8 @@ def test_what_had_started_is_stopped_when_one_cannot_start(tmp_path: Path) -> No
 
 def test_a_port_in_use_starts_nothing(tmp_path: Path) -> None:
     cluster = Cluster(tmp_path)
-    with socket.socket() as squatter:
-        squatter.bind(("127.0.0.1", cluster.port_base + 3))
-        squatter.listen()
+    # As any server binds: connections of an earlier cluster may linger there (TIME_WAIT).
+    with socket.create_server(("127.0.0.1", cluster.port_base + 3)):
         done = cluster.launcher("up", "--port-base", str(cluster.port_base), check=False)
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
