@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from deploy.layout import KUBELET_PORT, LOCAL, Layout, local_url
-from deploy.topology import Topology
+from deploy.topology import Flags, Topology
 
+NO_FLAGS: Flags = {}
 STAGE_STORE, STAGE_API, STAGE_REST = 0, 1, 2
 
 
@@ -151,7 +152,7 @@ def _kubelet(topology: Topology, layout: Layout, position: int, node: str) -> Pr
         "client-ca-file": layout.cert("ca"),
     }
     listens = ((address, KUBELET_PORT),)
-    args = _args(flags, topology, "kubelet")
+    args = _args(flags, topology, "kubelet", topology.node_flags.get(node, {}))
     return Process(name, "kubelet", args, listens, f"https://{address}:{KUBELET_PORT}", STAGE_REST)
 
 
@@ -183,7 +184,9 @@ def _leader_elect(count: int) -> str:
     return "--leader-elect" if count > 1 else "--no-leader-elect"
 
 
-def _args(flags: Mapping[str, object], topology: Topology, component: str) -> tuple[str, ...]:
-    """The flags as `--name=value`; what the topology says wins."""
-    merged = {**flags, **topology.flags.get(component, {})}
+def _args(
+    flags: Mapping[str, object], topology: Topology, component: str, own: Flags = NO_FLAGS
+) -> tuple[str, ...]:
+    """The flags as `--name=value`; what the topology says wins, and of that what it says of this one."""
+    merged = {**flags, **topology.flags.get(component, {}), **own}
     return tuple(f"--{name}={value}" for name, value in merged.items())

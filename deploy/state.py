@@ -65,10 +65,15 @@ def topology_document(topology: Topology) -> dict[str, Any]:
     }
     document: dict[str, Any] = {name: {"count": count} for name, count in counted.items()}
     document["store"] = topology.store
-    document["kubelet"] = {"nodes": list(topology.nodes)}
+    document["kubelet"] = {"nodes": [_node_document(topology, name) for name in topology.nodes]}
     for name, flags in topology.flags.items():
         document[name]["flags"] = dict(flags)
     return document
+
+
+def _node_document(topology: Topology, name: str) -> str | dict[str, Any]:
+    flags = topology.node_flags.get(name)
+    return {"name": name, "flags": dict(flags)} if flags else name
 
 
 def load_running(data_dir: Path) -> dict[str, Identity]:

@@ -1,7 +1,8 @@
 """Core: which processes a cluster has, as `topology.yaml` says it.
 
-A row is a component with its count (a kubelet row: its nodes) and flags for all of them; `store: etcd` makes
-the members those of a real etcd instead of ours. A mistake in the file is a `TopologyError` whose text names
+A row is a component with its count (a kubelet row: its nodes) and flags for all of them; a node may be a
+mapping with a name, a runtime and flags of its own; `store: etcd` makes the members those of a real etcd
+instead of ours. A mistake in the file is a `TopologyError` whose text names
 the row and what may stand there.
 """
 
@@ -41,6 +42,7 @@ class Topology:
     proxy: int = 0
     flags: Mapping[str, Flags] = field(default_factory=dict)
     store: str = STORES[0]
+    node_flags: Mapping[str, Flags] = field(default_factory=dict)
 
 
 def parse(document: object) -> Topology:
@@ -51,15 +53,17 @@ def parse(document: object) -> Topology:
     counts = {name: _count(name, rows.get(name, {})) for name in COUNTED}
     if counts["etcd"] < 1:
         raise TopologyError("etcd: a cluster needs at least one store member")
+    nodes = _nodes(rows.get("kubelet", {}))
     return Topology(
         etcd=counts["etcd"],
         apiserver=counts["apiserver"],
         controller_manager=counts["controller-manager"],
         scheduler=counts["scheduler"],
-        nodes=_nodes(rows.get("kubelet", {})),
+        nodes=tuple(nodes),
         proxy=counts["proxy"],
         flags={name: _flags(name, row) for name, row in rows.items() if row.get("flags")},
         store=_store(document.get("store", STORES[0])),
+        node_flags={name: flags for name, flags in nodes.items() if flags},
     )
 
 
@@ -88,16 +92,29 @@ def _count(name: str, row: Mapping[str, object]) -> int:
     return count
 
 
-def _nodes(row: Mapping[str, object]) -> tuple[str, ...]:
+def _nodes(row: Mapping[str, object]) -> dict[str, Flags]:
+    """The nodes' names, in order, with the flags of each."""
     nodes = row.get("nodes", [])
     if not isinstance(nodes, list) or len(nodes) > NODES_MAX:
         raise TopologyError(f"kubelet: nodes must be a list of at most {NODES_MAX} names")
-    for node in nodes:
-        if not isinstance(node, str) or not NODE_NAME.fullmatch(node):
-            raise TopologyError(f"kubelet: {node!r} is no node name (lower-case letters, digits and dashes)")
-    if len(set(nodes)) != len(nodes):
+    found = [_node(node) for node in nodes]
+    if len(dict(found)) != len(found):
         raise TopologyError("kubelet: a node name stands twice")
-    return tuple(nodes)
+    return dict(found)
+
+
+def _node(node: object) -> tuple[str, Flags]:
+    """One node: its name, or a mapping with more."""
+    row = node if isinstance(node, Mapping) else {"name": node}
+    name = row.get("name")
+    if not isinstance(name, str) or not NODE_NAME.fullmatch(name):
+        raise TopologyError(f"kubelet: {name!r} is no node name (lower-case letters, digits and dashes)")
+    if unknown := sorted(set(map(str, row)) - {"name", "runtime", "flags"}):
+        raise TopologyError(
+            f"kubelet: {name}: unknown {', '.join(unknown)}; it takes name, runtime and flags"
+        )
+    runtime = {"container-runtime": str(row["runtime"])} if "runtime" in row else {}
+    return name, {**_flags(f"kubelet: {name}", {"flags": row.get("flags", {})}), **runtime}
 
 
 def _flags(name: str, row: Mapping[str, object]) -> Flags:

@@ -11,12 +11,10 @@ import uuid
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from importlib.resources import files
 from ipaddress import IPv4Network
 from pathlib import Path
 
 import click
-import yaml
 from prometheus_client import REGISTRY
 
 from kube.base import logs, tls
@@ -27,15 +25,13 @@ from kube.base.tasks import Tasks
 from kube.client.config import ClientConfig
 from kube.client.events import EventRecorder
 from kube.client.rest import Client
-from kubelet import metrics
+from kubelet import metrics, runtimes
 from kubelet.kubelet import Kubelet
 from kubelet.node_reporter import NodeReporter, Rhythm
 from kubelet.node_status import NodeFacts
 from kubelet.pod_worker import Node
-from kubelet.runtime.fake import FakeRuntime
-from kubelet.runtime.fake_records import Records
 from kubelet.runtime.interface import Runtime
-from kubelet.runtime.stages import Stages
+from kubelet.runtimes import RUNTIMES, Place
 from kubelet.server import KubeletServer
 
 
@@ -53,6 +49,7 @@ class Options:
     tls_private_key_file: str
     client_ca_file: str
     rhythm: Rhythm
+    container_runtime: str
 
 
 @click.command()
@@ -79,7 +76,13 @@ class Options:
     show_default=True,
     help="How long the node's Lease lasts; it is renewed four times in that time.",
 )
-@click.option("--container-runtime", type=click.Choice(["fake"]), default="fake", show_default=True)
+@click.option(
+    "--container-runtime",
+    type=click.Choice(list(RUNTIMES)),
+    default="fake",
+    show_default=True,
+    help="What runs the containers.",
+)
 @click.option("--log-level", default="info", show_default=True)
 def main(
     kubeconfig: str,
@@ -110,6 +113,7 @@ def main(
         tls_private_key_file,
         client_ca_file,
         Rhythm(node_status_update_frequency.total_seconds(), node_lease_duration_seconds),
+        container_runtime,
     )
     run(partial(_run, options))
 
@@ -120,13 +124,13 @@ async def _run(options: Options) -> None:
     server_tls = tls.server_context(
         options.tls_cert_file, options.tls_private_key_file, options.client_ca_file
     )
-    runtime = _fake_runtime(options, clock, chance)
+    runtime = _runtime(options, clock, chance)
     client = Client(ClientConfig.load(options.kubeconfig), user_agent="kubelet")
     recorder = EventRecorder(client, "kubelet", options.node_name)
     async with Tasks() as tasks:
         node = Node(options.node_ip, runtime, client, recorder, clock)
         kubelet = Kubelet(node, options.node_name, tasks)
-        facts = _facts(options, f"fake://{runtime.version}")
+        facts = _facts(options, f"{runtime.name}://{runtime.version}")
         reporter = NodeReporter(facts, client, recorder, clock, options.rhythm)
         server = _server(options, server_tls, kubelet, reporter, runtime, clock)
         await server.start()
@@ -144,24 +148,13 @@ async def _run(options: Options) -> None:
             await client.close()
 
 
-def _fake_runtime(options: Options, clock: Clock, chance: random.Random) -> FakeRuntime:
-    table = yaml.safe_load((files("kubelet") / "stages" / "images.yaml").read_text())
-    records = Records(options.root_dir / "fake")
+def _runtime(options: Options, clock: Clock, chance: random.Random) -> Runtime:
     try:
         network = IPv4Network(options.pod_cidr)
-        records.open()
     except ValueError as error:
         raise StartupError(f"--pod-cidr {options.pod_cidr}: {error}") from error
-    except OSError as error:
-        raise StartupError(f"--root-dir {options.root_dir}: {error.strerror}") from error
-    return FakeRuntime(
-        Stages.parse(table),
-        records,
-        network,
-        options.node_ip,
-        clock,
-        lambda: f"{chance.getrandbits(256):064x}",
-    )
+    place = Place(options.node_name, options.node_ip, network, options.root_dir, clock, chance)
+    return runtimes.make(options.container_runtime, place)
 
 
 def _server(

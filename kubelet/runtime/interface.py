@@ -328,5 +328,5 @@ class Runtime(Protocol):
         ...
 
     def pretended_probe(self, container_id: str, kind: str) -> bool | None:
-        """How a probe (startup, readiness, liveness) ends of a container that is only pretended; None: ask it."""
+        """How a probe ends that only pretends to ask; None: it can be asked. `kind`: liveness ..."""
         ...

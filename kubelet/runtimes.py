@@ -1,0 +1,59 @@
+"""Shell: the runtimes a node may have, by the word of `--container-runtime`.
+
+Each is imported when it is chosen: a node of pretended containers needs no Docker client.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from ipaddress import IPv4Network
+from pathlib import Path
+
+import yaml
+
+from kube.base.clock import Clock
+from kube.base.run import StartupError
+from kubelet.runtime.interface import Runtime
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a runtime is told of its node. root_dir: where it may keep files, as `--root-dir` says."""
+
+    node_name: str
+    node_ip: str
+    pod_network: IPv4Network
+    root_dir: Path
+    clock: Clock
+    chance: random.Random
+
+    def new_id(self) -> str:
+        """An id as container runtimes give them."""
+        return f"{self.chance.getrandbits(256):064x}"
+
+
+def make(name: str, place: Place) -> Runtime:
+    """The runtime of that name; StartupError where this machine cannot have it."""
+    try:
+        return RUNTIMES[name](place)
+    except OSError as error:
+        raise StartupError(f"--root-dir {place.root_dir}: {error.strerror}") from error
+
+
+def _fake(place: Place) -> Runtime:
+    from kubelet.runtime.fake import FakeRuntime
+    from kubelet.runtime.fake_records import Records
+    from kubelet.runtime.stages import Stages
+
+    table = yaml.safe_load((files("kubelet") / "stages" / "images.yaml").read_text())
+    records = Records(place.root_dir / "fake")
+    records.open()
+    return FakeRuntime(
+        Stages.parse(table), records, place.pod_network, place.node_ip, place.clock, place.new_id
+    )
+
+
+RUNTIMES: Mapping[str, Callable[[Place], Runtime]] = {"fake": _fake}
