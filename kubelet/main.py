@@ -32,7 +32,8 @@ from kubelet.node_status import NodeFacts
 from kubelet.pod_worker import Node
 from kubelet.runtime.interface import Runtime
 from kubelet.runtimes import RUNTIMES, Place
-from kubelet.server import KubeletServer
+from kubelet.server.served import Served
+from kubelet.server.server import KubeletServer
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,9 +176,7 @@ def _server(
             "node": lambda: None if reporter.is_registered else "the node is not registered yet",
         },
         registry=REGISTRY,
-        pods=kubelet.pods.store,
-        runtime=runtime,
-        clock=clock,
+        served=Served(kubelet.pods.store, runtime, clock),
     )
 
 

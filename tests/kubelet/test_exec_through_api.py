@@ -12,7 +12,8 @@ from prometheus_client import CollectorRegistry
 
 from kube.base import tls
 from kube.base.clock import SystemClock
-from kubelet.server import KubeletServer
+from kubelet.server.served import Served
+from kubelet.server.server import KubeletServer
 from tests.kubelet.conftest import TestNode
 from tests.kubelet.test_server import ALL, SUCCESS, Port, command
 from tests.support.api_server import Api
@@ -28,10 +29,8 @@ async def kubelet(node: TestNode, tmp_path: Path) -> AsyncIterator[KubeletServer
     """The port of node n1, as main opens it; the API server knows it and shows a certificate."""
     authority = make_authority(tmp_path / "pki")
     context = tls.server_context(*authority.pair("n1"), authority.ca)
-    pods = node.kubelet.pods.store
-    server = KubeletServer(
-        "127.0.0.1", 0, context, {}, CollectorRegistry(), pods, node.runtime, SystemClock()
-    )
+    served = Served(node.kubelet.pods.store, node.runtime, SystemClock())
+    server = KubeletServer("127.0.0.1", 0, context, {}, CollectorRegistry(), served)
     await server.start()
     status = {
         "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}],

@@ -14,7 +14,9 @@ from prometheus_client import CollectorRegistry
 
 from kube.base.clock import SystemClock
 from kubelet import metrics
-from kubelet.server import PORT_FORWARD_PROTOCOL, KubeletServer
+from kubelet.server.port_forward import PROTOCOL
+from kubelet.server.served import Served
+from kubelet.server.server import KubeletServer
 from tests.kubelet.conftest import TestNode
 from tests.kubelet.test_spdy import Client, control, data
 from tests.support.wait import until_async
@@ -41,9 +43,7 @@ async def port(node: TestNode) -> AsyncIterator[Port]:
         None,
         {"pods": lambda: None if node.kubelet.pods.has_synced else "not listed"},
         registry,
-        node.kubelet.pods.store,
-        node.runtime,
-        SystemClock(),
+        Served(node.kubelet.pods.store, node.runtime, SystemClock()),
     )
     await server.start()
     async with aiohttp.ClientSession() as session:
@@ -106,8 +106,8 @@ async def test_ports_are_forwarded_through_a_websocket(node: TestNode, port: Por
     number = str(pod_server.sockets[0].getsockname()[1])
     client = Client()
     url = f"{port.base}/portForward/default/p"
-    async with port.session.ws_connect(url, protocols=[PORT_FORWARD_PROTOCOL]) as socket:
-        assert socket.protocol == PORT_FORWARD_PROTOCOL
+    async with port.session.ws_connect(url, protocols=[PROTOCOL]) as socket:
+        assert socket.protocol == PROTOCOL
         headers: dict[str, Any] = {"port": number, "requestid": "0"}
         await socket.send_bytes(client.open(1, {"streamtype": "error", **headers}))
         await socket.send_bytes(client.open(3, {"streamtype": "data", **headers}) + data(3, b"", fin=True))
@@ -241,8 +241,8 @@ async def test_a_client_that_leaves_ends_its_command(pod: Any, port: Port, node:
 
 async def test_a_client_that_leaves_ends_the_following_of_a_log(pod: Any, port: Port) -> None:
     async with port.session.get(f"{port.base}/containerLogs/default/p/c?follow=true"):
-        assert is_waited_for("KubeletServer._send_log")
-    await until_async("nobody follows any more", lambda: not is_waited_for("KubeletServer._send_log"))
+        assert is_waited_for("_send")
+    await until_async("nobody follows any more", lambda: not is_waited_for("_send"))
 
 
 async def test_an_ending_container_takes_the_command_with_it(pod: Any, port: Port, node: TestNode) -> None:

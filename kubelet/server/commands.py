@@ -1,0 +1,49 @@
+"""Shell: /exec and /attach: a command in a container, or the container's own, with a client's streams.
+
+After: k8s pkg/kubelet/server/server.go, getExec and getAttach
+"""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from kubelet.container_logs import LogOptions, select
+from kubelet.server.logs import follow
+from kubelet.server.served import Served
+from kubelet.streaming import remote_command
+from kubelet.streaming.channels import Options
+from kubelet.streaming.remote_command import RemoteCommand
+
+
+async def execute(served: Served, request: web.Request) -> web.StreamResponse:
+    """Run a command in a container with the client's streams."""
+    container, options = served.running(request), _options(request)
+    command = request.query.getall("command", [])
+    if not command:
+        raise web.HTTPBadRequest(text="you must specify at least one command for the container")
+
+    async def run(streams: RemoteCommand) -> int:
+        return await served.runtime.exec(container.id, command, streams, is_terminal=options.is_terminal)
+
+    return await remote_command.serve(request, options, run)
+
+
+async def attach(served: Served, request: web.Request) -> web.StreamResponse:
+    """Show what a container writes from now on; it reads nothing."""
+    container, options = served.running(request), _options(request)
+
+    async def run(streams: RemoteCommand) -> int:
+        path = served.runtime.log_path(container.id)
+        async for lines in follow(served, container, path.stat().st_size if path.exists() else 0):
+            text = select(lines, LogOptions())
+            await streams.write(text.replace(b"\n", b"\r\n") if options.is_terminal else text)
+        return 0
+
+    return await remote_command.serve(request, options, run)
+
+
+def _options(request: web.Request) -> Options:
+    try:
+        return Options.parse(request.query)
+    except ValueError as error:
+        raise web.HTTPBadRequest(text=str(error)) from error

@@ -1,0 +1,60 @@
+"""Shell: the kubelet's HTTPS port: one table of what it serves, beside the health of every process
+(/healthz /livez /readyz /metrics).
+
+Only clients with a certificate of the cluster's authority are let in; the API server is the usual one.
+
+Absent: /run, and who of those let in may do what.
+After: k8s pkg/kubelet/server/server.go.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from kube.base.health import Check, HealthServer
+from kubelet.server.commands import attach, execute
+from kubelet.server.logs import container_logs
+from kubelet.server.pods import list_pods
+from kubelet.server.port_forward import port_forward
+from kubelet.server.served import Served
+
+Handle = Callable[[Served, web.Request], Awaitable[web.StreamResponse]]
+
+CONTAINER = "{namespace}/{pod}/{container}"
+CONTAINER_BY_UID = "{namespace}/{pod}/{uid}/{container}"
+ROUTES: tuple[tuple[str, str, Handle], ...] = (
+    ("GET", "/pods", list_pods),
+    ("GET", f"/containerLogs/{CONTAINER}", container_logs),
+    ("GET", f"/exec/{CONTAINER}", execute),
+    ("GET", f"/exec/{CONTAINER_BY_UID}", execute),
+    ("GET", f"/attach/{CONTAINER}", attach),
+    ("GET", f"/attach/{CONTAINER_BY_UID}", attach),
+    ("GET", "/portForward/{namespace}/{pod}", port_forward),
+)
+
+
+class KubeletServer(HealthServer):
+    """The health of the process, and what the kubelet and its runtime know."""
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        ssl_context: ssl.SSLContext | None,
+        checks: Mapping[str, Check],
+        registry: CollectorRegistry,
+        served: Served,
+    ) -> None:
+        self._served = served
+        super().__init__(host, port, ssl_context, checks, registry)
+
+    def _application(self) -> web.Application:
+        application = super()._application()
+        for method, path, handle in ROUTES:
+            application.router.add_route(method, path, partial(handle, self._served))
+        return application
