@@ -32,6 +32,7 @@ from kubelet.node_status import NodeFacts
 from kubelet.pod_worker import Node
 from kubelet.runtime.interface import Runtime
 from kubelet.runtimes import RUNTIMES, Place
+from kubelet.server.gate import Gate
 from kubelet.server.served import Served
 from kubelet.server.server import KubeletServer
 
@@ -123,7 +124,7 @@ async def _run(options: Options) -> None:
     clock = SystemClock()
     chance = random.Random()
     server_tls = tls.server_context(
-        options.tls_cert_file, options.tls_private_key_file, options.client_ca_file
+        options.tls_cert_file, options.tls_private_key_file, options.client_ca_file, require_client=False
     )
     runtime = _runtime(options, clock, chance)
     client = Client(ClientConfig.load(options.kubeconfig), user_agent="kubelet")
@@ -133,7 +134,7 @@ async def _run(options: Options) -> None:
         kubelet = Kubelet(node, options.node_name, tasks)
         facts = _facts(options, f"{runtime.name}://{runtime.version}")
         reporter = NodeReporter(facts, client, recorder, clock, options.rhythm)
-        server = _server(options, server_tls, kubelet, reporter, runtime, clock)
+        server = _server(options, server_tls, kubelet, reporter, node)
         await server.start()
         await runtime.start()
         try:
@@ -163,10 +164,9 @@ def _server(
     server_tls: ssl.SSLContext,
     kubelet: Kubelet,
     reporter: NodeReporter,
-    runtime: Runtime,
-    clock: Clock,
+    node: Node,
 ) -> KubeletServer:
-    metrics.register(REGISTRY, runtime)
+    metrics.register(REGISTRY, node.runtime)
     return KubeletServer(
         options.node_ip,
         options.port,
@@ -176,7 +176,8 @@ def _server(
             "node": lambda: None if reporter.is_registered else "the node is not registered yet",
         },
         registry=REGISTRY,
-        served=Served(kubelet.pods.store, runtime, clock),
+        served=Served(kubelet.pods.store, node.runtime, node.clock),
+        gate=Gate(node.client, options.node_name),
     )
 
 

@@ -1,9 +1,8 @@
 """Shell: the kubelet's HTTPS port: one table of what it serves, beside the health of every process
 (/healthz /livez /readyz /metrics).
 
-Only clients with a certificate of the cluster's authority are let in; the API server is the usual one.
+Who may ask what: gate.py. The API server is the usual caller.
 
-Absent: /run, and who of those let in may do what.
 After: k8s pkg/kubelet/server/server.go.
 """
 
@@ -18,6 +17,7 @@ from prometheus_client import CollectorRegistry
 
 from kube.base.health import Check, HealthServer
 from kubelet.server.commands import attach, execute
+from kubelet.server.gate import Gate, Handler
 from kubelet.server.logs import container_logs
 from kubelet.server.pods import list_pods
 from kubelet.server.port_forward import port_forward
@@ -39,7 +39,7 @@ ROUTES: tuple[tuple[str, str, Handle], ...] = (
 
 
 class KubeletServer(HealthServer):
-    """The health of the process, and what the kubelet and its runtime know."""
+    """The health of the process, and what the kubelet and its runtime know; only tests have no gate."""
 
     def __init__(
         self,
@@ -49,12 +49,20 @@ class KubeletServer(HealthServer):
         checks: Mapping[str, Check],
         registry: CollectorRegistry,
         served: Served,
+        gate: Gate | None,
     ) -> None:
-        self._served = served
+        self._served, self._gate = served, gate
         super().__init__(host, port, ssl_context, checks, registry)
 
     def _application(self) -> web.Application:
         application = super()._application()
+        if self._gate is not None:
+            application.middlewares.append(self._guard)
         for method, path, handle in ROUTES:
             application.router.add_route(method, path, partial(handle, self._served))
         return application
+
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        assert self._gate is not None, "without a gate nobody stands guard"
+        return await self._gate.pass_through(request, handler)

@@ -12,12 +12,14 @@ from prometheus_client import CollectorRegistry
 
 from kube.base import tls
 from kube.base.clock import SystemClock
+from kubelet.server.gate import Gate
 from kubelet.server.served import Served
 from kubelet.server.server import KubeletServer
 from tests.kubelet.conftest import TestNode
 from tests.kubelet.test_server import ALL, SUCCESS, Port, command
 from tests.support.api_server import Api
 from tests.support.certificates import make_authority
+from tests.support.in_process import client_of
 from tests.support.wait import until_async
 
 PODS = "/api/v1/namespaces/default/pods"
@@ -28,9 +30,10 @@ STDIO = ALL.replace("input", "stdin").replace("output", "stdout").replace("error
 async def kubelet(node: TestNode, tmp_path: Path) -> AsyncIterator[KubeletServer]:
     """The port of node n1, as main opens it; the API server knows it and shows a certificate."""
     authority = make_authority(tmp_path / "pki")
-    context = tls.server_context(*authority.pair("n1"), authority.ca)
+    context = tls.server_context(*authority.pair("n1"), authority.ca, require_client=False)
     served = Served(node.kubelet.pods.store, node.runtime, SystemClock())
-    server = KubeletServer("127.0.0.1", 0, context, {}, CollectorRegistry(), served)
+    gate = Gate(client_of(node.api, "kubelet"), "n1")
+    server = KubeletServer("127.0.0.1", 0, context, {}, CollectorRegistry(), served, gate)
     await server.start()
     status = {
         "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}],
@@ -39,7 +42,9 @@ async def kubelet(node: TestNode, tmp_path: Path) -> AsyncIterator[KubeletServer
     await node.api.ok("POST", "/api/v1/nodes", {"metadata": {"name": "n1"}})
     merge = "application/merge-patch+json"
     await node.api.ok("PATCH", "/api/v1/nodes/n1/status", {"status": status}, merge)
-    connector = aiohttp.TCPConnector(ssl=tls.client_context(authority.ca, *authority.pair("apiserver")))
+    connector = aiohttp.TCPConnector(
+        ssl=tls.client_context(authority.ca, *authority.pair("apiserver", "system:masters"))
+    )
     async with aiohttp.ClientSession(connector=connector) as session:
         node.api.server.kubelets, bare = session, node.api.server.kubelets
         yield server

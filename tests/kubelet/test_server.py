@@ -44,6 +44,7 @@ async def port(node: TestNode) -> AsyncIterator[Port]:
         {"pods": lambda: None if node.kubelet.pods.has_synced else "not listed"},
         registry,
         Served(node.kubelet.pods.store, node.runtime, SystemClock()),
+        None,
     )
     await server.start()
     async with aiohttp.ClientSession() as session:
