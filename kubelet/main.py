@@ -17,6 +17,7 @@ from pathlib import Path
 import click
 from prometheus_client import REGISTRY
 
+from kube.api import quantity
 from kube.base import logs, tls
 from kube.base.clock import Clock, SystemClock
 from kube.base.flags import DURATION
@@ -27,6 +28,7 @@ from kube.client.events import EventRecorder
 from kube.client.rest import Client
 from kubelet import metrics, runtimes
 from kubelet.kubelet import Kubelet
+from kubelet.logs.rotation import Policy, Rotation
 from kubelet.node_reporter import NodeReporter, Rhythm
 from kubelet.node_status import NodeFacts
 from kubelet.pod_worker import Node
@@ -52,6 +54,17 @@ class Options:
     client_ca_file: str
     rhythm: Rhythm
     container_runtime: str
+    log_policy: Policy
+
+
+def _bytes(_context: click.Context, _parameter: click.Parameter, text: str) -> int:
+    try:
+        size = quantity.parse(text).value()
+    except ValueError:
+        size = 0
+    if size <= 0:
+        raise click.BadParameter(f"{text!r} is no size such as 10Mi")
+    return size
 
 
 @click.command()
@@ -85,6 +98,20 @@ class Options:
     show_default=True,
     help="What runs the containers.",
 )
+@click.option(
+    "--container-log-max-size",
+    default="10Mi",
+    show_default=True,
+    callback=_bytes,
+    help="How long a container's log may grow before it is turned over.",
+)
+@click.option(
+    "--container-log-max-files",
+    type=click.IntRange(min=2),
+    default=5,
+    show_default=True,
+    help="How many files a container's log may have.",
+)
 @click.option("--log-level", default="info", show_default=True)
 def main(
     kubeconfig: str,
@@ -99,6 +126,8 @@ def main(
     node_status_update_frequency: timedelta,
     node_lease_duration_seconds: int,
     container_runtime: str,
+    container_log_max_size: int,
+    container_log_max_files: int,
     log_level: str,
 ) -> None:
     """Run the pods of one node."""
@@ -116,6 +145,7 @@ def main(
         client_ca_file,
         Rhythm(node_status_update_frequency.total_seconds(), node_lease_duration_seconds),
         container_runtime,
+        Policy(container_log_max_size, container_log_max_files),
     )
     run(partial(_run, options))
 
@@ -142,6 +172,7 @@ async def _run(options: Options) -> None:
             tasks.start("node status", reporter.report)
             tasks.start("node lease", reporter.renew_lease)
             tasks.start("pods", kubelet.run)
+            tasks.start("log rotation", Rotation(runtime, clock, options.log_policy).run)
             await asyncio.Event().wait()
         finally:
             await tasks.cancel()

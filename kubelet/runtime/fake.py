@@ -10,6 +10,7 @@ Absent: images, file systems, processes; what `exec` starts is pretended too (pr
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -43,17 +44,22 @@ from kubelet.runtime.stages import Stage, Stages
 SANDBOX_SECONDS = 0.2
 # Of each container the last attempt and the one before it are kept, as kubectl describe shows them.
 ATTEMPTS_KEPT = 2
+# Lines that wait for a client that is attached; those after them he misses.
+ATTACHED_LINES_MAX = 1024
 # The exit code of what SIGKILL ended.
 KILLED = 137
 
 
 @dataclass(slots=True)
 class _Life:
-    """What a running container holds besides its record. `ended`: commands in it end with it."""
+    """What a running container holds besides its record. `ended`: commands in it end with it; `attached`:
+    what it printed and a client has not been shown yet.
+    """
 
     servers: list[PageServer] = field(default_factory=list)
     exit_timer: asyncio.TimerHandle | None = None
     ended: asyncio.Event = field(default_factory=asyncio.Event)
+    attached: list[asyncio.Queue[str]] = field(default_factory=list)
 
 
 class FakeRuntime:
@@ -230,9 +236,17 @@ class FakeRuntime:
         return ExecResult(code, bytes(heard.output))
 
     async def attach(self, container_id: str, streams: Streams, *, is_terminal: bool) -> None:
-        """Nothing comes of it but the container's end: what it wrote stands in its log."""
-        if container_id in self._lives:
-            await self._lives[container_id].ended.wait()
+        """Show what the container prints from now on; it reads nothing."""
+        life = self._lives.get(container_id)
+        if life is None:
+            raise RuntimeFailure(f"failed to attach to container: container {container_id} is not running")
+        lines: asyncio.Queue[str] = asyncio.Queue(maxsize=ATTACHED_LINES_MAX)
+        life.attached.append(lines)
+        try:
+            while (line := await unless(life.ended, lines.get())) is not None:
+                await streams.write(f"{line}\r\n".encode() if is_terminal else f"{line}\n".encode())
+        finally:
+            life.attached.remove(lines)
 
     async def remove_container(self, container_id: str) -> None:
         record = self._pods[self._pod_of[container_id]]
@@ -254,6 +268,10 @@ class FakeRuntime:
     def print_line(self, container_id: str, text: str) -> None:
         """Write a line of the container's output."""
         self._records.write_log(container_id, format_line(self._clock.now(), text))
+        life = self._lives.get(container_id)
+        for lines in life.attached if life else ():
+            with contextlib.suppress(asyncio.QueueFull):
+                lines.put_nowait(text)
 
     async def _bring_to_life(self, container: Container) -> None:
         """Open the sockets of a running container and set the time of its end."""

@@ -1,7 +1,7 @@
 """Shell: what the fake runtime remembers: one JSON file a pod, and one log file a container.
 
 A pod's file is written anew at each change and replaced in one step, so that a killed kubelet leaves the
-old or the new state, never half of one. A log that has grown too long starts over.
+old or the new state, never half of one.
 """
 
 from __future__ import annotations
@@ -24,8 +24,6 @@ from kubelet.runtime.interface import (
     SandboxConfig,
     SecurityContext,
 )
-
-LOG_BYTES_MAX = 10 * 1024 * 1024
 
 
 @dataclass(slots=True)
@@ -68,8 +66,6 @@ class Records:
 
     def write_log(self, container_id: str, line: str) -> None:
         with self.log_path(container_id).open("a") as log:
-            if log.tell() > LOG_BYTES_MAX:
-                log.truncate(0)
             log.write(line)
 
     def delete_log(self, container_id: str) -> None:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from kubelet.container_logs import LogOptions, select
-from kubelet.server.logs import follow
 from kubelet.server.served import Served
 from kubelet.streaming import remote_command
 from kubelet.streaming.channels import Options
@@ -29,14 +27,11 @@ async def execute(served: Served, request: web.Request) -> web.StreamResponse:
 
 
 async def attach(served: Served, request: web.Request) -> web.StreamResponse:
-    """Show what a container writes from now on; it reads nothing."""
+    """Join a client with the streams of the container's own process."""
     container, options = served.running(request), _options(request)
 
     async def run(streams: RemoteCommand) -> int:
-        path = served.runtime.log_path(container.id)
-        async for lines in follow(served, container, path.stat().st_size if path.exists() else 0):
-            text = select(lines, LogOptions())
-            await streams.write(text.replace(b"\n", b"\r\n") if options.is_terminal else text)
+        await served.runtime.attach(container.id, streams, is_terminal=options.is_terminal)
         return 0
 
     return await remote_command.serve(request, options, run)

@@ -62,6 +62,10 @@ class KubeletServer(HealthServer):
             application.router.add_route(method, path, partial(handle, self._served))
         return application
 
+    async def stop(self) -> None:
+        await super().stop()
+        self._served.changes.close()
+
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         assert self._gate is not None, "without a gate nobody stands guard"

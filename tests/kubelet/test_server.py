@@ -77,9 +77,9 @@ async def test_logs_are_what_the_container_printed(node: TestNode, port: Port) -
 async def test_logs_that_are_not_there(node: TestNode, port: Port) -> None:
     await node.create("p")
     await node.wait("p", "Running")
-    assert await port.get("/containerLogs/default/nosuch/c") == (404, 'pod "default/nosuch" does not exist')
+    assert await port.get("/containerLogs/default/nosuch/c") == (404, 'pod "nosuch" does not exist')
     code, text = await port.get("/containerLogs/default/p/x")
-    assert (code, text) == (404, 'container "x" in pod "p" is not available')
+    assert (code, text) == (404, 'container "x" not found in pod "p"')
     code, text = await port.get("/containerLogs/default/p/c?previous=true")
     assert (code, text) == (400, 'previous terminated container "c" in pod "p" not found')
     assert (await port.get("/containerLogs/default/p/c?tailLines=x"))[0] == 400
@@ -266,7 +266,7 @@ async def test_attached_one_sees_what_comes_until_the_end(pod: Any, port: Port, 
 
 async def test_commands_that_cannot_be(pod: Any, port: Port) -> None:
     for path, refusal in (
-        ("/exec/default/nosuch/c?command=ls&output=1", (404, 'pod "default/nosuch" does not exist')),
+        ("/exec/default/nosuch/c?command=ls&output=1", (404, 'pod "nosuch" does not exist')),
         ("/exec/default/p/x?command=ls&output=1", (404, 'container not found ("x")')),
         ("/exec/default/p/other-uid/c?command=ls&output=1", (404, 'container not found ("c")')),
         ("/exec/default/p/c?command=ls", (400, "you must specify at least 1 of stdin, stdout, stderr")),
