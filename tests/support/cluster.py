@@ -33,9 +33,12 @@ needs_our_store = pytest.mark.skipif(bool(OTHER_STORE), reason="only our members
 
 
 class Cluster:
-    """One data dir; `up` and `down` may be called again and again."""
+    """One data dir; `up` and `down` may be called again and again. `prefix` stands before every command:
+    `nsenter --net=...` puts the whole cluster and its clients into a network namespace.
+    """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, prefix: Sequence[str] = ()) -> None:
+        self._prefix = tuple(prefix)
         self.data_dir = folder / "cluster"
         self.home = folder / "home"
         self.home.mkdir(parents=True, exist_ok=True)
@@ -67,7 +70,7 @@ class Cluster:
         if verb == "up" and OTHER_STORE and not (self.data_dir / "cluster.json").exists():
             options = self._on_another_store(options)
         command = [sys.executable, "-P", "-m", "deploy", verb, "--data-dir", str(self.data_dir), *options]
-        return _run(command, None, check=check)
+        return _run([*self._prefix, *command], None, check=check)
 
     def _on_another_store(self, options: tuple[str, ...]) -> tuple[str, ...]:
         """The same options, with a topology that names the store the environment asks for."""
@@ -89,7 +92,7 @@ class Cluster:
             options = self._on_another_store(options)
         command = [sys.executable, "-P", "-m", "deploy", "up", "--foreground"]
         command += ["--data-dir", str(self.data_dir), *options]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        return subprocess.Popen([*self._prefix, *command], stdout=subprocess.PIPE, text=True)
 
     # The clients.
     def kubectl(self, *words: str, stdin: str | None = None, check: bool = True) -> str:
@@ -104,7 +107,7 @@ class Cluster:
     def run(
         self, *command: str, stdin: str | None = None, check: bool = True, **env: str
     ) -> subprocess.CompletedProcess[str]:
-        return _run(command, {**self.env, **env}, stdin=stdin, check=check)
+        return _run([*self._prefix, *command], {**self.env, **env}, stdin=stdin, check=check)
 
     def json(self, *words: str) -> Any:
         """The answer of a kubectl command as parsed JSON."""
