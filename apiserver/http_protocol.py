@@ -1,7 +1,8 @@
 """Shell: everything we want of uvicorn beyond its promises: certificates, limits, sockets, and an end.
 
     PeerProtocol   writes who the client certificate names into the scope of every request of its connection,
-                   WebSockets' too, and gives up on who sends too slowly or too much
+                   WebSockets' too, gives up on who sends too slowly or too much, and gives a connection
+                   away to who speaks no HTTP on it
     HttpServer     serves one application on several sockets that open and close while it runs
 
 The only file that knows uvicorn's inside; pyproject.toml pins its minor version for this file's sake.
@@ -29,6 +30,8 @@ from kube.base.run import StartupError
 BACKLOG = 1024
 # Where handlers find what a WebSocket client offers in Sec-WebSocket-Protocol.
 OFFERED_PROTOCOLS = b"x-websocket-protocols-offered"
+# Where handlers find, in a request's state, how to take the connection over.
+TAKE_OVER = "take_over"
 KEEP_ALIVE_SECONDS = 90
 # Within these a connection must be encrypted, a request's headers be complete, and then its body.
 HANDSHAKE_SECONDS = 10.0
@@ -70,6 +73,7 @@ class PeerProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
         self._expect(HEADER_SECONDS)
+        self.app_state = {**self.app_state, TAKE_OVER: self._take_over}
         tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
         if tls is not None:
             self.app_state = {
@@ -112,6 +116,18 @@ class PeerProtocol(HttpToolsProtocol):
         self._relax()
         self._is_in_body, self._header_bytes = False, 0
         super().on_message_complete()
+
+    def _take_over(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Give the connection away, with the request under way: who takes it answers."""
+        self._relax()
+        self.connections.discard(self)
+        self.cycle.response_started = self.cycle.response_complete = True
+        reader = asyncio.StreamReader(loop=self.loop)
+        protocol = asyncio.StreamReaderProtocol(reader, loop=self.loop)
+        protocol.connection_made(self.transport)
+        self.transport.set_protocol(protocol)
+        self.flow.resume_reading()
+        return reader, asyncio.StreamWriter(self.transport, protocol, reader, self.loop)
 
     def _expect(self, seconds: float) -> None:
         self._deadline = self.loop.call_later(seconds, self.transport.abort)

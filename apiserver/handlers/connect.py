@@ -1,36 +1,49 @@
 """Shell: pods/X/exec, attach and portforward: finds the pod's kubelet and joins the client with it.
 
+    client: WebSocket (dialects.py), or SPDY on a connection taken over (takeover.py)  ---  kubelet: WebSocket
+
 Whoever may only `get` may not run commands: both ways to ask, GET for a WebSocket and POST, need the verb
 `create`.
 
-Absent: proxy; HTTP upgrades to SPDY, which kubectl tries only where a WebSocket fails.
 After: k8s pkg/registry/core/pod/rest/subresources.go (ExecREST, AttachREST, PortForwardREST),
 pkg/registry/core/pod/strategy.go (streamLocation), pkg/registry/core/pod/rest/authorization.go
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
-import aiohttp
 import orjson
 from starlette.responses import Response
 from starlette.websockets import WebSocket
 
 from apiserver.filters.authorization import forbidden
+from apiserver.handlers import spdy_command
+from apiserver.handlers.dialects import COMMAND_DIALECTS, FORWARD_DIALECTS, STATUS, TUNNEL, V5, Dialect
 from apiserver.handlers.get import find
 from apiserver.handlers.pod_log import chosen_container, kubelet_address
-from apiserver.handlers.relay import KubeletRefusal, Query, Upgrade, chosen_protocol, join, to_kubelet
+from apiserver.handlers.relay import (
+    KubeletRefusal,
+    Query,
+    Upgrade,
+    Upstream,
+    chosen_dialect,
+    join,
+    join_bytes,
+    say,
+    to_kubelet,
+)
+from apiserver.handlers.spdy_command import SpdyCommand, expected_streams
+from apiserver.handlers.takeover import Takeover, chosen_version, wants_spdy
 from apiserver.request import ApiRequest
 from apiserver.server import Server
 from kube.api import errors, meta
 from kube.api.errors import StatusError
 from kube.api.meta import Object
 
-PORT_FORWARD = "SPDY/3.1+portforward.k8s.io"
-V5, V4 = "v5.channel.k8s.io", "v4.channel.k8s.io"
-# The channel of exec and attach that tells how it ended.
-STATUS_CHANNEL = b"\x03"
+PORT_FORWARD_V1 = "portforward.k8s.io"
 # What the API calls a stream, and what the kubelet calls it.
 STREAMS = {"stdin": "input", "stdout": "output", "stderr": "error", "tty": "tty"}
 
@@ -40,17 +53,29 @@ async def port_forward(server: Server, request: ApiRequest) -> Response:
     _ensure_may_create(server, request)
     pod = (await find(server, request)).decode()
     url = _kubelet_url(server, pod, "portForward")
-    protocol = chosen_protocol(request, (PORT_FORWARD,))
+    if wants_spdy(request):
+        version = chosen_version(request, (PORT_FORWARD_V1,))
+        return await _taken_over(server, url, (), TUNNEL, version)
+    dialect = chosen_dialect(request, FORWARD_DIALECTS)
+    ports = request.query_params.getlist("ports")
     try:
-        upstream = await to_kubelet(server, url, (), protocol)
+        upstream = await to_kubelet(server, url, [("port", each) for each in ports], dialect.upstream)
     except KubeletRefusal as refusal:
         raise _upgrade_failed(refusal) from refusal
 
     async def relay(client: WebSocket) -> None:
-        await client.accept(subprotocol=protocol)
-        await join(client, upstream)
+        await client.accept(subprotocol=dialect.name or None)
+        await join(client, dialect, upstream)
 
     return Upgrade(relay)
+
+
+async def _taken_over(server: Server, url: str, query: Query, protocol: str, version: str) -> Response:
+    try:
+        upstream = await to_kubelet(server, url, query, protocol)
+    except KubeletRefusal as refusal:
+        return _in_its_words(refusal)
+    return Takeover(version, partial(join_bytes, upstream))
 
 
 async def execute(server: Server, request: ApiRequest) -> Response:
@@ -69,35 +94,62 @@ async def _remote_command(server: Server, request: ApiRequest, what: str, comman
     pod = (await find(server, request)).decode()
     container = chosen_container(pod, request.parameter("container"))
     url = f"{_kubelet_url(server, pod, what)}/{container}"
-    protocol = chosen_protocol(request, (V5, V4))
     wanted = [name for name in STREAMS if request.parameter(name) in ("true", "1")]
     query = [*command, *((STREAMS[name], "1") for name in wanted)]
+    broke_off = errors.internal(f"the kubelet of {pod['spec']['nodeName']} broke off the connection")
+    if wants_spdy(request):
+        return await _spdy_command(server, request, url, query, wanted, broke_off)
+    dialect = chosen_dialect(request, COMMAND_DIALECTS)
     try:
-        joined: aiohttp.ClientWebSocketResponse | StatusError = await to_kubelet(server, url, query, protocol)
+        joined: Upstream | StatusError = await to_kubelet(server, url, query, dialect.upstream)
     except KubeletRefusal as refusal:
-        if protocol != V5:
+        if dialect.name != V5:
             raise _upgrade_failed(refusal) from refusal
         joined = _upgrade_failed(refusal)
-    broke_off = errors.internal(f"the kubelet of {pod['spec']['nodeName']} broke off the connection")
+    return Upgrade(partial(_join_command, dialect, joined, broke_off))
 
-    async def relay(client: WebSocket) -> None:
-        await client.accept(subprotocol=protocol)
-        if isinstance(joined, StatusError):
-            # As the real one: it upgrades before it asks the kubelet.
-            await client.send_bytes(_last_words(joined))
-            await client.close()
-        else:
-            await join(client, joined, _last_words(broke_off))
 
-    return Upgrade(relay)
+async def _join_command(
+    dialect: Dialect, joined: Upstream | StatusError, broke_off: StatusError, client: WebSocket
+) -> None:
+    await client.accept(subprotocol=dialect.name or None)
+    if isinstance(joined, StatusError):
+        # As the real one: it upgrades before it asks the kubelet.
+        await say(client, dialect.said(_last_words(joined)))
+        await client.close()
+    else:
+        await join(client, dialect, joined, _last_words(broke_off))
+
+
+async def _spdy_command(
+    server: Server,
+    request: ApiRequest,
+    url: str,
+    query: Query,
+    wanted: Sequence[str],
+    broke_off: StatusError,
+) -> Response:
+    version = chosen_version(request, spdy_command.VERSIONS)
+    try:
+        upstream = await to_kubelet(server, url, query, V5)
+    except KubeletRefusal as refusal:
+        return _in_its_words(refusal)
+    last_words = orjson.dumps(broke_off.status())
+    command = SpdyCommand(upstream, version, expected_streams(wanted, version), last_words)
+    return Takeover(version, command.relay)
 
 
 def _last_words(error: StatusError) -> bytes:
-    return STATUS_CHANNEL + orjson.dumps(error.status())
+    return bytes([STATUS]) + orjson.dumps(error.status())
 
 
 def _upgrade_failed(refusal: KubeletRefusal) -> StatusError:
     return errors.internal(f"unable to upgrade connection: {refusal}")
+
+
+def _in_its_words(refusal: KubeletRefusal) -> Response:
+    """A kubelet's refusal as it is: a client of SPDY says itself what it could not do."""
+    return Response(str(refusal), refusal.code, media_type="text/plain")
 
 
 def _ensure_may_create(server: Server, request: ApiRequest) -> None:

@@ -1,4 +1,4 @@
-"""Shell: a client's WebSocket joined with one to a kubelet, message by message.
+"""Shell: a client's connection joined with a WebSocket to a kubelet, message by message.
 
 The handshake is a GET like any other: it passes all filters and is answered here, with an Upgrade in place
 of a body.
@@ -16,15 +16,19 @@ import aiohttp
 from starlette.responses import Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from apiserver.handlers.dialects import Dialect
 from apiserver.http_protocol import OFFERED_PROTOCOLS
 from apiserver.request import ApiRequest
 from apiserver.server import Server
 from kube.api import errors
 
 MESSAGE_BYTES_MAX = 1 << 22
+CHUNK_BYTES = 32 * 1024
 NORMAL_CLOSURE, INTERNAL_ERROR = 1000, 1011
+UPGRADE = "Upgrade request required"
 
 Query = Sequence[tuple[str, str]]
+Upstream = aiohttp.ClientWebSocketResponse
 
 
 class Upgrade(Response):
@@ -35,12 +39,14 @@ class Upgrade(Response):
         self.relay = relay
 
 
-def chosen_protocol(request: ApiRequest, served: Sequence[str]) -> str:
-    """The first served protocol that the client offers; StatusError 400 where it offers none of them."""
+def chosen_dialect(request: ApiRequest, served: Sequence[Dialect]) -> Dialect:
+    """The first served one that the client offers; StatusError 400 where it offers none of them."""
+    if "sec-websocket-key" not in request.headers:
+        raise errors.bad_request(UPGRADE)
     offered = request.headers.get(OFFERED_PROTOCOLS.decode(), "").replace(" ", "").split(",")
-    found = next((protocol for protocol in served if protocol in offered), None)
+    found = next((dialect for dialect in served if dialect.name in offered), None)
     if found is None:
-        names = " or ".join(served)
+        names = " or ".join(dialect.name for dialect in served if dialect.name)
         raise errors.bad_request(f"unable to upgrade: only WebSockets with protocol {names} are served")
     return found
 
@@ -53,9 +59,7 @@ class KubeletRefusal(Exception):
         self.code = code
 
 
-async def to_kubelet(
-    server: Server, url: str, query: Query, protocol: str
-) -> aiohttp.ClientWebSocketResponse:
+async def to_kubelet(server: Server, url: str, query: Query, protocol: str) -> Upstream:
     """A WebSocket to a kubelet; KubeletRefusal, or StatusError 500 where nobody answers."""
     kubelets = server.kubelets
     try:
@@ -71,14 +75,14 @@ async def to_kubelet(
         raise errors.internal(f'Get "{url}": {error}') from error
 
 
-async def join(client: WebSocket, upstream: aiohttp.ClientWebSocketResponse, last_words: bytes = b"") -> None:
+async def join(client: WebSocket, dialect: Dialect, upstream: Upstream, last_words: bytes = b"") -> None:
     """Copy messages both ways until either side leaves; `last_words` for one whose kubelet breaks off."""
-    up = asyncio.ensure_future(_up(client, upstream))
-    down = asyncio.ensure_future(_down(client, upstream))
+    up = asyncio.ensure_future(_up(client, dialect, upstream))
+    down = asyncio.ensure_future(_down(client, dialect, upstream))
     try:
         await asyncio.wait({up, down}, return_when=asyncio.FIRST_COMPLETED)
         if down.done() and not up.done():
-            await _end(client, upstream, last_words)
+            await _end(client, dialect, upstream, last_words)
     finally:
         for each in (up, down):
             each.cancel()
@@ -86,28 +90,59 @@ async def join(client: WebSocket, upstream: aiohttp.ClientWebSocketResponse, las
         await upstream.close()
 
 
-async def _up(client: WebSocket, upstream: aiohttp.ClientWebSocketResponse) -> None:
-    """A message may be text as well: the Python clients send it so."""
+async def say(client: WebSocket, message: bytes | str) -> None:
+    """Send a message, as text or as it is."""
+    if isinstance(message, str):
+        await client.send_text(message)
+    elif message:
+        await client.send_bytes(message)
+
+
+async def _up(client: WebSocket, dialect: Dialect, upstream: Upstream) -> None:
     try:
         while (message := await client.receive())["type"] != "websocket.disconnect":
-            await upstream.send_bytes(message.get("bytes") or (message.get("text") or "").encode())
+            if data := dialect.heard(message.get("bytes") or message.get("text") or b""):
+                await upstream.send_bytes(data)
     except ConnectionError:
         return
 
 
-async def _down(client: WebSocket, upstream: aiohttp.ClientWebSocketResponse) -> None:
+async def _down(client: WebSocket, dialect: Dialect, upstream: Upstream) -> None:
     async for message in upstream:
         if message.type is aiohttp.WSMsgType.BINARY:
-            await client.send_bytes(message.data)
+            await say(client, dialect.said(message.data))
 
 
-async def _end(client: WebSocket, upstream: aiohttp.ClientWebSocketResponse, last_words: bytes) -> None:
+async def _end(client: WebSocket, dialect: Dialect, upstream: Upstream, last_words: bytes) -> None:
     """Close as the kubelet did; where it broke off, never as if all had gone well."""
     is_whole = upstream.close_code == NORMAL_CLOSURE
     try:
         if not is_whole and last_words:
-            await client.send_bytes(last_words)
+            await say(client, dialect.said(last_words))
         await client.close(NORMAL_CLOSURE if is_whole or last_words else INTERNAL_ERROR)
     except (WebSocketDisconnect, RuntimeError):
         # The client left at the same time.
         return
+
+
+async def join_bytes(upstream: Upstream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Copy bytes of a connection that was taken over, both ways, until either side leaves."""
+
+    async def up() -> None:
+        while data := await reader.read(CHUNK_BYTES):
+            await upstream.send_bytes(data)
+
+    async def down() -> None:
+        async for message in upstream:
+            if message.type is aiohttp.WSMsgType.BINARY:
+                writer.write(message.data)
+                await writer.drain()
+
+    tasks = [asyncio.ensure_future(up()), asyncio.ensure_future(down())]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for each in tasks:
+            each.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await upstream.close()

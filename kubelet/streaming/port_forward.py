@@ -1,21 +1,18 @@
-"""Shell: connects what a client sends on SPDY streams with ports of a pod.
+"""Shell: connects what a client sends on SPDY streams with ports of a pod, as kubectl does.
 
     for each connection two streams with one `requestid`: error, then data; both name the `port`
     data stream <-> TCP connection to the pod; error stream: nothing and its end when all went well, else text
 
-After: k8s pkg/kubelet/server's portforward package
-(staging/src/k8s.io/kubelet/pkg/cri/streaming/portforward).
+After: k8s staging/src/k8s.io/kubelet/pkg/cri/streaming/portforward/httpstream.go
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 
-from kube.base.logs import logger
-from kubelet.streaming.spdy import (
+from kube.base.spdy import (
     Connection,
     DataReceived,
     GoneAway,
@@ -23,37 +20,28 @@ from kubelet.streaming.spdy import (
     StreamOpened,
     StreamReset,
 )
-
-log = logger(__name__)
-
-CONNECT_SECONDS = 10.0
-CHUNK_BYTES = 32 * 1024
-# What a client may send to a pod that does not read: then the client's messages wait.
-QUEUE_SIZE = 64
-
-Send = Callable[[bytes], Awaitable[None]]
-AddressOf = Callable[[int], tuple[str, int]]
+from kubelet.streaming.tunnel import AddressOf, Deliver, Tunnel
 
 
 @dataclass(slots=True)
-class _Pipe:
-    """One forwarded connection. `incoming` holds what the client sent; an empty piece is its end."""
+class _Pair:
+    """The streams of one connection, and the connection itself once both are there."""
 
     error_id: int
     port: int
     data_id: int = 0
-    incoming: asyncio.Queue[bytes] = field(default_factory=lambda: asyncio.Queue(maxsize=QUEUE_SIZE))
+    tunnel: Tunnel | None = None
     task: asyncio.Task[None] | None = None
 
 
 class PortForward:
     """One client's forwarding to one pod."""
 
-    def __init__(self, pod_name: str, address_of: AddressOf, send: Send) -> None:
+    def __init__(self, pod_name: str, address_of: AddressOf, send: Deliver) -> None:
         self._pod_name, self._address_of, self._send = pod_name, address_of, send
         self._connection = Connection()
-        self._by_request: dict[str, _Pipe] = {}
-        self._by_stream: dict[int, _Pipe] = {}
+        self._by_request: dict[str, _Pair] = {}
+        self._by_stream: dict[int, _Pair] = {}
 
     async def receive(self, data: bytes) -> bool:
         """Take bytes of the client; False when it is done."""
@@ -73,77 +61,50 @@ class PortForward:
 
     async def close(self) -> None:
         """End all connections."""
-        tasks = [pipe.task for pipe in self._by_stream.values() if pipe.task]
+        tasks = [pair.task for pair in self._by_stream.values() if pair.task]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _open(self, event: StreamOpened) -> None:
-        headers = event.headers
-        await self._send(self._connection.reply(event.stream_id))
-        request = headers.get("requestid", "")
-        if headers.get("streamtype") == "error":
-            self._by_request[request] = _Pipe(event.stream_id, int(headers["port"]))
+        headers, stream_id = event.headers, event.stream_id
+        request, port = headers.get("requestid", ""), headers.get("port", "")
+        is_error = headers.get("streamtype") == "error"
+        pair = None if is_error else self._by_request.pop(request, None)
+        if not port.isdecimal() or (pair is None and not is_error):
+            await self._send(self._connection.reset(stream_id))
             return
-        pipe = self._by_request.pop(request, None)
-        if pipe is None:
-            await self._send(self._connection.reset(event.stream_id))
+        await self._send(self._connection.reply(stream_id))
+        if pair is None:
+            self._by_request[request] = _Pair(stream_id, int(port))
             return
-        pipe.data_id = event.stream_id
-        self._by_stream[event.stream_id] = pipe
-        pipe.task = asyncio.get_running_loop().create_task(self._serve(pipe))
+        pair.data_id = stream_id
+        self._by_stream[stream_id] = pair
+        pair.tunnel = Tunnel(self._pod_name, pair.port, self._address_of, partial(self._deliver, stream_id))
+        pair.task = asyncio.get_running_loop().create_task(self._serve(pair, pair.tunnel))
 
     async def _put(self, event: DataReceived) -> None:
-        pipe = self._by_stream.get(event.stream_id)
-        if pipe is None:
+        pair = self._by_stream.get(event.stream_id)
+        if pair is None or pair.tunnel is None:
             return
         if event.data:
-            await pipe.incoming.put(event.data)
+            await pair.tunnel.put(event.data)
         if event.fin:
-            await pipe.incoming.put(b"")
+            await pair.tunnel.put(b"")
 
     def _drop(self, stream_id: int) -> None:
-        pipe = self._by_stream.get(stream_id)
-        if pipe and pipe.task:
-            pipe.task.cancel()
+        pair = self._by_stream.get(stream_id)
+        if pair and pair.task:
+            pair.task.cancel()
 
-    async def _serve(self, pipe: _Pipe) -> None:
+    async def _deliver(self, stream_id: int, data: bytes) -> None:
+        await self._send(self._connection.send(stream_id, data))
+
+    async def _serve(self, pair: _Pair, tunnel: Tunnel) -> None:
         """Be the connection until both ends are done with it."""
-        problem = ""
-        ip, port = self._address_of(pipe.port)
         try:
-            async with asyncio.timeout(CONNECT_SECONDS):
-                reader, writer = await asyncio.open_connection(ip, port)
-        except (OSError, TimeoutError) as error:
-            why = f"failed to connect to {ip}:{port}: {error}"
-            problem = f"error forwarding port {pipe.port} to pod {self._pod_name}: {why}"
-            log.info("cannot forward a port", pod=self._pod_name, port=pipe.port, error=error)
-        else:
-            await self._pump(pipe, reader, writer)
+            problem = await tunnel.run()
         finally:
-            self._by_stream.pop(pipe.data_id, None)
-        await self._send(self._connection.send(pipe.error_id, problem.encode(), fin=True))
-        await self._send(self._connection.send(pipe.data_id, b"", fin=True))
-
-    async def _pump(self, pipe: _Pipe, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Copy both ways until the pod closes; the client's end only closes its own direction."""
-        upward = asyncio.ensure_future(_drain(pipe.incoming, writer))
-        try:
-            while data := await reader.read(CHUNK_BYTES):
-                await self._send(self._connection.send(pipe.data_id, data))
-        except OSError as error:
-            log.debug("a forwarded connection broke off", pod=self._pod_name, port=pipe.port, error=error)
-        finally:
-            upward.cancel()
-            await asyncio.gather(upward, return_exceptions=True)
-            writer.close()
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
-
-
-async def _drain(incoming: asyncio.Queue[bytes], writer: asyncio.StreamWriter) -> None:
-    while data := await incoming.get():
-        writer.write(data)
-        await writer.drain()
-    if writer.can_write_eof():
-        writer.write_eof()
+            self._by_stream.pop(pair.data_id, None)
+        await self._send(self._connection.send(pair.error_id, problem.encode(), fin=True))
+        await self._send(self._connection.send(pair.data_id, b"", fin=True))

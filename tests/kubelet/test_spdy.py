@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import pytest
 
 from kubelet.streaming.port_forward import PortForward
-from kubelet.streaming.spdy import (
+from kube.base.spdy import (
     DICTIONARY,
     FIN,
     Connection,
