@@ -163,7 +163,7 @@ async def serve(flags: Flags) -> None:
     keys = KeyPair.load(flags.service_account_signing_key_file)
     storage = _storage(flags)
     address = f"{flags.bind_address}:{flags.shared_port or flags.secure_port}"
-    server = wire(storage, keys, _kubelet_session(flags), flags, address)
+    server = wire(storage, keys, (_kubelet_session(flags), _backend_session()), flags, address)
     storage.observe = server.metrics.store_answered
     presence = Presence(server, flags.bind_address, flags.secure_port)
     http = HttpServer(app.Application(server), context)
@@ -192,13 +192,15 @@ async def serve(flags: Flags) -> None:
     finally:
         own_socket.close()
         await server.kubelets.close()
+        await server.backends.close()
         await storage.close()
 
 
-def wire(
-    storage: Storage, keys: KeyPair, kubelets: aiohttp.ClientSession, flags: Flags, address: str
-) -> Server:
-    """The parts above the store, joined."""
+Sessions = tuple[aiohttp.ClientSession, aiohttp.ClientSession]
+
+
+def wire(storage: Storage, keys: KeyPair, sessions: Sessions, flags: Flags, address: str) -> Server:
+    """The parts above the store, joined. sessions: for kubelets, and for pods."""
     clock, chance = SystemClock(), random.Random()
     cache = WatchCache(storage, RESOURCES)
     authorizer = Authorizer(cache)
@@ -235,8 +237,9 @@ def wire(
         tokens,
         authorizer,
         metrics,
-        kubelets,
+        *sessions,
         clock,
+        chance,
         new_uid,
         address,
         repairer,
@@ -285,8 +288,17 @@ def _kubelet_session(flags: Flags) -> aiohttp.ClientSession:
         flags.kubelet_client_certificate or None,
         flags.kubelet_client_key or None,
     )
-    connector = aiohttp.TCPConnector(ssl=context, limit=0)
-    return aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(sock_connect=5))
+    return _session(aiohttp.TCPConnector(ssl=context, limit=0))
+
+
+def _backend_session() -> aiohttp.ClientSession:
+    """A session for what users run: its certificates are its own affair."""
+    return _session(aiohttp.TCPConnector(ssl=False, limit=0))
+
+
+def _session(connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
+    timeout = aiohttp.ClientTimeout(sock_connect=5)
+    return aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False)
 
 
 async def _prepare(server: Server, presence: Presence, flags: Flags) -> None:

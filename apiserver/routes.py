@@ -22,6 +22,7 @@ from apiserver.handlers import (
     list,
     patch,
     pod_log,
+    proxy,
     review,
     scale,
     token,
@@ -46,6 +47,7 @@ VERBS: dict[str, Handle] = {
     "delete": delete.delete,
     "deletecollection": delete.delete_collection,
 }
+PROXIED = ("create", "delete", "get", "patch", "update")
 # Subresources that are more than a door of their own to the object; ("*", name) holds for every kind.
 SUBRESOURCES: dict[tuple[str, str], dict[str, Handle]] = {
     ("*", "scale"): {"get": scale.get_scale, "update": scale.update_scale, "patch": scale.patch_scale},
@@ -55,6 +57,9 @@ SUBRESOURCES: dict[tuple[str, str], dict[str, Handle]] = {
     ("pods", "exec"): {"get": connect.execute, "create": connect.execute},
     ("pods", "attach"): {"get": connect.attach, "create": connect.attach},
     ("pods", "portforward"): {"get": connect.port_forward, "create": connect.port_forward},
+    ("nodes", "proxy"): dict.fromkeys(PROXIED, proxy.proxy_node),
+    ("pods", "proxy"): dict.fromkeys(PROXIED, proxy.proxy_pod),
+    ("services", "proxy"): dict.fromkeys(PROXIED, proxy.proxy_service),
     ("serviceaccounts", "token"): {"create": token.create_token},
     ("namespaces", "finalize"): {"update": finalize.finalize},
 }
@@ -77,7 +82,7 @@ async def dispatch(server: Server, request: ApiRequest) -> Response:
     resource = request.resource
     if resource is None:
         raise errors.no_such_resource()
-    if request.method == "HEAD":
+    if request.method == "HEAD" and info.subresource != "proxy":
         raise errors.method_not_allowed()
     handle = (
         _subresource(resource, info.subresource, info.verb)

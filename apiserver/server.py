@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from random import Random
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -29,6 +30,7 @@ class Server:
     """The parts of a running API server.
 
     kubelets: an HTTP session that shows our client certificate.
+    backends: one for pods and what is behind Services, whose certificates nobody checks.
     address: host:port as clients reach it, told by discovery.
     repairer: looks after the addresses of Services.
     stopping: set once the process is to end; every watch then ends.
@@ -41,7 +43,9 @@ class Server:
     authorizer: Authorizer
     metrics: Metrics
     kubelets: aiohttp.ClientSession
+    backends: aiohttp.ClientSession
     clock: Clock
+    chance: Random
     new_uid: Callable[[], str]
     address: str
     repairer: Repairer

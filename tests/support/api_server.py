@@ -101,7 +101,7 @@ async def serving(storage: Storage | None = None, user: User | None = ADMIN) -> 
     keys = KeyPair(private, private.public_key(), "ES256")
     async with aiohttp.ClientSession() as session, aiohttp.ClientSession() as kubelets, Tasks() as tasks:
         memory = MemoryStorage(fresh)
-        server = wire(storage or memory, keys, kubelets, Flags(), "127.0.0.1:0")
+        server = wire(storage or memory, keys, (kubelets, kubelets), Flags(), "127.0.0.1:0")
         tasks.start("watch cache", server.cache.run)
         await server.cache.at_least(1)
         if storage is not None or not fresh:
