@@ -10,7 +10,6 @@ Absent: images, file systems, processes; what `exec` starts is pretended too (pr
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -21,6 +20,7 @@ from pathlib import Path
 from kube.base.clock import Clock
 from kubelet.container_logs import format_line
 from kubelet.runtime import addresses
+from kubelet.runtime.fake_console import Console
 from kubelet.runtime.fake_exec import Heard, Session, process_in, unless
 from kubelet.runtime.fake_http import PageServer
 from kubelet.runtime.fake_records import PodRecord, Records
@@ -44,22 +44,21 @@ from kubelet.runtime.stages import Stage, Stages
 SANDBOX_SECONDS = 0.2
 # Of each container the last attempt and the one before it are kept, as kubectl describe shows them.
 ATTEMPTS_KEPT = 2
-# Lines that wait for a client that is attached; those after them he misses.
-ATTACHED_LINES_MAX = 1024
 # The exit code of what SIGKILL ended.
 KILLED = 137
 
 
 @dataclass(slots=True)
 class _Life:
-    """What a running container holds besides its record. `ended`: commands in it end with it; `attached`:
-    what it printed and a client has not been shown yet.
+    """What a running container holds besides its record. `ended`: commands in it end with it; `program`: what
+    runs in one that takes input.
     """
 
+    console: Console
     servers: list[PageServer] = field(default_factory=list)
     exit_timer: asyncio.TimerHandle | None = None
     ended: asyncio.Event = field(default_factory=asyncio.Event)
-    attached: list[asyncio.Queue[str]] = field(default_factory=list)
+    program: asyncio.Task[None] | None = None
 
 
 class FakeRuntime:
@@ -236,17 +235,11 @@ class FakeRuntime:
         return ExecResult(code, bytes(heard.output))
 
     async def attach(self, container_id: str, streams: Streams, *, is_terminal: bool) -> None:
-        """Show what the container prints from now on; it reads nothing."""
+        """Join a client with the container's program; one without a program reads nothing."""
         life = self._lives.get(container_id)
         if life is None:
             raise RuntimeFailure(f"failed to attach to container: container {container_id} is not running")
-        lines: asyncio.Queue[str] = asyncio.Queue(maxsize=ATTACHED_LINES_MAX)
-        life.attached.append(lines)
-        try:
-            while (line := await unless(life.ended, lines.get())) is not None:
-                await streams.write(f"{line}\r\n".encode() if is_terminal else f"{line}\n".encode())
-        finally:
-            life.attached.remove(lines)
+        await unless(life.ended, life.console.attach(streams))
 
     async def remove_container(self, container_id: str) -> None:
         record = self._pods[self._pod_of[container_id]]
@@ -267,16 +260,21 @@ class FakeRuntime:
 
     def print_line(self, container_id: str, text: str) -> None:
         """Write a line of the container's output."""
+        self._log_line(container_id, text)
+        if (life := self._lives.get(container_id)) is not None:
+            life.console.show(text)
+
+    def _log_line(self, container_id: str, text: str) -> None:
         self._records.write_log(container_id, format_line(self._clock.now(), text))
-        life = self._lives.get(container_id)
-        for lines in life.attached if life else ():
-            with contextlib.suppress(asyncio.QueueFull):
-                lines.put_nowait(text)
 
     async def _bring_to_life(self, container: Container) -> None:
         """Open the sockets of a running container and set the time of its end."""
         stage = self._stage(container)
-        life = self._lives[container.id] = _Life()
+        config = self._pods[container.pod_uid].configs[container.id]
+        log_line = partial(self._log_line, container.id)
+        life = self._lives[container.id] = _Life(Console(config, log_line))
+        if config.stdin and stage.has_programs and not stage.page:
+            life.program = asyncio.ensure_future(self._run_program(container, config, life))
         if stage.page:
             record = self._pods[container.pod_uid]
             log = partial(self.print_line, container.id)
@@ -288,6 +286,21 @@ class FakeRuntime:
             assert container.started_at is not None
             ends_at = container.started_at + timedelta(seconds=stage.exit_after_seconds)
             self._exit_later(container, life, ends_at, stage.exit_code)
+
+    async def _run_program(self, container: Container, config: ContainerConfig, life: _Life) -> None:
+        """Run the container's own program with its console; its end is the container's."""
+        record, stage = self._pods[container.pod_uid], self._stage(container)
+        process = process_in(record, container.id, stage, is_terminal=config.is_terminal)
+        try:
+            running = table.start(process, [*config.command, *config.args] or ["sh"])
+        except table.CannotStart:
+            # It only pretends to run then, as any other container.
+            return
+        end = partial(self._exit_by_itself, container.id, 0)
+        session = Session(life.console, self._clock, end, is_terminal=config.is_terminal)
+        code = await session.run(running)
+        life.program = None
+        self._exit_by_itself(container.id, code)
 
     def _exit_later(self, container: Container, life: _Life, ends_at: datetime, exit_code: int) -> None:
         loop = asyncio.get_running_loop()
@@ -311,6 +324,8 @@ class FakeRuntime:
         if life is None:
             return
         life.ended.set()
+        if life.program is not None:
+            life.program.cancel()
         if life.exit_timer:
             life.exit_timer.cancel()
         for server in life.servers:

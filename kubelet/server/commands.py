@@ -31,6 +31,7 @@ async def attach(served: Served, request: web.Request) -> web.StreamResponse:
     container, options = served.running(request), _options(request)
 
     async def run(streams: RemoteCommand) -> int:
+        streams.has_end = options.stdin
         await served.runtime.attach(container.id, streams, is_terminal=options.is_terminal)
         return 0
 

@@ -31,16 +31,20 @@ Run = Callable[["RemoteCommand"], Awaitable[int]]
 
 
 class RemoteCommand:
-    """One client's streams; implements kubelet.runtime.interface.Streams."""
+    """One client's streams; implements kubelet.runtime.interface.Streams.
+
+    has_end: without input, reading finds its end; one attached only to look must not end the container's.
+    """
 
     def __init__(self, socket: web.WebSocketResponse, options: Options) -> None:
         self.size = channels.SIZE_DEFAULT
+        self.has_end = True
         self._socket, self._options = socket, options
         # An empty piece is the end.
         self._stdin: asyncio.Queue[bytes] = asyncio.Queue(maxsize=QUEUE_SIZE)
 
     async def read(self) -> bytes:
-        return await self._stdin.get() if self._options.stdin else b""
+        return await self._stdin.get() if self._options.stdin or not self.has_end else b""
 
     async def write(self, data: bytes) -> None:
         if self._options.stdout:
