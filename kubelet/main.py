@@ -55,6 +55,7 @@ class Options:
     rhythm: Rhythm
     container_runtime: str
     log_policy: Policy
+    container_runtime_endpoint: str
 
 
 def _bytes(_context: click.Context, _parameter: click.Parameter, text: str) -> int:
@@ -99,6 +100,11 @@ def _bytes(_context: click.Context, _parameter: click.Parameter, text: str) -> i
     help="What runs the containers.",
 )
 @click.option(
+    "--container-runtime-endpoint",
+    default="",
+    help="Docker's socket, as a URL.  [default: DOCKER_HOST, or unix:///var/run/docker.sock]",
+)
+@click.option(
     "--container-log-max-size",
     default="10Mi",
     show_default=True,
@@ -126,6 +132,7 @@ def main(
     node_status_update_frequency: timedelta,
     node_lease_duration_seconds: int,
     container_runtime: str,
+    container_runtime_endpoint: str,
     container_log_max_size: int,
     container_log_max_files: int,
     log_level: str,
@@ -146,6 +153,7 @@ def main(
         Rhythm(node_status_update_frequency.total_seconds(), node_lease_duration_seconds),
         container_runtime,
         Policy(container_log_max_size, container_log_max_files),
+        container_runtime_endpoint,
     )
     run(partial(_run, options))
 
@@ -157,6 +165,7 @@ async def _run(options: Options) -> None:
         options.tls_cert_file, options.tls_private_key_file, options.client_ca_file, require_client=False
     )
     runtime = _runtime(options, clock, chance)
+    await runtime.start()
     client = Client(ClientConfig.load(options.kubeconfig), user_agent="kubelet")
     recorder = EventRecorder(client, "kubelet", options.node_name)
     async with Tasks() as tasks:
@@ -166,7 +175,6 @@ async def _run(options: Options) -> None:
         reporter = NodeReporter(facts, client, recorder, clock, options.rhythm)
         server = _server(options, server_tls, kubelet, reporter, node)
         await server.start()
-        await runtime.start()
         try:
             tasks.start("events", recorder.run)
             tasks.start("node status", reporter.report)
@@ -186,7 +194,15 @@ def _runtime(options: Options, clock: Clock, chance: random.Random) -> Runtime:
         network = IPv4Network(options.pod_cidr)
     except ValueError as error:
         raise StartupError(f"--pod-cidr {options.pod_cidr}: {error}") from error
-    place = Place(options.node_name, options.node_ip, network, options.root_dir, clock, chance)
+    place = Place(
+        options.node_name,
+        options.node_ip,
+        network,
+        options.root_dir,
+        clock,
+        chance,
+        options.container_runtime_endpoint,
+    )
     return runtimes.make(options.container_runtime, place)
 
 

@@ -21,7 +21,9 @@ from kubelet.runtime.interface import Runtime
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What a runtime is told of its node. root_dir: where it may keep files, as `--root-dir` says."""
+    """What a runtime is told of its node. root_dir: where it may keep files, as `--root-dir` says; endpoint:
+    where it is, as `--container-runtime-endpoint` says, or empty.
+    """
 
     node_name: str
     node_ip: str
@@ -29,6 +31,7 @@ class Place:
     root_dir: Path
     clock: Clock
     chance: random.Random
+    endpoint: str = ""
 
     def new_id(self) -> str:
         """An id as container runtimes give them."""
@@ -56,4 +59,10 @@ def _fake(place: Place) -> Runtime:
     )
 
 
-RUNTIMES: Mapping[str, Callable[[Place], Runtime]] = {"fake": _fake}
+def _docker(place: Place) -> Runtime:
+    from kubelet.runtime.docker.runtime import DockerRuntime
+
+    return DockerRuntime(place.endpoint, place.node_name, place.node_ip, place.pod_network, place.root_dir)
+
+
+RUNTIMES: Mapping[str, Callable[[Place], Runtime]] = {"fake": _fake, "docker": _docker}

@@ -1,0 +1,96 @@
+"""Shell: writes one container's output to its log file while it runs, and what came while nobody did.
+
+    engine's log stream -> log_lines.py (core) -> the file at log_path
+
+A kubelet that comes back goes on behind the last line of the file. An engine that goes away is asked again
+when it is back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+from pathlib import Path
+from typing import BinaryIO
+
+from kube.base.logs import logger
+from kubelet.runtime.docker.engine import NOT_FOUND, Engine, EngineFailure
+from kubelet.runtime.docker.log_lines import LogLines, Position, position_of
+
+log = logger(__name__)
+
+READ_BYTES = 1 << 16
+# So much of a file's end is looked at for its last lines.
+TAIL_BYTES = 1 << 18
+RETRY_SECONDS = 0.5
+
+
+class LogWriter:
+    """One container's log. `run` ends when the container has ended and all is written."""
+
+    def __init__(self, engine: Engine, container_id: str, path: Path, *, is_terminal: bool) -> None:
+        self._engine, self._id = engine, container_id
+        self._path, self._is_terminal = path, is_terminal
+        self._file: BinaryIO | None = None
+
+    async def run(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        position = _position(self._path)
+        _cut_torn_line(self._path)
+        self._file = self._path.open("ab", buffering=0)
+        try:
+            while not await self._follow(position):  # noqa: ASYNC110 -- the engine is asked anew each time
+                await asyncio.sleep(RETRY_SECONDS)
+        finally:
+            self._file.close()
+            self._file = None
+
+    def reopen(self) -> None:
+        """Write on in a new file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = self._path.open("ab", buffering=0)
+
+    async def _follow(self, position: Position) -> bool:
+        """Write what there is and comes; True when nothing more will."""
+        lines = LogLines(position, is_terminal=self._is_terminal)
+        params = {"follow": "1", "stdout": "1", "stderr": "1", "timestamps": "1", "since": position.since}
+        try:
+            async with self._engine.request("GET", f"containers/{self._id}/logs", params) as response:
+                async for piece in response.content.iter_any():
+                    if (text := lines.feed(piece)) and self._file is not None:
+                        self._file.write(text)
+            inspected = await self._engine.inspect(self._id)
+        except EngineFailure as failure:
+            return failure.code == NOT_FOUND
+        return inspected is None or not inspected["State"]["Running"]
+
+
+def _position(path: Path) -> Position:
+    """Behind the last line; after the file was moved aside, behind that of the newest one beside it."""
+    beside = sorted(path.parent.glob(f"{path.name}.[0-9]*[0-9]"), reverse=True)
+    for each in (path, *beside[:1]):
+        position = position_of(_tail(each))
+        if position.time:
+            return position
+    return Position()
+
+
+def _tail(path: Path) -> list[bytes]:
+    try:
+        with path.open("rb") as file:
+            start = max(file.seek(0, os.SEEK_END) - TAIL_BYTES, 0)
+            file.seek(start)
+            lines = list(io.BytesIO(file.read()))
+    except FileNotFoundError:
+        return []
+    return lines[1:] if start else lines
+
+
+def _cut_torn_line(path: Path) -> None:
+    """What a killed kubelet wrote half of comes again as a whole."""
+    if path.exists():
+        content = _tail(path)
+        if content and not content[-1].endswith(b"\n"):
+            os.truncate(path, path.stat().st_size - len(content[-1]))
