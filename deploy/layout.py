@@ -62,6 +62,9 @@ class Layout:
     def log(self, name: str) -> Path:
         return self.data_dir / "logs" / f"{name}.log"
 
+    def root_dir(self, node: str) -> Path:
+        return self.data_dir / "nodes" / node
+
     # Ports.
     @property
     def shared_api_port(self) -> int:

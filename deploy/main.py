@@ -17,7 +17,7 @@ from pathlib import Path
 
 import click
 
-from deploy import claims, launch, state, stop
+from deploy import claims, launch, pods, state, stop
 from deploy import logs as log_files
 from deploy.errors import LaunchError
 from deploy.layout import PORT_BASE_DEFAULT, Layout
@@ -95,7 +95,10 @@ def up(data_dir: Path, port_base: int | None, topology_file: Path | None, foregr
     if hint := claims.low_port_hint():
         click.echo(hint)
     if foreground:
-        run(launch.run_in_foreground, plan, clock, click.echo, functools.partial(_welcome, plan.layout))
+        try:
+            run(launch.run_in_foreground, plan, clock, click.echo, functools.partial(_welcome, plan.layout))
+        finally:
+            pods.end(data_dir)
         return
     launch.fork_supervisor(plan, clock)
     try:
@@ -129,6 +132,7 @@ def down(data_dir: Path, wipe: bool) -> None:
     """Stop everything that runs for a data dir."""
     data_dir = data_dir.absolute()
     ended = asyncio.run(stop.stop(data_dir))
+    pods.end(data_dir)
     click.echo("Everything has been stopped." if ended else f"Nothing runs for {data_dir}.")
     if wipe:
         stop.wipe(data_dir)

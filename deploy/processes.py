@@ -146,7 +146,7 @@ def _kubelet(topology: Topology, layout: Layout, position: int, node: str) -> Pr
         "node-ip": address,
         "pod-cidr": layout.pod_cidr(position),
         "port": KUBELET_PORT,
-        "root-dir": layout.data_dir / "nodes" / node,
+        "root-dir": layout.root_dir(node),
         "tls-cert-file": layout.cert(name),
         "tls-private-key-file": layout.key(name),
         "client-ca-file": layout.cert("ca"),

@@ -6,7 +6,7 @@ Each is imported when it is chosen: a node of pretended containers needs no Dock
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from ipaddress import IPv4Network
@@ -46,6 +46,12 @@ def make(name: str, place: Place) -> Runtime:
         raise StartupError(f"--root-dir {place.root_dir}: {error.strerror}") from error
 
 
+async def clear(name: str, root_dir: Path, endpoint: str) -> None:
+    """End and remove every pod that a node's runtime runs, after its kubelet has ended for good."""
+    if name in CLEARERS:
+        await CLEARERS[name](root_dir, endpoint)
+
+
 def _fake(place: Place) -> Runtime:
     from kubelet.runtime.fake import FakeRuntime
     from kubelet.runtime.fake_records import Records
@@ -66,3 +72,13 @@ def _docker(place: Place) -> Runtime:
 
 
 RUNTIMES: Mapping[str, Callable[[Place], Runtime]] = {"fake": _fake, "docker": _docker}
+
+
+async def _clear_docker(root_dir: Path, endpoint: str) -> None:
+    from kubelet.runtime.docker import place
+
+    await place.clear(endpoint, root_dir)
+
+
+# Of those whose pods are more than data.
+CLEARERS: Mapping[str, Callable[[Path, str], Awaitable[None]]] = {"docker": _clear_docker}

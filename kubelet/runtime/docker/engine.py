@@ -34,7 +34,9 @@ class EngineFailure(RuntimeFailure):
 
 
 class Engine:
-    """The engine behind one socket. `lost` is why it does not answer, while it does not."""
+    """The engine behind one socket. `lost` is why it does not answer, as long as it does not: watch.py
+    keeps that.
+    """
 
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint or os.environ.get("DOCKER_HOST", "") or DEFAULT_ENDPOINT
@@ -75,14 +77,14 @@ class Engine:
         except DockerError as error:
             if error.status != NO_CONNECTION:
                 raise EngineFailure(f"Error response from daemon: {error.message}", error.status) from error
-            raise self.is_gone() from error
+            raise self.gone() from error
         except (aiohttp.ClientError, ConnectionError) as error:
-            raise self.is_gone() from error
+            raise self.gone() from error
 
-    def is_gone(self) -> EngineFailure:
-        """It does not answer any more: remember that."""
-        self.lost = f"Cannot connect to the Docker daemon at {self.endpoint}. Is the docker daemon running?"
-        return EngineFailure(self.lost, NO_CONNECTION)
+    def gone(self) -> EngineFailure:
+        """That it does not answer, in Docker's words."""
+        text = f"Cannot connect to the Docker daemon at {self.endpoint}. Is the docker daemon running?"
+        return EngineFailure(text, NO_CONNECTION)
 
     @asynccontextmanager
     async def request(

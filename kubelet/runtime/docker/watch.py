@@ -1,7 +1,7 @@
 """Shell: keeps the view true: everything once on connecting, then whatever the engine says has changed.
 
     events of our containers -> inspect -> view.put -> "this pod's container ended"
-    the stream breaks        -> `lost`, back off, connect, look at everything again
+    the stream breaks, or the engine hangs -> `lost`, back off, connect, look at everything again
 
 After: k8s client-go tools/cache/reflector.go, in small.
 """
@@ -13,6 +13,8 @@ import json
 from collections.abc import Awaitable
 from typing import Any
 
+from aiohttp import ClientResponse
+
 from kube.base.backoff import Backoff
 from kube.base.logs import logger
 from kubelet.runtime.docker import labels
@@ -23,6 +25,7 @@ from kubelet.runtime.docker.known import Known
 log = logger(__name__)
 
 RETRY_SECONDS_MIN, RETRY_SECONDS_MAX = 0.1, 5.0
+PING_SECONDS = 5.0
 # An engine that was restarted has many containers to tell of.
 INSPECTED_AT_ONCE = 16
 # What happens without the runtime's doing; what it does itself, it looks at itself.
@@ -45,7 +48,9 @@ class Watch:
             try:
                 await self._follow(backoff)
             except EngineFailure as failure:
-                log.warning("the engine does not answer", error=failure)
+                if self._engine.lost is None:
+                    log.warning("the engine does not answer", error=failure)
+                self._engine.lost = str(failure)
             finally:
                 for task in self._tasks:
                     task.cancel()
@@ -73,9 +78,29 @@ class Watch:
             self._engine.lost = None
             backoff.reset()
             self.has_looked.set()
+            both = [asyncio.ensure_future(each) for each in (self._read(response), self._ping())]
+            try:
+                await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for task in both:
+                    task.cancel()
+                results = await asyncio.gather(*both, return_exceptions=True)
+        raise next((each for each in results if isinstance(each, EngineFailure)), self._engine.gone())
+
+    async def _read(self, response: ClientResponse) -> None:
+        async with self._engine.translated():
             async for line in response.content:
                 self._take(json.loads(line))
-        self._engine.is_gone()
+
+    async def _ping(self) -> None:
+        """An engine that hangs says nothing, and its connections stay open."""
+        while True:
+            await asyncio.sleep(PING_SECONDS)
+            try:
+                async with asyncio.timeout(PING_SECONDS):
+                    await self._engine.text("GET", "_ping")
+            except TimeoutError as error:
+                raise self._engine.gone() from error
 
     def _take(self, event: dict[str, Any]) -> None:
         about = event["Actor"]["Attributes"]
