@@ -65,13 +65,32 @@ def _fake(place: Place) -> Runtime:
     )
 
 
+def _process(place: Place) -> Runtime:
+    from kubelet.runtime.process.records import Records
+    from kubelet.runtime.process.runtime import ProcessRuntime
+
+    records = Records(place.root_dir / "process")
+    records.open()
+    return ProcessRuntime(records, place.pod_network, place.node_ip, place.clock, place.new_id)
+
+
 def _docker(place: Place) -> Runtime:
     from kubelet.runtime.docker.runtime import DockerRuntime
 
     return DockerRuntime(place.endpoint, place.node_name, place.node_ip, place.pod_network, place.root_dir)
 
 
-RUNTIMES: Mapping[str, Callable[[Place], Runtime]] = {"fake": _fake, "docker": _docker}
+RUNTIMES: Mapping[str, Callable[[Place], Runtime]] = {
+    "fake": _fake,
+    "process": _process,
+    "docker": _docker,
+}
+
+
+async def _clear_process(root_dir: Path, endpoint: str) -> None:
+    from kubelet.runtime.process import clearing
+
+    await clearing.clear(root_dir / "process")
 
 
 async def _clear_docker(root_dir: Path, endpoint: str) -> None:
@@ -81,4 +100,7 @@ async def _clear_docker(root_dir: Path, endpoint: str) -> None:
 
 
 # Of those whose pods are more than data.
-CLEARERS: Mapping[str, Callable[[Path, str], Awaitable[None]]] = {"docker": _clear_docker}
+CLEARERS: Mapping[str, Callable[[Path, str], Awaitable[None]]] = {
+    "process": _clear_process,
+    "docker": _clear_docker,
+}

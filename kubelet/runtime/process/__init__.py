@@ -1,0 +1,1 @@
+"""Containers as local processes, each pod's owned by a shim. Start with README.md."""

@@ -1,0 +1,466 @@
+"""Shell: a runtime whose containers are processes of this machine, kept by a shim a pod.
+
+    kubelet --socket--> shim (a pod) --fork, exec--> containers
+       '-- pod.json        '-- state.json
+
+The shims live on without the kubelet; one that comes back asks each what became of its containers. A shim
+that was killed took its containers along: they have ended with 137, and the next one that starts gets a new
+shim, at the same address. Images are names here: what a container runs are the machine's own programs.
+
+Absent: pulls; a network namespace (shim/network.py says why); image_id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import platform
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+from kube.base import low_ports
+from kube.base.clock import Clock
+from kube.base.logs import logger
+from kubelet.runtime import addresses
+from kubelet.runtime.interface import (
+    Container,
+    ContainerConfig,
+    ContainerState,
+    ContainerStats,
+    Credentials,
+    ExecResult,
+    Image,
+    Mount,
+    Resources,
+    RuntimeFailure,
+    Sandbox,
+    SandboxConfig,
+    Streams,
+)
+from kubelet.runtime.process import records
+from kubelet.runtime.process.records import PodRecord, Records
+from kubelet.runtime.process.session import Session
+from kubelet.runtime.process.shim.cgroup import Cgroup
+from kubelet.runtime.process.shim_client import Message, ShimClient, ShimGone, ShimRefusal
+
+log = logger(__name__)
+
+SHIM = Path(__file__).parent / "shim" / "__main__.py"
+# What is kept of an exec_sync's output, as containerd does.
+OUTPUT_BYTES_MAX = 16 << 20
+KILLED = 137
+RESOLV_CONF = "/etc/resolv.conf"
+
+
+class ProcessRuntime:
+    """See the module; implements kubelet.runtime.interface.Runtime."""
+
+    name = "process"
+    version = platform.python_version()
+
+    def __init__(
+        self,
+        records: Records,
+        network: IPv4Network,
+        node_ip: str,
+        clock: Clock,
+        new_id: Callable[[], str],
+    ) -> None:
+        self._records, self._network, self._node_ip = records, network, node_ip
+        self._clock, self._new_id = clock, new_id
+        self._abilities: dict[str, Any] = {}
+        self._port_offset = 0
+        self._pods: dict[str, PodRecord] = {}
+        self._pod_of: dict[str, str] = {}
+        self._shims: dict[str, ShimClient] = {}
+        self._last_address: str | None = None
+        self._listener: Callable[[str], None] = lambda _: None
+
+    def problem(self) -> str | None:
+        return None
+
+    def log_path(self, container_id: str) -> Path:
+        return self._records.folder_of(self._pod_of[container_id]) / f"{container_id}.log"
+
+    def address_of(self, pod_uid: str, port: int) -> tuple[str, int]:
+        record = self._pods[pod_uid]
+        is_offset = port < low_ports.FIRST_FREE_FOR_ALL and not record.config.host_network
+        return record.sandbox.ip, port + (self._port_offset if is_offset else 0)
+
+    def on_change(self, listener: Callable[[str], None]) -> None:
+        self._listener = listener
+
+    async def start(self) -> None:
+        self._abilities = await self._find_abilities()
+        self._port_offset = low_ports.bindable(1) - 1
+        self._pods = self._records.load()
+        for uid, record in self._pods.items():
+            self._pod_of.update(dict.fromkeys(record.containers, uid))
+            try:
+                await self._connect(uid)
+            except ShimGone:
+                self._bury(uid)
+
+    async def stop(self) -> None:
+        shims, self._shims = list(self._shims.values()), {}
+        for shim in shims:
+            await shim.close()
+
+    def sandbox_of(self, pod_uid: str) -> Sandbox | None:
+        record = self._pods.get(pod_uid)
+        return record.sandbox if record else None
+
+    def containers_of(self, pod_uid: str) -> list[Container]:
+        record = self._pods.get(pod_uid)
+        return list(record.containers.values()) if record else []
+
+    def list_sandboxes(self) -> list[Sandbox]:
+        return [record.sandbox for record in self._pods.values()]
+
+    async def run_pod_sandbox(self, config: SandboxConfig) -> Sandbox:
+        before = self._pods.get(config.pod_uid)
+        assert before is None or not before.sandbox.ready, f"pod {config.name} has a sandbox already"
+        sandbox = Sandbox(
+            id=self._new_id(),
+            pod_uid=config.pod_uid,
+            namespace=config.namespace,
+            name=config.name,
+            ip=self._node_ip if config.host_network else self._take_address(),
+            ready=True,
+            created_at=self._clock.now(),
+        )
+        record = PodRecord(config, sandbox)
+        if before:
+            record.containers, record.configs = before.containers, before.configs
+        self._save(record)
+        await self._start_shim(record)
+        return sandbox
+
+    async def stop_pod_sandbox(self, pod_uid: str) -> None:
+        record = self._pods[pod_uid]
+        if shim := self._shims.pop(pod_uid, None):
+            try:
+                await shim.ask("shut_down")
+            except RuntimeFailure as failure:
+                log.warning("a shim ended before it was told to", pod=record.config.name, error=failure)
+            await shim.close()
+        self._bury(pod_uid)
+        record.sandbox = replace(record.sandbox, ready=False)
+        self._save(record)
+
+    async def remove_pod_sandbox(self, pod_uid: str) -> None:
+        record = self._pods.get(pod_uid)
+        if record is None:
+            return
+        if record.sandbox.ready:
+            await self.stop_pod_sandbox(pod_uid)
+        for container_id in record.containers:
+            del self._pod_of[container_id]
+        del self._pods[pod_uid]
+        self._records.delete(pod_uid)
+
+    def image_of(self, image: str) -> Image | None:
+        return Image(image, (image,), 0)
+
+    def list_images(self) -> Sequence[Image]:
+        return ()
+
+    async def pull_image(self, image: str, credentials: Credentials | None = None) -> Image:
+        return Image(image, (image,), 0)
+
+    async def remove_image(self, image_id: str) -> None:
+        """There are none to remove."""
+
+    async def create_container(self, pod_uid: str, config: ContainerConfig) -> str:
+        if not [*config.command, *config.args]:
+            raise RuntimeFailure(
+                f'image "{config.image}" has no command here: a process node runs the pod\'s own command'
+            )
+        record = self._pods[pod_uid]
+        container = Container(
+            id=self._new_id(),
+            sandbox_id=record.sandbox.id,
+            pod_uid=pod_uid,
+            name=config.name,
+            attempt=config.attempt,
+            image=config.image,
+            state=ContainerState.CREATED,
+            created_at=self._clock.now(),
+        )
+        record.containers[container.id] = container
+        record.configs[container.id] = config
+        self._pod_of[container.id] = pod_uid
+        self._save(record)
+        return container.id
+
+    async def start_container(self, container_id: str) -> None:
+        record = self._pods[self._pod_of[container_id]]
+        shim = self._shims.get(record.sandbox.pod_uid) or await self._start_shim(record)
+        config = asdict(record.configs[container_id])
+        config["mounts"] = [*self._usual_mounts(record), *config["mounts"]]
+        await shim.ask(
+            "start", container=container_id, config=config, log_path=str(self.log_path(container_id))
+        )
+
+    async def stop_container(self, container_id: str, grace_seconds: float) -> None:
+        if shim := self._shims.get(self._pod_of[container_id]):
+            await shim.ask("stop", container=container_id, grace_seconds=grace_seconds)
+
+    async def remove_container(self, container_id: str) -> None:
+        record = self._pods[self._pod_of[container_id]]
+        if shim := self._shims.get(record.sandbox.pod_uid):
+            await shim.ask("remove", container=container_id)
+        self.log_path(container_id).unlink(missing_ok=True)
+        del record.containers[container_id], record.configs[container_id], self._pod_of[container_id]
+        self._save(record)
+
+    async def exec(
+        self, container_id: str, command: Sequence[str], streams: Streams, *, is_terminal: bool
+    ) -> int:
+        session = Session(streams, is_terminal=is_terminal)
+        first = {"do": "exec", "container": container_id, "command": list(command)}
+        try:
+            return await self._run(session, container_id, {**first, "is_terminal": is_terminal})
+        except ShimRefusal as failure:
+            why = f'failed to start exec "{self._new_id()}": OCI runtime exec failed: exec failed: '
+            text = f"unable to start container process: {failure}"
+            raise RuntimeFailure(f"failed to exec in container: {why}{text}") from failure
+
+    async def exec_sync(
+        self, container_id: str, command: Sequence[str], timeout_seconds: float
+    ) -> ExecResult:
+        heard = _Heard()
+        async with asyncio.timeout(timeout_seconds):
+            code = await self.exec(container_id, command, heard, is_terminal=False)
+        return ExecResult(code, bytes(heard.output))
+
+    async def attach(self, container_id: str, streams: Streams, *, is_terminal: bool) -> None:
+        uid = self._pod_of[container_id]
+
+        async def resize(columns: int, rows: int) -> None:
+            if shim := self._shims.get(uid):
+                await shim.ask("resize", container=container_id, columns=columns, rows=rows)
+
+        session = Session(streams, resize=resize if is_terminal else None)
+        try:
+            await self._run(session, container_id, {"do": "attach", "container": container_id})
+        except ShimRefusal as failure:
+            raise RuntimeFailure(f"failed to attach to container: {failure}") from failure
+
+    async def update_resources(self, container_id: str, resources: Resources) -> None:
+        uid = self._pod_of[container_id]
+        record = self._pods[uid]
+        record.configs[container_id] = replace(record.configs[container_id], resources=resources)
+        self._save(record)
+        if shim := self._shims.get(uid):
+            await shim.ask("update", container=container_id, resources=asdict(resources))
+
+    async def reopen_log(self, container_id: str) -> None:
+        if shim := self._shims.get(self._pod_of[container_id]):
+            await shim.ask("reopen_log", container=container_id)
+
+    async def stats(self, pod_uid: str) -> Sequence[ContainerStats]:
+        shim = self._shims.get(pod_uid)
+        used = await shim.ask("usage") if shim else {}
+        now = self._clock.now()
+        return [ContainerStats(key, now, cpu, memory) for key, (cpu, memory) in used.items()]
+
+    def pretended_probe(self, container_id: str, kind: str) -> bool | None:
+        return None
+
+    async def _run(self, session: Session, container_id: str, first: Message) -> int:
+        """A command on a connection of its own: when that closes, the command ends."""
+        folder = self._records.folder_of(self._pod_of[container_id])
+        try:
+            shim = await ShimClient.connect(folder, first=first, descriptors=session.theirs)
+            session.handed_over()
+            try:
+                await shim.first_answer()
+                return await session.run(_exit_code(shim))
+            finally:
+                await shim.close()
+        finally:
+            session.close()
+
+    async def _find_abilities(self) -> dict[str, Any]:
+        """What this machine lets us do, by trying it in a folder for that."""
+        trial = self._records.folder_of(".trial")
+        trial.mkdir(exist_ok=True)
+        found = await asyncio.create_subprocess_exec(
+            *_python("abilities", str(trial)),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        text, _ = await found.communicate()
+        trial.rmdir()
+        abilities: dict[str, Any] = json.loads(text)
+        log.info("what containers can have here", **{key: bool(value) for key, value in abilities.items()})
+        return abilities
+
+    async def _start_shim(self, record: PodRecord) -> ShimClient:
+        folder = self._records.folder_of(record.sandbox.pod_uid)
+        records.write(folder / "sandbox.json", self._facts(record))
+        title = f"{record.config.namespace}/{record.config.name}"
+        with (folder / "shim.log").open("ab") as printed:
+            starting = await asyncio.create_subprocess_exec(
+                *_python("kubelite", "shim", str(folder), title),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=printed,
+                stderr=printed,
+                start_new_session=True,
+            )
+        code = await starting.wait()
+        if code:
+            said = (folder / "shim.log").read_text(errors="replace").strip().splitlines()[-1:]
+            raise RuntimeFailure(f"the shim of the pod did not start: {' '.join(said)}")
+        return await self._connect(record.sandbox.pod_uid)
+
+    def _facts(self, record: PodRecord) -> dict[str, Any]:
+        """What the shim must know of the pod; shim/surroundings.py reads it."""
+        config, abilities = record.config, self._abilities
+        group = abilities["cgroup"]
+        if group:
+            group = Cgroup(**group).child(f"pod{config.pod_uid}").described()
+        return {
+            "ip": record.sandbox.ip,
+            "hostname": config.hostname or config.name,
+            "host_network": config.host_network,
+            "host_pid": config.host_pid,
+            "host_ipc": config.host_ipc,
+            "share_process_namespace": config.share_process_namespace,
+            "port_offset": self._port_offset,
+            "has_mounts": abilities["has_mounts"],
+            "has_redirection": abilities["has_redirection"],
+            "cgroup": group,
+        }
+
+    def _usual_mounts(self, record: PodRecord) -> list[dict[str, Any]]:
+        """What an image would not have either: names are resolved as the machine does, or as the pod says."""
+        if not self._abilities["has_mounts"]:
+            return []
+        source = os.path.realpath(RESOLV_CONF)
+        if dns := record.config.dns:
+            path = self._records.folder_of(record.sandbox.pod_uid) / "resolv.conf"
+            lines = [f"nameserver {each}" for each in dns.servers]
+            lines += [f"search {' '.join(dns.searches)}"] if dns.searches else []
+            lines += [f"options {' '.join(dns.options)}"] if dns.options else []
+            path.write_text("".join(f"{line}\n" for line in lines))
+            source = str(path)
+        return [asdict(Mount(RESOLV_CONF, source))] if os.path.exists(source) else []
+
+    async def _connect(self, pod_uid: str) -> ShimClient:
+        """Hear what became of the pod's containers, and what will."""
+        shim = await ShimClient.connect(self._records.folder_of(pod_uid), first={"do": "hello"})
+        for container_id, state in (await shim.first_answer()).items():
+            self._heard(pod_uid, container_id, state)
+        shim.listen(
+            lambda message: self._told(pod_uid, message["changed"], message["state"]),
+            lambda: self._lost(pod_uid),
+        )
+        self._shims[pod_uid] = shim
+        return shim
+
+    def _told(self, pod_uid: str, container_id: str, state: Message) -> None:
+        self._heard(pod_uid, container_id, state)
+        self._listener(pod_uid)
+
+    def _heard(self, pod_uid: str, container_id: str, state: Message) -> None:
+        record = self._pods[pod_uid]
+        if container := record.containers.get(container_id):
+            record.containers[container_id] = _with_state(container, state)
+            self._save(record)
+
+    def _lost(self, pod_uid: str) -> None:
+        """The shim has ended, and nobody had told it to."""
+        if self._shims.pop(pod_uid, None):
+            log.warning("a shim is gone, and its containers with it", pod=self._pods[pod_uid].config.name)
+            self._bury(pod_uid)
+            self._listener(pod_uid)
+
+    def _bury(self, pod_uid: str) -> None:
+        """Without its shim nothing of a pod runs: what it did not say has ended with it."""
+        for container_id, state in self._records.states_of(pod_uid).items():
+            self._heard(pod_uid, container_id, state)
+        record = self._pods[pod_uid]
+        for container in list(record.containers.values()):
+            if container.is_running:
+                record.containers[container.id] = self._killed(container)
+        self._save(record)
+        if group := self._abilities["cgroup"]:
+            left = Cgroup(**group).child(f"pod{pod_uid}")
+            left.kill_below()
+            left.remove()
+
+    def _killed(self, container: Container) -> Container:
+        message = "The process that kept the containers of this pod was killed."
+        state, now = ContainerState.EXITED, self._clock.now()
+        return replace(
+            container, state=state, finished_at=now, exit_code=KILLED, reason="Error", message=message
+        )
+
+    def _take_address(self) -> str:
+        taken = {record.sandbox.ip for record in self._pods.values() if record.sandbox.ready}
+        try:
+            self._last_address = addresses.next_address(self._network, taken, self._last_address)
+        except addresses.NoAddressLeft as error:
+            raise RuntimeFailure(str(error)) from error
+        return self._last_address
+
+    def _save(self, record: PodRecord) -> None:
+        self._pods[record.sandbox.pod_uid] = record
+        self._records.save(record)
+
+
+class _Heard:
+    """Streams of nobody: nothing is typed, and what is shown is kept."""
+
+    size = (80, 24)
+
+    def __init__(self) -> None:
+        self.output = bytearray()
+
+    async def read(self) -> bytes:
+        return b""
+
+    async def write(self, data: bytes) -> None:
+        self.output += data[: OUTPUT_BYTES_MAX - len(self.output)]
+
+    async def write_error(self, data: bytes) -> None:
+        await self.write(data)
+
+
+async def _exit_code(shim: ShimClient) -> int:
+    while True:
+        message = await shim.next_message()
+        if "exit_code" in message:
+            return int(message["exit_code"])
+
+
+def _python(*words: str) -> list[str]:
+    """The shim's program, lightly started: without the site's packages and the environment's say."""
+    return [sys.executable, "-I", "-S", str(SHIM), *words]
+
+
+def _with_state(container: Container, state: Message) -> Container:
+    """A container with what its shim says of it."""
+    started, finished = state["started_at"], state["finished_at"]
+    exited = ContainerState.EXITED if finished else container.state
+    return replace(
+        container,
+        state=ContainerState.RUNNING if started and not finished else exited,
+        started_at=_time(started),
+        finished_at=_time(finished),
+        exit_code=state["exit_code"],
+        reason=state["reason"],
+        message=state["message"],
+    )
+
+
+def _time(nanoseconds: int | None) -> datetime | None:
+    return datetime.fromtimestamp(nanoseconds / 1e9, UTC) if nanoseconds else None

@@ -1,0 +1,1 @@
+"""The shim: a small program that owns one pod's processes; it imports little, of the standard library."""

@@ -1,0 +1,214 @@
+"""Shell: between fork and exec: makes the child what its container says, then is the container's command.
+
+    cgroup -> namespaces, files -> working folder -> network -> capabilities, user -> exec
+
+Each step is done with the rights that the next one takes away. What fails is told to the shim in the words of
+container runtimes; the child ends then.
+After: runc libcontainer/{standard_init,setns_init}_linux.go.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import signal
+import socket
+import termios
+from collections.abc import Callable, Mapping, Sequence
+
+from kubelet.runtime.process.shim import capabilities, kernel, network
+from kubelet.runtime.process.shim.cgroup import Cgroup
+
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+CANNOT_START = 127
+
+
+class CannotStart(Exception):
+    """The text is for users."""
+
+
+class Launch:
+    """What a process is to be. enter: makes the namespaces and files, or joins those of a container."""
+
+    __slots__ = (
+        "argv",
+        "cgroup",
+        "enter",
+        "environment",
+        "is_redirected",
+        "is_terminal",
+        "oom_score_adj",
+        "security",
+        "working_dir",
+    )
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        environment: Mapping[str, str],
+        working_dir: str,
+        security: Mapping[str, object],
+        *,
+        is_terminal: bool,
+        is_redirected: bool,
+        cgroup: Cgroup | None,
+        oom_score_adj: int,
+        enter: Callable[[], None],
+    ) -> None:
+        self.argv, self.environment, self.working_dir = argv, environment, working_dir
+        self.security, self.is_terminal, self.is_redirected = security, is_terminal, is_redirected
+        self.cgroup, self.oom_score_adj, self.enter = cgroup, oom_score_adj, enter
+
+
+def spawn(launch: Launch, stdio: Sequence[int]) -> tuple[int, int | None]:
+    """Start it; its pid, and where to answer for its network. CannotStart, and nothing is left of it."""
+    ours, theirs = socket.socketpair()
+    with ours:
+        pid = os.fork()
+        if pid == 0:
+            _become(launch, stdio, theirs)
+        theirs.close()
+        text, listener = _outcome(ours)
+    if text:
+        os.waitpid(pid, 0)
+        if listener is not None:
+            os.close(listener)
+        raise CannotStart(text)
+    return pid, listener
+
+
+def _outcome(ours: socket.socket) -> tuple[str, int | None]:
+    """What the child says until it has become the command, which says nothing."""
+    text, listeners = b"", []
+    while True:
+        data, descriptors, _, _ = socket.recv_fds(ours, 4096, 1)
+        listeners += descriptors
+        if not data:
+            return text.strip(b"\0").decode(), listeners[0] if listeners else None
+        text += data
+
+
+def _become(launch: Launch, stdio: Sequence[int], theirs: socket.socket) -> None:
+    """Never returns."""
+    try:
+        _prepare(launch, stdio, theirs)
+        _execute(launch)
+    except (CannotStart, capabilities.UnknownCapability) as error:
+        _tell(theirs, str(error))
+    except OSError as error:
+        what = f"{error.filename}: " if error.filename else ""
+        _tell(theirs, f"{what}{(error.strerror or str(error)).lower()}")
+    finally:
+        os._exit(CANNOT_START)
+
+
+def _tell(theirs: socket.socket, text: str) -> None:
+    theirs.sendall(text.encode())
+
+
+def _prepare(launch: Launch, stdio: Sequence[int], theirs: socket.socket) -> None:
+    signal.set_wakeup_fd(-1)
+    for number in (
+        signal.SIGCHLD,
+        signal.SIGTERM,
+        signal.SIGINT,
+        signal.SIGPIPE,
+        signal.SIGXFSZ,
+        signal.SIGHUP,
+    ):
+        signal.signal(number, signal.SIG_DFL)
+    kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+    os.setsid()
+    _take_streams(stdio, is_terminal=launch.is_terminal)
+    if launch.cgroup:
+        launch.cgroup.join()
+    # Only root may lower it.
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:
+        score.write(str(launch.oom_score_adj))
+    launch.enter()
+    _change_folder(launch.working_dir)
+    is_root = os.geteuid() == 0
+    if launch.security["no_new_privileges"] or (launch.is_redirected and not is_root):
+        kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
+    if launch.is_redirected:
+        socket.send_fds(theirs, [b"\0"], [network.install()])
+    _take_user(launch.security)
+    # A change of user takes it away.
+    kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _take_streams(stdio: Sequence[int], *, is_terminal: bool) -> None:
+    # Copies first: what stands at 0 to 2 may be wanted at another place of these.
+    copies = [fcntl.fcntl(each, fcntl.F_DUPFD_CLOEXEC, 10) for each in stdio]
+    for number, copy in enumerate(copies):
+        os.dup2(copy, number)
+    if is_terminal:
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+def _change_folder(path: str) -> None:
+    try:
+        os.chdir(path)
+    except OSError as error:
+        why = (error.strerror or "").lower()
+        raise CannotStart(f'chdir to cwd ("{path}") set in config.json failed: {why}') from error
+
+
+def _take_user(security: Mapping[str, object]) -> None:
+    user, group = security["run_as_user"], security["run_as_group"]
+    others = security["supplemental_groups"]
+    assert isinstance(others, list)
+    if os.geteuid() != 0:
+        if user not in (None, os.geteuid()):
+            raise CannotStart(
+                f"setresuid: cannot run as user {user}: "
+                f"the node's kubelet is no root, but user {os.geteuid()}"
+            )
+        return
+    if not security["privileged"]:
+        _drop_capabilities(security)
+    uid = user if isinstance(user, int) else 0
+    gid = group if isinstance(group, int) else 0
+    os.setgroups([gid, *others])
+    os.setresgid(gid, gid, gid)
+    os.setresuid(uid, uid, uid)
+
+
+def _drop_capabilities(security: Mapping[str, object]) -> None:
+    """From the bounding set: at exec, root gets what is in it, and others get nothing."""
+    added, removed = security["add_capabilities"], security["drop_capabilities"]
+    assert isinstance(added, list)
+    assert isinstance(removed, list)
+    for number in capabilities.dropped(added, removed):
+        try:
+            kernel.prctl(kernel.PR_CAPBSET_DROP, number)
+        except OSError as error:
+            # A kernel that does not know the newest.
+            if error.errno != errno.EINVAL:
+                raise
+
+
+def _execute(launch: Launch) -> None:
+    name, environment, is_forbidden = launch.argv[0], dict(launch.environment), False
+    for path in _candidates(name, environment.get("PATH", DEFAULT_PATH)):
+        try:
+            os.execve(path, list(launch.argv), environment)
+        except FileNotFoundError:
+            continue
+        except PermissionError:
+            is_forbidden = True
+        except OSError as error:
+            raise CannotStart(f"exec {path}: {(error.strerror or '').lower()}") from error
+    if is_forbidden:
+        why = "permission denied"
+    elif "/" in name:
+        why = f"stat {name}: no such file or directory"
+    else:
+        why = "executable file not found in $PATH"
+    raise CannotStart(f'exec: "{name}": {why}')
+
+
+def _candidates(name: str, path: str) -> list[str]:
+    return [name] if "/" in name else [f"{folder}/{name}" for folder in path.split(":") if folder]
