@@ -33,7 +33,7 @@ from tests.support.debian import environment, program
 from tests.support.namespace import Namespace
 from tests.support.wait import until
 
-# On the engine from the start; the same stands in the registries as PULLED and PROTECTED.
+# On the engine from the start; another like it stands in the registries as PULLED and PROTECTED.
 IMAGE = "busybox:1"
 REGISTRY, PROTECTED_REGISTRY = "127.0.0.1:5000", "127.0.0.1:5001"
 PULLED, PROTECTED = f"{REGISTRY}/busybox:1", f"{PROTECTED_REGISTRY}/busybox:1"
@@ -98,6 +98,16 @@ class Engine:
         self._daemon.kill()
         self._daemon.wait()
 
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """The daemon stands still for the block: its socket takes connections, and nobody answers."""
+        assert self._daemon is not None
+        self._daemon.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._daemon.send_signal(signal.SIGCONT)
+
     def start(self) -> None:
         """Everything, in order."""
         self.namespace.open()
@@ -105,8 +115,9 @@ class Engine:
         self.launch()
         self._start_registry(REGISTRY)
         self._start_registry(PROTECTED_REGISTRY, auth=True)
-        self.docker("import", "--change", 'CMD ["sh"]', "-", IMAGE, stdin=busybox_root())
-        self.docker("tag", IMAGE, PULLED)
+        for image in (IMAGE, PULLED):
+            changes = ("--change", 'CMD ["sh"]', "--change", f"LABEL name={image}")
+            self.docker("import", *changes, "-", image, stdin=busybox_root())
         self.docker("push", PULLED)
         self.docker("rmi", PULLED)
 

@@ -27,20 +27,22 @@ RETRY_SECONDS = 0.5
 
 
 class LogWriter:
-    """One container's log. `run` ends when the container has ended and all is written."""
+    """One container's log, which is there at once. `run` ends when the container has ended and all is
+    written.
+    """
 
     def __init__(self, engine: Engine, container_id: str, path: Path, *, is_terminal: bool) -> None:
         self._engine, self._id = engine, container_id
         self._path, self._is_terminal = path, is_terminal
-        self._file: BinaryIO | None = None
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._position = _position(path)
+        _cut_torn_line(path)
+        self._file: BinaryIO | None = path.open("ab", buffering=0)
 
     async def run(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        position = _position(self._path)
-        _cut_torn_line(self._path)
-        self._file = self._path.open("ab", buffering=0)
+        assert self._file is not None, "a writer runs once"
         try:
-            while not await self._follow(position):  # noqa: ASYNC110 -- the engine is asked anew each time
+            while not await self._follow(self._position):  # noqa: ASYNC110 -- the engine is asked anew each time
                 await asyncio.sleep(RETRY_SECONDS)
         finally:
             self._file.close()

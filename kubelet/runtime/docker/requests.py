@@ -39,7 +39,13 @@ def sandbox(config: SandboxConfig, image: str, network: str, node_ip: str, label
             key: [{"HostIp": address or node_ip, "HostPort": str(port)}]
             for key, (address, port) in exposed.items()
         }
-    body: Body = {"Image": image, "Labels": dict(labels), "ExposedPorts": {key: {} for key in exposed}}
+    # Nothing in it has to be told: an engine that ends does not wait for it.
+    body: Body = {
+        "Image": image,
+        "Labels": dict(labels),
+        "StopSignal": "SIGKILL",
+        "ExposedPorts": {key: {} for key in exposed},
+    }
     return {**body, "Hostname": "" if config.host_network else config.hostname, "HostConfig": host}
 
 
