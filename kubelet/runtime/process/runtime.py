@@ -13,13 +13,10 @@ Absent: pulls; a network namespace (shim/network.py says why); image_id.
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import platform
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
@@ -43,18 +40,16 @@ from kubelet.runtime.interface import (
     SandboxConfig,
     Streams,
 )
-from kubelet.runtime.process import records
+from kubelet.runtime.process import abilities, records, states
+from kubelet.runtime.process.abilities import Abilities, shim_command
 from kubelet.runtime.process.records import PodRecord, Records
 from kubelet.runtime.process.session import Session
-from kubelet.runtime.process.shim.cgroup import Cgroup
 from kubelet.runtime.process.shim_client import Message, ShimClient, ShimGone, ShimRefusal
 
 log = logger(__name__)
 
-SHIM = Path(__file__).parent / "shim" / "__main__.py"
 # What is kept of an exec_sync's output, as containerd does.
 OUTPUT_BYTES_MAX = 16 << 20
-KILLED = 137
 RESOLV_CONF = "/etc/resolv.conf"
 
 
@@ -71,10 +66,12 @@ class ProcessRuntime:
         node_ip: str,
         clock: Clock,
         new_id: Callable[[], str],
+        find_abilities: Callable[[Path], Awaitable[Abilities]] = abilities.find,
     ) -> None:
         self._records, self._network, self._node_ip = records, network, node_ip
         self._clock, self._new_id = clock, new_id
-        self._abilities: dict[str, Any] = {}
+        self._find_abilities = find_abilities
+        self._abilities = Abilities(has_mounts=False, has_redirection=False)
         self._port_offset = 0
         self._pods: dict[str, PodRecord] = {}
         self._pod_of: dict[str, str] = {}
@@ -97,7 +94,7 @@ class ProcessRuntime:
         self._listener = listener
 
     async def start(self) -> None:
-        self._abilities = await self._find_abilities()
+        self._abilities = await self._find_abilities(self._records.folder_of(".trial"))
         self._port_offset = low_ports.bindable(1) - 1
         self._pods = self._records.load()
         for uid, record in self._pods.items():
@@ -288,28 +285,13 @@ class ProcessRuntime:
         finally:
             session.close()
 
-    async def _find_abilities(self) -> dict[str, Any]:
-        """What this machine lets us do, by trying it in a folder for that."""
-        trial = self._records.folder_of(".trial")
-        trial.mkdir(exist_ok=True)
-        found = await asyncio.create_subprocess_exec(
-            *_python("abilities", str(trial)),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-        )
-        text, _ = await found.communicate()
-        trial.rmdir()
-        abilities: dict[str, Any] = json.loads(text)
-        log.info("what containers can have here", **{key: bool(value) for key, value in abilities.items()})
-        return abilities
-
     async def _start_shim(self, record: PodRecord) -> ShimClient:
         folder = self._records.folder_of(record.sandbox.pod_uid)
         records.write(folder / "sandbox.json", self._facts(record))
         title = f"{record.config.namespace}/{record.config.name}"
         with (folder / "shim.log").open("ab") as printed:
             starting = await asyncio.create_subprocess_exec(
-                *_python("kubelite", "shim", str(folder), title),
+                *shim_command("kubelite", "shim", str(folder), title),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=printed,
                 stderr=printed,
@@ -323,10 +305,7 @@ class ProcessRuntime:
 
     def _facts(self, record: PodRecord) -> dict[str, Any]:
         """What the shim must know of the pod; shim/surroundings.py reads it."""
-        config, abilities = record.config, self._abilities
-        group = abilities["cgroup"]
-        if group:
-            group = Cgroup(**group).child(f"pod{config.pod_uid}").described()
+        config, group = record.config, self._abilities.group_of(record.config.pod_uid)
         return {
             "ip": record.sandbox.ip,
             "hostname": config.hostname or config.name,
@@ -335,14 +314,14 @@ class ProcessRuntime:
             "host_ipc": config.host_ipc,
             "share_process_namespace": config.share_process_namespace,
             "port_offset": self._port_offset,
-            "has_mounts": abilities["has_mounts"],
-            "has_redirection": abilities["has_redirection"],
-            "cgroup": group,
+            "has_mounts": self._abilities.has_mounts,
+            "has_redirection": self._abilities.has_redirection,
+            "cgroup": group.described() if group else None,
         }
 
     def _usual_mounts(self, record: PodRecord) -> list[dict[str, Any]]:
         """What an image would not have either: names are resolved as the machine does, or as the pod says."""
-        if not self._abilities["has_mounts"]:
+        if not self._abilities.has_mounts:
             return []
         source = os.path.realpath(RESOLV_CONF)
         if dns := record.config.dns:
@@ -373,7 +352,7 @@ class ProcessRuntime:
     def _heard(self, pod_uid: str, container_id: str, state: Message) -> None:
         record = self._pods[pod_uid]
         if container := record.containers.get(container_id):
-            record.containers[container_id] = _with_state(container, state)
+            record.containers[container_id] = states.with_state(container, state)
             self._save(record)
 
     def _lost(self, pod_uid: str) -> None:
@@ -390,19 +369,11 @@ class ProcessRuntime:
         record = self._pods[pod_uid]
         for container in list(record.containers.values()):
             if container.is_running:
-                record.containers[container.id] = self._killed(container)
+                record.containers[container.id] = states.killed(container, self._clock.now())
         self._save(record)
-        if group := self._abilities["cgroup"]:
-            left = Cgroup(**group).child(f"pod{pod_uid}")
+        if left := self._abilities.group_of(pod_uid):
             left.kill_below()
             left.remove()
-
-    def _killed(self, container: Container) -> Container:
-        message = "The process that kept the containers of this pod was killed."
-        state, now = ContainerState.EXITED, self._clock.now()
-        return replace(
-            container, state=state, finished_at=now, exit_code=KILLED, reason="Error", message=message
-        )
 
     def _take_address(self) -> str:
         taken = {record.sandbox.ip for record in self._pods.values() if record.sandbox.ready}
@@ -440,27 +411,3 @@ async def _exit_code(shim: ShimClient) -> int:
         message = await shim.next_message()
         if "exit_code" in message:
             return int(message["exit_code"])
-
-
-def _python(*words: str) -> list[str]:
-    """The shim's program, lightly started: without the site's packages and the environment's say."""
-    return [sys.executable, "-I", "-S", str(SHIM), *words]
-
-
-def _with_state(container: Container, state: Message) -> Container:
-    """A container with what its shim says of it."""
-    started, finished = state["started_at"], state["finished_at"]
-    exited = ContainerState.EXITED if finished else container.state
-    return replace(
-        container,
-        state=ContainerState.RUNNING if started and not finished else exited,
-        started_at=_time(started),
-        finished_at=_time(finished),
-        exit_code=state["exit_code"],
-        reason=state["reason"],
-        message=state["message"],
-    )
-
-
-def _time(nanoseconds: int | None) -> datetime | None:
-    return datetime.fromtimestamp(nanoseconds / 1e9, UTC) if nanoseconds else None

@@ -220,8 +220,9 @@ class Container:
         self._ended(code, OUT_OF_MEMORY if killed else "Error" if code else "Completed", "")
 
     def _ended(self, code: int, reason: str, message: str) -> None:
-        self.state |= {"finished_at": self._clock(), "exit_code": code, "reason": reason, "message": message}
-        self.state["pid"] = 0
+        now = self._clock()
+        self.state |= {"pid": 0, "started_at": self.state["started_at"] or now, "finished_at": now}
+        self.state |= {"exit_code": code, "reason": reason, "message": message}
         self._log.close()
         # The state first: who waited for the end looks at it.
         self._on_change()
