@@ -1,4 +1,4 @@
-"""Pods on a real Docker Engine, in a network namespace of its own: what the runtime promises a kubelet."""
+"""Pods on a real Docker Engine, in a network namespace of its own: the contract of all runtimes, and more."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from kubelet.runtime.interface import (
     SandboxConfig,
     SecurityContext,
 )
+from tests.kubelet.runtime_contract import Bench, Client, RuntimeContract
 from tests.support.engine import (
     ABSENT,
     IMAGE,
@@ -44,29 +45,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.e2e]
 LOOPBACK = IPv4Network("127.224.1.0/24")
 NODE_IP = "127.16.0.1"
 pods = (f"pod-{number}" for number in itertools.count(1))
-
-
-class Client:
-    """A client's streams: what it types, and what it was shown."""
-
-    def __init__(self, *typed: bytes) -> None:
-        self.size = (80, 24)
-        self.shown, self.errors = b"", b""
-        self._typed: asyncio.Queue[bytes] = asyncio.Queue()
-        for each in typed:
-            self.type(each)
-
-    def type(self, data: bytes) -> None:
-        self._typed.put_nowait(data)
-
-    async def read(self) -> bytes:
-        return await self._typed.get()
-
-    async def write(self, data: bytes) -> None:
-        self.shown += data
-
-    async def write_error(self, data: bytes) -> None:
-        self.errors += data
 
 
 class Node:
@@ -136,6 +114,29 @@ async def node(engine: Engine, tmp_path: Path) -> AsyncIterator[Node]:
     assert engine.docker("ps", "--all", "--quiet") == ""
 
 
+KINDS = {
+    "runs": {"command": ["sh", "-c", "trap 'exit 0' TERM; while true; do sleep 0.05; done"]},
+    "fails": {"command": ["sh", "-c", "echo hello; exit 3"]},
+    "stubborn": {"command": ["sh", "-c", "trap '' TERM; while true; do sleep 1; done"]},
+}
+
+
+class TestDocker(RuntimeContract):
+    """What all runtimes promise."""
+
+    @pytest.fixture
+    async def bench(self, engine: Engine, tmp_path: Path) -> AsyncIterator[Bench]:
+        def make() -> DockerRuntime:
+            return DockerRuntime(engine.endpoint, "d1", "127.31.0.8", LOOPBACK, tmp_path)
+
+        bench = Bench(make, {kind: {"image": IMAGE, **more} for kind, more in KINDS.items()})
+        with engine.namespace.entered():
+            await bench.start()
+            yield bench
+            await bench.close()
+        assert engine.docker("ps", "--all", "--quiet") == ""
+
+
 async def test_containers_of_a_pod_share_its_network_and_name(node: Node) -> None:
     uid = await node.sandbox(hostname="web-0", dns=DNSConfig(["10.0.0.1"], ["a", "b"], ["ndots:5"]))
     await node.start(uid, "httpd", "-f", "-p", "8080", "-h", "/etc", name="web")
@@ -172,15 +173,6 @@ async def test_what_cannot_start_has_ended(node: Node) -> None:
     (container,) = node.runtime.containers_of(uid)
     assert (container.exit_code, container.reason) == (128, "ContainerCannotRun")
     assert container.is_exited
-
-
-async def test_a_stop_is_asked_for_and_then_forced(node: Node) -> None:
-    polite = await node.run("sh", "-c", "trap 'exit 5' TERM; while true; do sleep 0.05; done")
-    await node.runtime.stop_container(polite.id, 30)
-    assert node.now(polite.pod_uid, polite.id).exit_code == 5
-    stubborn = await node.run("sh", "-c", "trap '' TERM; while true; do sleep 1; done")
-    await node.runtime.stop_container(stubborn.id, 0)
-    assert node.now(stubborn.pod_uid, stubborn.id).exit_code == 137
 
 
 async def test_limits_and_rights(node: Node) -> None:
@@ -275,18 +267,8 @@ async def test_a_pod_network_that_is_none_of_the_loopback_is_a_bridge(engine: En
     assert "kubelite" not in engine.docker("network", "ls")
 
 
-async def test_commands_in_a_container(node: Node) -> None:
+async def test_a_command_that_takes_too_long_is_killed(node: Node) -> None:
     container = await node.run("sleep", "1000")
-    client = Client(b"one\n", b"two\n", b"")
-    script = "cat; echo bad >&2; exit 7"
-    code = await node.runtime.exec(container.id, ["sh", "-c", script], client, is_terminal=False)
-    assert (code, client.shown, client.errors) == (7, b"one\ntwo\n", b"bad\n")
-    with pytest.raises(
-        RuntimeFailure, match=r'OCI runtime exec failed: .*exec: "absent": executable file not'
-    ):
-        await node.runtime.exec(container.id, ["absent"], Client(b""), is_terminal=False)
-    result = await node.runtime.exec_sync(container.id, ["sh", "-c", "echo out; echo err >&2; exit 2"], 30)
-    assert (result.exit_code, sorted(result.output.split())) == (2, [b"err", b"out"])
     with pytest.raises(TimeoutError):
         await node.runtime.exec_sync(container.id, ["sleep", "777"], 0.3)
     running_now = await node.runtime.exec_sync(container.id, ["ps"], 30)

@@ -15,7 +15,7 @@ from kubelet.runtime.docker.images import Images
 from kubelet.runtime.docker.log_writer import LogWriter
 from kubelet.runtime.docker.place import Folders
 from kubelet.runtime.docker.view import View, read
-from kubelet.runtime.interface import Container, Sandbox
+from kubelet.runtime.interface import Container, ContainerState, Sandbox
 
 # How long the end of a container waits for the end of its log.
 LOG_END_SECONDS = 5.0
@@ -45,7 +45,7 @@ class Known:
         seen = read(inspected, self._node_ip, self._images.status_name)
         if isinstance(seen, Sandbox):
             self._shares[seen.id] = inspected["Config"]["Labels"][labels.SHARES]
-        elif seen.started_at is not None:
+        elif seen.state is not ContainerState.CREATED:
             await self._write_log(seen, is_terminal=inspected["Config"]["Tty"])
         if self.view.put(seen):
             self.on_end(seen.pod_uid)

@@ -98,6 +98,8 @@ def read(inspected: Inspected, node_ip: str, image_name: Callable[[str], str]) -
             created_at=parse_time(inspected["Created"]),
         )
     ended, code, reason, message = _end(inspected["State"])
+    # What could not start began and ended when it was made.
+    tried_at = parse_time(inspected["Created"]) if reason == CANNOT_RUN else None
     return Container(
         id=inspected["Id"],
         sandbox_id=own[labels.SANDBOX_ID],
@@ -107,9 +109,8 @@ def read(inspected: Inspected, node_ip: str, image_name: Callable[[str], str]) -
         image=inspected["Config"]["Image"],
         state=_state(inspected["State"], ended=ended),
         created_at=parse_time(inspected["Created"]),
-        started_at=_time(inspected["State"]["StartedAt"]),
-        finished_at=_time(inspected["State"]["FinishedAt"])
-        or (parse_time(inspected["Created"]) if ended else None),
+        started_at=_time(inspected["State"]["StartedAt"]) or tried_at,
+        finished_at=_time(inspected["State"]["FinishedAt"]) or tried_at,
         exit_code=code,
         reason=reason,
         message=message,
