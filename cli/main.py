@@ -15,7 +15,9 @@ from cli.errors import CliError
 
 COMMANDS = {
     "apply": "Make objects be as a file describes them",
+    "attach": "Be at the streams of a container's own process",
     "cluster": "Start, stop and look at a cluster on this machine",
+    "cp": "Copy files to and from a container",
     "create": "Make the objects that a file describes",
     "delete": "Delete objects and wait until they are gone",
     "describe": "Tell all about objects, with their events",
@@ -26,6 +28,7 @@ COMMANDS = {
     "get": "Show objects",
     "label": "Set and remove labels",
     "logs": "Print what a container wrote",
+    "port-forward": "Reach ports of a pod from this machine",
     "rollout": "Follow, undo, pause, resume or restart a rollout",
     "scale": "Change the number of replicas",
     "set": "Change one property of objects: set image",
@@ -42,7 +45,7 @@ class LazyGroup(click.Group):
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        found: click.Command = import_module(f"cli.commands.{name}").command
+        found: click.Command = import_module(f"cli.commands.{name.replace('-', '_')}").command
         return found
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:

@@ -64,6 +64,16 @@ def chosen_container(pod: Object, *, is_quiet: bool = False) -> str:
     return everyone[0]
 
 
+def container_spec(pod: Object, name: str) -> Object:
+    """The container of that name; CliError where there is none."""
+    fields = ("containers", "initContainers", "ephemeralContainers")
+    everyone = [each for field in fields for each in pod["spec"].get(field) or ()]
+    found = next((each for each in everyone if each["name"] == name), None)
+    if found is None:
+        raise CliError(f"container {name} not found in pod {meta.name(pod)}")
+    return dict(found)
+
+
 def _containers(pod: Object) -> list[str]:
     """All names, the kind of the unusual ones behind them."""
     kinds = (("containers", ""), ("ephemeralContainers", " (ephem)"), ("initContainers", " (init)"))

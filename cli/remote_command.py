@@ -15,7 +15,8 @@ import json
 import os
 import select
 import sys
-from typing import BinaryIO
+from dataclasses import dataclass
+from typing import IO
 
 from cli import terminal
 from cli.errors import CliError
@@ -28,12 +29,26 @@ CHUNK_BYTES = 32 * 1024
 BACKLOG_BYTES_MAX = 256 * 1024
 
 
-class RemoteCommand:
-    """One session. `keyboard` is where input comes from, if it has any."""
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """The user's end: where input comes from, if there is any, and where output goes."""
 
-    def __init__(self, socket: WebSocket, *, has_input: bool) -> None:
-        self._socket = socket
-        self._keyboard = sys.stdin.fileno() if has_input else None
+    keyboard: int | None
+    stdout: IO[bytes]
+    stderr: IO[bytes]
+
+    @classmethod
+    def own(cls, *, has_input: bool) -> Streams:
+        """Those of this process."""
+        return cls(sys.stdin.fileno() if has_input else None, sys.stdout.buffer, sys.stderr.buffer)
+
+
+class RemoteCommand:
+    """One session."""
+
+    def __init__(self, socket: WebSocket, streams: Streams) -> None:
+        self._socket, self._streams = socket, streams
+        self._keyboard = streams.keyboard
         self._status = b""
 
     def run(self) -> int:
@@ -80,9 +95,9 @@ class RemoteCommand:
     def _receive(self, message: bytes) -> None:
         channel, data = message[:1], message[1:]
         if channel == bytes([STDOUT]):
-            _put(sys.stdout.buffer, data)
+            _put(self._streams.stdout, data)
         elif channel == bytes([STDERR]):
-            _put(sys.stderr.buffer, data)
+            _put(self._streams.stderr, data)
         elif channel == bytes([STATUS]):
             self._status += data
 
@@ -113,6 +128,6 @@ class RemoteCommand:
         raise CliError(status.get("message") or "the command failed")
 
 
-def _put(stream: BinaryIO, data: bytes) -> None:
+def _put(stream: IO[bytes], data: bytes) -> None:
     stream.write(data)
     stream.flush()

@@ -65,7 +65,7 @@ def command(
     query += [(name, "true") for name, is_wanted in streams.items() if is_wanted]
     path = PODS.path(meta.namespace(pod), meta.name(pod), "exec")
     socket = at.api.websocket(path, query, (remote_command.V5, remote_command.V4))
-    remote = remote_command.RemoteCommand(socket, has_input=has_input)
+    remote = remote_command.RemoteCommand(socket, remote_command.Streams.own(has_input=has_input))
     code = remote.run_in_terminal() if in_terminal else remote.run()
     if code:
         click.echo(f"command terminated with exit code {code}", err=True)

@@ -16,7 +16,7 @@ from websockets.sync.server import ServerConnection, serve
 
 from cli.api import Api
 from cli.errors import CliError
-from cli.remote_command import V4, V5, RemoteCommand
+from cli.remote_command import V4, V5, RemoteCommand, Streams
 from kube.api.errors import StatusError
 from kube.base import tls
 from kube.client.config import ClientConfig
@@ -54,7 +54,8 @@ def server(authority: Authority, handler: Handler, *protocols: str, refusal: byt
 
 
 def session(api: Api, *, has_input: bool = False) -> RemoteCommand:
-    return RemoteCommand(api.websocket(PATH, [("command", "x y")], [V5, V4]), has_input=has_input)
+    socket = api.websocket(PATH, [("command", "x y")], [V5, V4])
+    return RemoteCommand(socket, Streams.own(has_input=has_input))
 
 
 @pytest.fixture
