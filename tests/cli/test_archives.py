@@ -44,7 +44,7 @@ def test_a_folder_goes_and_comes_back(tmp_path: Path) -> None:
 
 def test_nothing_is_written_outside(tmp_path: Path) -> None:
     target = tmp_path / "target"
-    warnings = unpack(archive_of(**{"p/../../evil": b"x", "p/good": b"y"}), "p", target)
+    warnings = unpack(archive_of(**{"p/../evil": b"x", "p/good": b"y"}), "p", target)
     assert warnings == [f'warning: file "{tmp_path}/evil" is outside target destination, skipping']
     assert sorted(each.name for each in tmp_path.rglob("*")) == ["good", "target"]
     with pytest.raises(CliError, match="tar contents corrupted"):
