@@ -213,6 +213,9 @@ class PodWorker:
             args=container.get("args") or (),
             ports=[port["containerPort"] for port in ports],
             environment=environment(self._pod, container, self._node.ip, sandbox.ip),
+            stdin=bool(container.get("stdin")),
+            stdin_once=bool(container.get("stdinOnce")),
+            is_terminal=bool(container.get("tty")),
         )
 
     async def _stop(self, action: StopContainer) -> None:
