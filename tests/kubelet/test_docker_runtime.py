@@ -299,6 +299,31 @@ def _asked_again(client: Client, text: bytes) -> bool:
     return False
 
 
+async def test_a_shell_ends_when_its_client_leaves(node: Node) -> None:
+    container = await node.run("sleep", "1000")
+    client = Client(b"echo 'he'llo\n")
+    shell = asyncio.ensure_future(node.runtime.exec(container.id, ["sh"], client, is_terminal=True))
+    await client.sees(b"hello")
+    shell.cancel()
+    await asyncio.gather(shell, return_exceptions=True)
+
+    async def has_ended() -> bool:
+        processes = await node.runtime.exec_sync(container.id, ["ps", "-o", "args"], 30)
+        return b"sh\n" not in processes.output
+
+    await until_async("the shell has ended", has_ended)
+
+
+async def test_a_loopback_dns_is_for_the_nodes_network_only(node: Node) -> None:
+    dns = DNSConfig(["127.96.0.10"], ["default.svc.cluster.local"])
+    host = await node.end(
+        await node.start(await node.sandbox(host_network=True, dns=dns), "cat", "/etc/resolv.conf")
+    )
+    assert node.log(host) == ["nameserver 127.96.0.10", "search default.svc.cluster.local"]
+    own = await node.end(await node.start(await node.sandbox(dns=dns), "cat", "/etc/resolv.conf"))
+    assert "nameserver 127.96.0.10" not in node.log(own)
+
+
 async def test_attached_to_a_containers_own_process(node: Node) -> None:
     reads = {"stdin": True, "stdin_once": True}
     container = await node.run("sh", "-c", "while read line; do echo got $line; done; echo end", **reads)

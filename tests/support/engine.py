@@ -110,7 +110,6 @@ class Engine:
 
     def start(self) -> None:
         """Everything, in order."""
-        self.namespace.open()
         self._start_containerd()
         self.launch()
         self._start_registry(REGISTRY)
@@ -198,6 +197,7 @@ class Engine:
 def running(folder: Path) -> Iterator[Engine]:
     """An engine for the block."""
     engine = Engine(folder)
+    engine.namespace.open()
     try:
         engine.start()
         yield engine

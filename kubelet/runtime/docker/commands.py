@@ -46,9 +46,15 @@ class Commands:
         async def resize(columns: int, rows: int) -> None:
             await started.resize(h=rows, w=columns)
 
-        async with self._engine.translated(), started.start() as connection:
-            feeding = _feed(connection, refusal, refusal.read())
-            await _join(connection, refusal, feeding, resize if is_terminal else None)
+        try:
+            async with self._engine.translated(), started.start() as connection:
+                feeding = _feed(connection, refusal, refusal.read())
+                await _join(connection, refusal, feeding, resize if is_terminal else None)
+        except asyncio.CancelledError:
+            # The client has left; a shell that nobody can type to any more would stay for ever.
+            if is_terminal:
+                await self._signal(started, signal.SIGHUP)
+            raise
         code = await self._exit_code(started)
         await refusal.settle(code)
         return code
@@ -65,7 +71,7 @@ class Commands:
                         output += message.data
                 code = await self._exit_code(started)
         except TimeoutError:
-            await self._kill(started)
+            await self._signal(started, signal.SIGKILL)
             raise
         if output.startswith(NOT_STARTED) and code in NOT_STARTED_CODES:
             raise RuntimeFailure(output.decode(errors="replace").strip())
@@ -102,13 +108,13 @@ class Commands:
                 return int(about["ExitCode"] or 0)
             await asyncio.sleep(ENDED_SECONDS)
 
-    async def _kill(self, started: Exec) -> None:
-        """The engine cannot end a command; on its own machine root can."""
+    async def _signal(self, started: Exec, number: signal.Signals) -> None:
+        """The engine cannot signal a command; on its own machine root can."""
         async with self._engine.translated():
             about = await started.inspect()
         if about["Running"] and _is_of(about["Pid"], about["ContainerID"]):
             with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(about["Pid"], signal.SIGKILL)
+                os.kill(about["Pid"], number)
 
 
 class _Refusal:

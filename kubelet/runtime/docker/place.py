@@ -11,7 +11,8 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
-from ipaddress import IPv4Network
+from dataclasses import replace
+from ipaddress import IPv4Network, ip_address
 from pathlib import Path
 
 from kubelet.runtime.docker import images, labels
@@ -33,11 +34,16 @@ class Folders:
     def log(self, pod_uid: str, name: str, attempt: int) -> Path:
         return self.pod(pod_uid) / f"{name}_{attempt}.log"
 
-    def make(self, pod_uid: str, dns: DNSConfig | None) -> None:
-        """A pod's folder; dns: what stands in its resolv.conf, where the engine's own will not do."""
+    def make(self, pod_uid: str, dns: DNSConfig | None, *, host_network: bool) -> None:
+        """A pod's folder, with its resolv.conf. A server on the node's loopback can be reached only from the
+        node's network: without another one, the engine's own resolv.conf stands.
+        """
         self.pod(pod_uid).mkdir(parents=True, exist_ok=True)
-        if dns is not None:
-            (self.pod(pod_uid) / "resolv.conf").write_text(_resolv_conf(dns))
+        servers = dns.servers if dns is not None else ()
+        reachable = [each for each in servers if host_network or not ip_address(each).is_loopback]
+        if dns is not None and (reachable or not servers):
+            text = _resolv_conf(replace(dns, servers=reachable))
+            (self.pod(pod_uid) / "resolv.conf").write_text(text)
 
     def mounts(self, pod_uid: str) -> list[Mount]:
         """What all containers of a pod get."""

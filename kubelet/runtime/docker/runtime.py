@@ -106,7 +106,7 @@ class DockerRuntime:
     # Sandboxes.
     async def run_pod_sandbox(self, config: SandboxConfig) -> Sandbox:
         """A sandbox that died, with its engine for one, is replaced."""
-        self._folders.make(config.pod_uid, config.dns)
+        self._folders.make(config.pod_uid, config.dns, host_network=config.host_network)
         before = self._known.view.sandbox_of(config.pod_uid)
         assert before is None or not before.ready, f"pod {config.name} has a sandbox already"
         network = await place.ensure_network(self._engine, self._node_name, self._root_dir, self._pods)
