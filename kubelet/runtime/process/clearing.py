@@ -10,15 +10,33 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+from kube.base.logs import logger
 from kubelet.runtime.process.shim.cgroup import Cgroup
+
+log = logger(__name__)
 
 # A shim gives its containers two seconds, then kills them.
 GRACE_SECONDS = 5.0
+# How often, and how many times, to see whether killed processes are gone.
+LOOK_SECONDS, LOOKS_MAX = 0.02, 250
 
 
 async def clear(folder: Path) -> None:
     """Nothing of the pods in a runtime's folder runs any more; what is written of them stays."""
     await asyncio.gather(*(_end(path) for path in _identities(folder)))
+
+
+async def clear_group(group: Cgroup) -> None:
+    """What a shim would have taken away that was killed: the pod's control group, and whatever is in it.
+
+    Who was killed is in it until the kernel is done with him.
+    """
+    for _ in range(LOOKS_MAX):
+        group.kill_below()
+        if group.remove():
+            return
+        await asyncio.sleep(LOOK_SECONDS)
+    log.warning("a control group cannot be removed", group=group.described())
 
 
 def _identities(folder: Path) -> list[Path]:
@@ -39,7 +57,8 @@ async def _end(identity: Path) -> None:
             except TimeoutError:
                 signal.pidfd_send_signal(pidfd, signal.SIGKILL)
                 await ended
-    _clear_group(identity.parent)
+    if group := _group_of(identity.parent):
+        await clear_group(group)
     os.unlink(identity)
 
 
@@ -79,9 +98,6 @@ def _ended(pidfd: int) -> asyncio.Future[None]:
     return ended
 
 
-def _clear_group(folder: Path) -> None:
-    """What a shim would have taken away that had to be killed."""
-    if group := json.loads((folder / "sandbox.json").read_text())["cgroup"]:
-        left = Cgroup(**group)
-        left.kill_below()
-        left.remove()
+def _group_of(folder: Path) -> Cgroup | None:
+    group = json.loads((folder / "sandbox.json").read_text())["cgroup"]
+    return Cgroup(**group) if group else None

@@ -16,6 +16,7 @@ import asyncio
 import os
 import platform
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import asdict, replace
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -40,10 +41,10 @@ from kubelet.runtime.interface import (
     SandboxConfig,
     Streams,
 )
-from kubelet.runtime.process import abilities, records, states
+from kubelet.runtime.process import abilities, clearing, records, states
 from kubelet.runtime.process.abilities import Abilities, shim_command
 from kubelet.runtime.process.records import PodRecord, Records
-from kubelet.runtime.process.session import Session
+from kubelet.runtime.process.session import Pipes, Resize, Session
 from kubelet.runtime.process.shim_client import Message, ShimClient, ShimGone, ShimRefusal
 
 log = logger(__name__)
@@ -76,6 +77,7 @@ class ProcessRuntime:
         self._pods: dict[str, PodRecord] = {}
         self._pod_of: dict[str, str] = {}
         self._shims: dict[str, ShimClient] = {}
+        self._clearings: dict[str, asyncio.Task[None]] = {}
         self._last_address: str | None = None
         self._listener: Callable[[str], None] = lambda _: None
 
@@ -83,7 +85,7 @@ class ProcessRuntime:
         return None
 
     def log_path(self, container_id: str) -> Path:
-        return self._records.folder_of(self._pod_of[container_id]) / f"{container_id}.log"
+        return self._folder_of(container_id) / f"{container_id}.log"
 
     def address_of(self, pod_uid: str, port: int) -> tuple[str, int]:
         record = self._pods[pod_uid]
@@ -107,7 +109,9 @@ class ProcessRuntime:
     async def stop(self) -> None:
         shims, self._shims = list(self._shims.values()), {}
         for shim in shims:
-            await shim.close()
+            await shim.aclose()
+        for uid in list(self._clearings):
+            await self._cleared(uid)
 
     def sandbox_of(self, pod_uid: str) -> Sandbox | None:
         record = self._pods.get(pod_uid)
@@ -146,8 +150,9 @@ class ProcessRuntime:
                 await shim.ask("shut_down")
             except RuntimeFailure as failure:
                 log.warning("a shim ended before it was told to", pod=record.config.name, error=failure)
-            await shim.close()
+            await shim.aclose()
         self._bury(pod_uid)
+        await self._cleared(pod_uid)
         record.sandbox = replace(record.sandbox, ready=False)
         self._save(record)
 
@@ -220,10 +225,16 @@ class ProcessRuntime:
     async def exec(
         self, container_id: str, command: Sequence[str], streams: Streams, *, is_terminal: bool
     ) -> int:
-        session = Session(streams, is_terminal=is_terminal)
-        first = {"do": "exec", "container": container_id, "command": list(command)}
+        first = {
+            "do": "exec",
+            "container": container_id,
+            "command": list(command),
+            "is_terminal": is_terminal,
+        }
         try:
-            return await self._run(session, container_id, {**first, "is_terminal": is_terminal})
+            if is_terminal:
+                return await self._run_in_terminal(container_id, first, streams)
+            return await self._run(container_id, first, streams)
         except ShimRefusal as failure:
             why = f'failed to start exec "{self._new_id()}": OCI runtime exec failed: exec failed: '
             text = f"unable to start container process: {failure}"
@@ -244,9 +255,9 @@ class ProcessRuntime:
             if shim := self._shims.get(uid):
                 await shim.ask("resize", container=container_id, columns=columns, rows=rows)
 
-        session = Session(streams, resize=resize if is_terminal else None)
+        first = {"do": "attach", "container": container_id}
         try:
-            await self._run(session, container_id, {"do": "attach", "container": container_id})
+            await self._run(container_id, first, streams, resize if is_terminal else None)
         except ShimRefusal as failure:
             raise RuntimeFailure(f"failed to attach to container: {failure}") from failure
 
@@ -271,21 +282,42 @@ class ProcessRuntime:
     def pretended_probe(self, container_id: str, kind: str) -> bool | None:
         return None
 
-    async def _run(self, session: Session, container_id: str, first: Message) -> int:
+    async def _run(
+        self, container_id: str, first: Message, streams: Streams, resize: Resize | None = None
+    ) -> int:
         """A command on a connection of its own: when that closes, the command ends."""
-        folder = self._records.folder_of(self._pod_of[container_id])
+        pipes = Pipes()
+        session = Session(streams, pipes.keys, pipes.screens, resize=resize)
         try:
-            shim = await ShimClient.connect(folder, first=first, descriptors=session.theirs)
-            session.handed_over()
-            try:
+            shim = await ShimClient.connect(
+                self._folder_of(container_id), first=first, descriptors=pipes.theirs
+            )
+            pipes.close_theirs()
+            async with aclosing(shim):
                 await shim.first_answer()
                 return await session.run(_exit_code(shim))
-            finally:
-                await shim.close()
         finally:
+            pipes.close_theirs()
             session.close()
 
+    async def _run_in_terminal(self, container_id: str, first: Message, streams: Streams) -> int:
+        """The same, in a terminal that the container makes."""
+        folder = self._folder_of(container_id)
+        shim = await ShimClient.connect(folder, first=first, wants_terminal=True)
+        async with aclosing(shim):
+            await shim.first_answer()
+            assert shim.terminal is not None, "who was told yes has it"
+            session = Session.of_terminal(streams, shim.terminal)
+            try:
+                return await session.run(_exit_code(shim))
+            finally:
+                session.close()
+
+    def _folder_of(self, container_id: str) -> Path:
+        return self._records.folder_of(self._pod_of[container_id])
+
     async def _start_shim(self, record: PodRecord) -> ShimClient:
+        await self._cleared(record.sandbox.pod_uid)
         folder = self._records.folder_of(record.sandbox.pod_uid)
         records.write(folder / "sandbox.json", self._facts(record))
         title = f"{record.config.namespace}/{record.config.name}"
@@ -371,9 +403,13 @@ class ProcessRuntime:
             if container.is_running:
                 record.containers[container.id] = states.killed(container, self._clock.now())
         self._save(record)
-        if left := self._abilities.group_of(pod_uid):
-            left.kill_below()
-            left.remove()
+        if group := self._abilities.group_of(pod_uid):
+            self._clearings[pod_uid] = asyncio.ensure_future(clearing.clear_group(group))
+
+    async def _cleared(self, pod_uid: str) -> None:
+        """Nothing is left of the shim before."""
+        if task := self._clearings.pop(pod_uid, None):
+            await task
 
     def _take_address(self) -> str:
         taken = {record.sandbox.ip for record in self._pods.values() if record.sandbox.ready}

@@ -3,6 +3,8 @@
     Streams.read  --> pipe --> stdin of the command (or of the container, through the shim)
     Streams.write <-- pipe <-- its stdout; the pipes themselves go to the shim (SCM_RIGHTS)
 
+A terminal is made in the container, and its other side comes to us by the same way.
+
 Invariants: whatever the command wrote before its end is shown; what a process that it left behind writes
 after that is not waited for.
 """
@@ -25,47 +27,41 @@ SIZE_SECONDS = 0.2
 END_OF_INPUT = b"\x04"
 
 
-class Session:
-    """The descriptors of one client's command. `theirs` are to be handed over, then closed by `handed_over`.
+Resize = Callable[[int, int], Awaitable[None]]
 
-    resize: what to do with a new window's size, where the terminal is not ours.
+
+class Session:
+    """One client's command, from its side: `keys` is what he types on, `screens` what he is shown.
+
+    terminal: the command's own, to be given the window's size.
+    resize: what to do with a new size, where the terminal is not ours.
     """
 
     def __init__(
         self,
         streams: Streams,
+        keys: int,
+        screens: Sequence[int],
         *,
-        is_terminal: bool = False,
-        resize: Callable[[int, int], Awaitable[None]] | None = None,
+        terminal: int | None = None,
+        resize: Resize | None = None,
     ) -> None:
-        self._streams, self._resize = streams, resize
-        self._is_terminal = is_terminal
+        self._streams, self._keys, self._resize = streams, keys, resize
+        self._screens = list(zip(screens, (streams.write, streams.write_error)))
+        self._terminal = terminal
         self._ended = asyncio.Event()
-        if is_terminal:
-            master, slave = os.openpty()
-            self.theirs: Sequence[int] = (slave,) * 3
-            self._keys, self._screens = os.dup(master), [(master, streams.write)]
-            _set_size(master, streams.size)
-        else:
-            stdin, self._keys = os.pipe()
-            out, stdout = os.pipe()
-            err, stderr = os.pipe()
-            self.theirs = (stdin, stdout, stderr)
-            self._screens = [(out, streams.write), (err, streams.write_error)]
-        for each in (self._keys, *(screen for screen, _ in self._screens)):
-            os.set_blocking(each, False)
         self._keys_open = True
+        for each in (keys, *screens):
+            os.set_blocking(each, False)
 
-    def handed_over(self) -> None:
-        """The other side has its ends."""
-        for each in set(self.theirs):
-            os.close(each)
-        self.theirs = ()
+    @classmethod
+    def of_terminal(cls, streams: Streams, terminal: int) -> Session:
+        return cls(streams, os.dup(terminal), [terminal], terminal=terminal)
 
     async def run(self, end: Awaitable[int]) -> int:
         """Carry everything over until the end, which has an exit code."""
         typing = [asyncio.ensure_future(self._type())]
-        if self._is_terminal or self._resize:
+        if self._terminal is not None or self._resize:
             typing.append(asyncio.ensure_future(self._follow_size()))
         showing = [asyncio.ensure_future(self._show(*screen)) for screen in self._screens]
         try:
@@ -79,7 +75,6 @@ class Session:
             await asyncio.gather(*typing, *showing, return_exceptions=True)
 
     def close(self) -> None:
-        self.handed_over()
         self._close_keys()
         for descriptor, _ in self._screens:
             os.close(descriptor)
@@ -87,7 +82,7 @@ class Session:
     async def _type(self) -> None:
         while data := await self._streams.read():
             await self._write(data)
-        if self._is_terminal:
+        if self._terminal is not None:
             await self._write(END_OF_INPUT)
         else:
             self._close_keys()
@@ -126,20 +121,33 @@ class Session:
             await show(data)
 
     async def _follow_size(self) -> None:
-        shown = self._streams.size if self._is_terminal else (0, 0)
+        shown = (0, 0)
         while True:
             if (size := self._streams.size) != shown:
                 shown = size
                 if self._resize:
                     await self._resize(*size)
-                else:
-                    _set_size(self._screens[0][0], size)
+                elif self._terminal is not None:
+                    _set_size(self._terminal, size)
             await asyncio.sleep(SIZE_SECONDS)
 
     def _close_keys(self) -> None:
         if self._keys_open:
             self._keys_open = False
             os.close(self._keys)
+
+
+class Pipes:
+    """Both ends of a command's three streams; `theirs` are handed over, then closed here."""
+
+    def __init__(self) -> None:
+        (stdin, self.keys), (out, stdout), (err, stderr) = os.pipe(), os.pipe(), os.pipe()
+        self.theirs, self.screens = [stdin, stdout, stderr], [out, err]
+
+    def close_theirs(self) -> None:
+        for each in self.theirs:
+            os.close(each)
+        self.theirs = []
 
 
 def _set_size(terminal: int, size: tuple[int, int]) -> None:

@@ -37,22 +37,32 @@ class ShimClient:
         self._reader, self._writer = reader, writer
         self._answers: dict[int, asyncio.Future[Any]] = {}
         self._count = 0
+        self.terminal: int | None = None
         self._listening: asyncio.Task[None] | None = None
 
     @classmethod
-    async def connect(cls, folder: Path, *, first: Message, descriptors: Sequence[int] = ()) -> ShimClient:
-        """To the shim of the pod in that folder; the first request takes the descriptors along."""
+    async def connect(
+        cls, folder: Path, *, first: Message, descriptors: Sequence[int] = (), wants_terminal: bool = False
+    ) -> ShimClient:
+        """To the shim of the pod in that folder; the first request takes the descriptors along.
+
+        wants_terminal: the first answer brings one.
+        """
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         try:
             await _reach(connection, folder)
             line = json.dumps({"id": 0, **first}).encode() + b"\n"
             sent = socket.send_fds(connection, [line], list(descriptors))
+            heard, terminals = await _first_words(connection) if wants_terminal else (b"", [])
         except OSError as error:
             connection.close()
             raise ShimGone(f"the shim of the pod is gone: {error.strerror or error}") from error
         reader, writer = await asyncio.open_unix_connection(sock=connection, limit=LINE_BYTES_MAX)
         writer.write(line[sent:])
-        return cls(reader, writer)
+        reader.feed_data(heard)
+        client = cls(reader, writer)
+        client.terminal = terminals[0] if terminals else None
+        return client
 
     async def first_answer(self) -> Any:
         """To the first request, where nobody listens yet."""
@@ -83,7 +93,7 @@ class ShimClient:
         self._writer.write(json.dumps({"id": self._count, "do": do, **words}).encode() + b"\n")
         return _result(await answer)
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         if self._listening:
             self._listening.cancel()
             await asyncio.gather(self._listening, return_exceptions=True)
@@ -103,6 +113,8 @@ class ShimClient:
             for answer in self._answers.values():
                 answer.set_exception(error)
             gone()
+        finally:
+            self._writer.close()
 
 
 def _result(message: Message) -> Any:
@@ -118,3 +130,15 @@ async def _reach(connection: socket.socket, folder: Path) -> None:
         await asyncio.get_running_loop().sock_connect(connection, f"/proc/self/fd/{descriptor}/shim.sock")
     finally:
         os.close(descriptor)
+
+
+async def _first_words(connection: socket.socket) -> tuple[bytes, list[int]]:
+    """What is said first, with the descriptors beside it, which a stream would drop."""
+    loop, readable = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(connection, readable.set)
+    try:
+        await readable.wait()
+    finally:
+        loop.remove_reader(connection)
+    data, descriptors, _, _ = socket.recv_fds(connection, LINE_BYTES_MAX, 1)
+    return data, descriptors

@@ -37,7 +37,7 @@ def _cgroup() -> dict[str, object] | None:
 
 def _enter(folder: str) -> None:
     place.unshare_mounts()
-    root.enter(folder, [], read_only=False, own_processes=False, all_devices=False)
+    root.enter(folder, [], "", read_only=False, own_processes=False, all_devices=False)
 
 
 def _ends_well(act: Callable[[], None]) -> bool:

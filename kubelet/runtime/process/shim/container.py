@@ -15,7 +15,7 @@ import termios
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from kubelet.runtime.process.shim.launch import CannotStart
+from kubelet.runtime.process.shim.launch import CannotStart, Spawned
 from kubelet.runtime.process.shim.loop import Loop
 from kubelet.runtime.process.shim.place import Place
 from kubelet.runtime.process.shim.streams import Log, Output, Sink, Typed
@@ -59,7 +59,7 @@ class Container:
         stdio, ours = self._streams()
         try:
             self._place.make()
-            pid = self._place.start(stdio)
+            spawned = self._place.start(stdio)
         except (CannotStart, OSError) as error:
             for each in ours:
                 os.close(each)
@@ -68,11 +68,11 @@ class Container:
             self._ended(START_ERROR_CODE, START_ERROR, text)
             raise CannotStart(text) from error
         finally:
-            for each in set(stdio):
+            for each in stdio:
                 os.close(each)
-        self.state |= {"pid": pid, "started_at": self._clock()}
-        self._listen(ours)
-        self._loop.on_exit(pid, self._exited)
+        self.state |= {"pid": spawned.pid, "started_at": self._clock()}
+        self._listen(ours if spawned.terminal is None else [spawned.terminal])
+        self._loop.on_exit(spawned.pid, self._exited)
         self._on_change()
 
     def signal(self, number: int) -> None:
@@ -101,9 +101,10 @@ class Container:
 
     def execute(
         self, argv: Sequence[str], stdio: Sequence[int], *, is_terminal: bool, ended: Callable[[int], None]
-    ) -> int:
-        """Run a command beside it; its pid. CannotStart where that is not possible."""
-        pid = self._place.execute(self.state["pid"], argv, stdio, is_terminal=is_terminal)
+    ) -> Spawned:
+        """Run a command beside it. CannotStart where that is not possible."""
+        spawned = self._place.execute(self.state["pid"], argv, stdio, is_terminal=is_terminal)
+        pid = spawned.pid
         self._commands.add(pid)
 
         def exited(code: int) -> None:
@@ -111,7 +112,7 @@ class Container:
             ended(code)
 
         self._loop.on_exit(pid, exited)
-        return pid
+        return spawned
 
     def attach(self, stdio: Sequence[int], left: Callable[[], None]) -> Callable[[], None]:
         """Join a client's input and outputs; how to part again."""
@@ -158,10 +159,9 @@ class Container:
         self._place.remove()
 
     def _streams(self) -> tuple[list[int], list[int]]:
-        """What the process gets as 0, 1 and 2, and our ends of that."""
+        """What the process gets as 0, 1 and 2, and our ends of that; a terminal it makes itself."""
         if self._config["is_terminal"]:
-            master, slave = os.openpty()
-            return [slave, slave, slave], [master]
+            return [], []
         out, theirs_out = os.pipe()
         err, theirs_err = os.pipe()
         if not self._config["stdin"]:

@@ -23,6 +23,8 @@ from kubelet.runtime.process.shim.cgroup import Cgroup
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 CANNOT_START = 127
+# What the child sends along with a descriptor.
+HANDING_OVER = b"\0"
 
 
 class CannotStart(Exception):
@@ -62,31 +64,44 @@ class Launch:
         self.cgroup, self.oom_score_adj, self.enter = cgroup, oom_score_adj, enter
 
 
-def spawn(launch: Launch, stdio: Sequence[int]) -> tuple[int, int | None]:
-    """Start it; its pid, and where to answer for its network. CannotStart, and nothing is left of it."""
+class Spawned:
+    """A started process: its terminal, if it has one, and where to answer for its network."""
+
+    __slots__ = ("listener", "pid", "terminal")
+
+    def __init__(self, pid: int, terminal: int | None, listener: int | None) -> None:
+        self.pid, self.terminal, self.listener = pid, terminal, listener
+
+
+def spawn(launch: Launch, stdio: Sequence[int]) -> Spawned:
+    """Start it, with these as 0, 1 and 2 unless it has a terminal. CannotStart, and nothing is left of it."""
     ours, theirs = socket.socketpair()
     with ours:
         pid = os.fork()
         if pid == 0:
             _become(launch, stdio, theirs)
         theirs.close()
-        text, listener = _outcome(ours)
+        text, descriptors = _outcome(ours)
     if text:
         os.waitpid(pid, 0)
-        if listener is not None:
-            os.close(listener)
+        for each in descriptors:
+            os.close(each)
         raise CannotStart(text)
-    return pid, listener
+    return Spawned(
+        pid,
+        descriptors.pop(0) if launch.is_terminal else None,
+        descriptors.pop(0) if launch.is_redirected else None,
+    )
 
 
-def _outcome(ours: socket.socket) -> tuple[str, int | None]:
-    """What the child says until it has become the command, which says nothing."""
-    text, listeners = b"", []
+def _outcome(ours: socket.socket) -> tuple[str, list[int]]:
+    """What the child says, and hands over, until it has become the command, which says nothing."""
+    text, descriptors = b"", []
     while True:
-        data, descriptors, _, _ = socket.recv_fds(ours, 4096, 1)
-        listeners += descriptors
+        data, more, _, _ = socket.recv_fds(ours, 4096, 2)
+        descriptors += more
         if not data:
-            return text.strip(b"\0").decode(), listeners[0] if listeners else None
+            return text.replace(HANDING_OVER, b"").decode(), descriptors
         text += data
 
 
@@ -121,31 +136,36 @@ def _prepare(launch: Launch, stdio: Sequence[int], theirs: socket.socket) -> Non
         signal.signal(number, signal.SIG_DFL)
     kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
     os.setsid()
-    _take_streams(stdio, is_terminal=launch.is_terminal)
+    if not launch.is_terminal:
+        _take_streams(stdio)
     if launch.cgroup:
         launch.cgroup.join()
     # Only root may lower it.
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:
         score.write(str(launch.oom_score_adj))
     launch.enter()
+    if launch.is_terminal:
+        # Of the container's own, so that it knows its name.
+        terminal, screen = os.openpty()
+        fcntl.ioctl(screen, termios.TIOCSCTTY, 0)
+        socket.send_fds(theirs, [HANDING_OVER], [terminal])
+        _take_streams([screen] * 3)
     _change_folder(launch.working_dir)
     is_root = os.geteuid() == 0
     if launch.security["no_new_privileges"] or (launch.is_redirected and not is_root):
         kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
     if launch.is_redirected:
-        socket.send_fds(theirs, [b"\0"], [network.install()])
+        socket.send_fds(theirs, [HANDING_OVER], [network.install()])
     _take_user(launch.security)
     # A change of user takes it away.
     kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _take_streams(stdio: Sequence[int], *, is_terminal: bool) -> None:
+def _take_streams(stdio: Sequence[int]) -> None:
     # Copies first: what stands at 0 to 2 may be wanted at another place of these.
     copies = [fcntl.fcntl(each, fcntl.F_DUPFD_CLOEXEC, 10) for each in stdio]
     for number, copy in enumerate(copies):
         os.dup2(copy, number)
-    if is_terminal:
-        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 def _change_folder(path: str) -> None:

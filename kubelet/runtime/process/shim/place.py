@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kubelet.runtime.process.shim import kernel, processes, root
-from kubelet.runtime.process.shim.launch import DEFAULT_PATH, Launch, spawn
+from kubelet.runtime.process.shim.launch import DEFAULT_PATH, Launch, Spawned, spawn
 from kubelet.runtime.process.shim.network import PodNetwork
 from kubelet.runtime.process.shim.surroundings import Surroundings
 
@@ -51,7 +51,7 @@ class Place:
         if self._cgroup:
             self._cgroup.remove()
 
-    def start(self, stdio: Sequence[int]) -> int:
+    def start(self, stdio: Sequence[int]) -> Spawned:
         """The container's first process."""
         argv = [*self._config["command"], *self._config["args"]]
         with self._pod.processes_of_a_new_container():
@@ -59,7 +59,9 @@ class Place:
                 self._launch(argv, self._enter, is_terminal=self._config["is_terminal"]), stdio
             )
 
-    def execute(self, beside: int, argv: Sequence[str], stdio: Sequence[int], *, is_terminal: bool) -> int:
+    def execute(
+        self, beside: int, argv: Sequence[str], stdio: Sequence[int], *, is_terminal: bool
+    ) -> Spawned:
         """A command in the namespaces of the first process."""
         launch = self._launch(argv, lambda: self._join(beside), is_terminal=is_terminal)
         with self._pod.processes_beside(beside):
@@ -85,11 +87,11 @@ class Place:
         """Processor time in nanoseconds, and bytes of memory."""
         return self._cgroup.usage() if self._cgroup else processes.usage(first)
 
-    def _spawn(self, launch: Launch, stdio: Sequence[int]) -> int:
-        pid, listener = spawn(launch, stdio)
-        if listener is not None and self._network:
-            self._network.serve(listener)
-        return pid
+    def _spawn(self, launch: Launch, stdio: Sequence[int]) -> Spawned:
+        spawned = spawn(launch, stdio)
+        if spawned.listener is not None and self._network:
+            self._network.serve(spawned.listener)
+        return spawned
 
     def _launch(self, argv: Sequence[str], enter: Any, *, is_terminal: bool) -> Launch:
         return Launch(
@@ -130,13 +132,11 @@ class Place:
         root.enter(
             self._folder,
             [root.Mount(**each) for each in self._config["mounts"]],
+            self._config["working_dir"],
             read_only=security["read_only_rootfs"],
             own_processes=self._pod.is_root and not self._pod.host_pid,
             all_devices=security["privileged"] and self._pod.is_root,
         )
-        # As runtimes do; where that is not possible, going there says why.
-        with contextlib.suppress(OSError):
-            os.makedirs(self._config["working_dir"] or "/", exist_ok=True)
 
     def _join(self, beside: int) -> None:
         if not self._pod.has_mounts:

@@ -101,7 +101,7 @@ class Pod:
         """The connection is the command's: who closes it ends the command."""
         stdio = peer.take(3)
         try:
-            pid = self._running(message).execute(
+            spawned = self._running(message).execute(
                 message["command"],
                 stdio,
                 is_terminal=message["is_terminal"],
@@ -109,8 +109,11 @@ class Pod:
             )
         finally:
             _close(stdio)
-        peer.on_close.append(lambda: self._end_command(pid))
-        _answer(peer, message)
+        peer.on_close.append(lambda: self._end_command(spawned.pid))
+        if spawned.terminal is None:
+            _answer(peer, message)
+        else:
+            peer.hand_over({"id": message["id"], "ok": None}, spawned.terminal)
 
     def _end_command(self, pid: int) -> None:
         if self._loop.is_child(pid):

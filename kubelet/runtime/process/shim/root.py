@@ -39,7 +39,13 @@ class Mount:
 
 
 def enter(
-    place: str, mounts: list[Mount], *, read_only: bool, own_processes: bool, all_devices: bool
+    place: str,
+    mounts: list[Mount],
+    working_dir: str,
+    *,
+    read_only: bool,
+    own_processes: bool,
+    all_devices: bool,
 ) -> None:
     """Make this process's root such a view, in a mount namespace that is its own already.
 
@@ -55,11 +61,16 @@ def enter(
     for name in sorted(set(os.listdir("/")) - OWN):
         _show(f"/{name}", root, written, depth=1)
     _own_folders(root, own_processes=own_processes, all_devices=all_devices)
-    for mount in sorted(mounts, key=lambda each: each.container_path.count("/")):
-        _bind(mount, root)
+    mounts = sorted(mounts, key=lambda each: each.container_path.count("/"))
+    for mount in mounts:
+        _mount_point(mount, root)
+    # As runtimes do; where that is not possible, going there says why.
+    with contextlib.suppress(OSError):
+        os.makedirs(_inside(root, working_dir), exist_ok=True)
     if read_only:
-        kernel.mount(None, root, None, kernel.MS_REMOUNT | kernel.MS_BIND | kernel.MS_RDONLY)
         _seal(root)
+    for mount in mounts:
+        _bind(mount, root)
     kernel.pivot_root(root)
 
 
@@ -134,14 +145,20 @@ def _devices(dev: str) -> None:
     kernel.mount("tmpfs", f"{dev}/shm", "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=1777")
 
 
-def _bind(mount: Mount, root: str) -> None:
-    """Put a volume at its path; whatever of the path is missing is made inside the container."""
+def _mount_point(mount: Mount, root: str) -> str:
+    """Where a volume is to be; whatever of its path is missing is made inside the container."""
     target = _inside(root, mount.container_path)
     if os.path.isdir(mount.host_path):
         os.makedirs(target, exist_ok=True)
     elif not os.path.exists(target):
         os.makedirs(os.path.dirname(target), exist_ok=True)
         _touch(target)
+    return target
+
+
+def _bind(mount: Mount, root: str) -> None:
+    # Again: this one may lie in another volume.
+    target = _mount_point(mount, root)
     kernel.mount(mount.host_path, target, None, kernel.MS_BIND | kernel.MS_REC)
     if mount.read_only:
         _remount_read_only(target)
@@ -176,10 +193,13 @@ def _remount_read_only(target: str) -> None:
 
 
 def _seal(root: str) -> None:
-    """Of a read-only root, the overlays, too; not the volumes."""
-    for name in os.listdir(root):
-        if name not in OWN and os.path.ismount(f"{root}/{name}"):
-            _remount_read_only(f"{root}/{name}")
+    """Make all of it read-only that is there before the volumes, but for what is the container's own."""
+    with open("/proc/self/mountinfo") as file:
+        targets = [line.split()[4] for line in file]
+    own = tuple(f"{root}/{name}" for name in OWN)
+    for target in targets:
+        if target == root or (target.startswith(f"{root}/") and not target.startswith(own)):
+            _remount_read_only(target)
 
 
 def _touch(path: str) -> None:

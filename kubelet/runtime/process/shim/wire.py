@@ -41,6 +41,16 @@ class Peer:
             self._waiting += json.dumps(message).encode() + b"\n"
             self._flush()
 
+    def hand_over(self, message: Message, descriptor: int) -> None:
+        """The first that is said on a connection, and a descriptor with it, which is closed here."""
+        line = json.dumps(message).encode() + b"\n"
+        try:
+            socket.send_fds(self._connection, [line], [descriptor])
+        except OSError:
+            self._close()
+        finally:
+            os.close(descriptor)
+
     def take(self, count: int) -> list[int]:
         """The descriptors that came with a request."""
         taken, self._descriptors = self._descriptors[:count], self._descriptors[count:]
