@@ -30,7 +30,8 @@ def raw() -> Iterator[int]:
     readable, writable = os.pipe()
     os.set_blocking(writable, False)
     handler = signal.signal(signal.SIGWINCH, lambda *_: _notify(writable))
-    tty.setraw(keyboard)
+    # Not TCSAFLUSH: what was typed ahead is for the other side.
+    tty.setraw(keyboard, termios.TCSANOW)
     try:
         yield readable
     finally:
