@@ -37,6 +37,8 @@ from kubelet.runtimes import RUNTIMES, Place
 from kubelet.server.gate import Gate
 from kubelet.server.served import Served
 from kubelet.server.server import KubeletServer
+from kubelet.stats.collector import Collector
+from kubelet.stats.machine import Machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,9 +225,20 @@ def _server(
             "node": lambda: None if reporter.is_registered else "the node is not registered yet",
         },
         registry=REGISTRY,
-        served=Served(kubelet.pods.store, node.runtime, node.clock),
+        served=Served(
+            kubelet.pods.store,
+            node.runtime,
+            node.clock,
+            node_name=options.node_name,
+            collector=Collector(_machine(options)),
+        ),
         gate=Gate(node.client, options.node_name),
     )
+
+
+def _machine(options: Options) -> Machine | None:
+    """The machine that the node is; None where containers are only pretended."""
+    return None if options.container_runtime == "fake" else Machine(options.root_dir)
 
 
 def _facts(options: Options, runtime: str) -> NodeFacts:

@@ -18,6 +18,7 @@ from kube.base.clock import Clock
 from kube.client.store import Store
 from kubelet.logs.changes import Changes
 from kubelet.runtime.interface import Container, Runtime
+from kubelet.stats.collector import Collector
 
 # Why a container waits, where the kubelet says more than its reason.
 WAITING = {
@@ -35,6 +36,8 @@ class Served:
     runtime: Runtime
     clock: Clock
     changes: Changes = field(default_factory=Changes)
+    node_name: str = ""
+    collector: Collector = field(default_factory=Collector)
 
     def pod(self, request: web.Request) -> Object:
         """The pod that the path names."""

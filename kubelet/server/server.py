@@ -22,6 +22,7 @@ from kubelet.server.logs import container_logs
 from kubelet.server.pods import list_pods
 from kubelet.server.port_forward import port_forward
 from kubelet.server.served import Served
+from kubelet.server.stats import metrics_resource, stats_summary
 
 Handle = Callable[[Served, web.Request], Awaitable[web.StreamResponse]]
 
@@ -29,6 +30,8 @@ CONTAINER = "{namespace}/{pod}/{container}"
 CONTAINER_BY_UID = "{namespace}/{pod}/{uid}/{container}"
 ROUTES: tuple[tuple[str, str, Handle], ...] = (
     ("GET", "/pods", list_pods),
+    ("GET", "/metrics/resource", metrics_resource),
+    ("GET", "/stats/summary", stats_summary),
     ("GET", f"/containerLogs/{CONTAINER}", container_logs),
     ("GET", f"/exec/{CONTAINER}", execute),
     ("GET", f"/exec/{CONTAINER_BY_UID}", execute),

@@ -275,3 +275,17 @@ async def test_commands_that_cannot_be(pod: Any, port: Port) -> None:
         assert await port.get(path) == refusal
     code, text = await port.get("/exec/default/p/c?command=ls&output=1")
     assert (code, text) == (400, "only WebSockets are served, with v5.channel.k8s.io or v4.channel.k8s.io")
+
+
+async def test_what_is_used_is_told_in_both_shapes(node: TestNode, port: Port) -> None:
+    await node.create("p")
+    await node.wait("p", "Running")
+    code, text = await port.get("/metrics/resource")
+    assert code == 200
+    assert "\nresource_scrape_error 0" in text
+    assert "\nnode_cpu_usage_seconds_total " in text
+    code, text = await port.get("/stats/summary")
+    assert code == 200
+    assert json.loads(text)["node"]["memory"]["workingSetBytes"] >= 0
+    code, text = await port.get("/stats/summary?only_cpu_and_memory=true")
+    assert "fs" not in json.loads(text)["node"]
