@@ -177,6 +177,7 @@ def _change_folder(path: str) -> None:
 
 
 def _take_user(security: Mapping[str, object]) -> None:
+    dropped = _dropped_capabilities(security)
     user, group = security["run_as_user"], security["run_as_group"]
     others = security["supplemental_groups"]
     assert isinstance(others, list)
@@ -188,7 +189,7 @@ def _take_user(security: Mapping[str, object]) -> None:
             )
         return
     if not security["privileged"]:
-        _drop_capabilities(security)
+        _drop_capabilities(dropped)
     uid = user if isinstance(user, int) else 0
     gid = group if isinstance(group, int) else 0
     os.setgroups([gid, *others])
@@ -196,12 +197,16 @@ def _take_user(security: Mapping[str, object]) -> None:
     os.setresuid(uid, uid, uid)
 
 
-def _drop_capabilities(security: Mapping[str, object]) -> None:
-    """From the bounding set: at exec, root gets what is in it, and others get nothing."""
+def _dropped_capabilities(security: Mapping[str, object]) -> list[int]:
     added, removed = security["add_capabilities"], security["drop_capabilities"]
     assert isinstance(added, list)
     assert isinstance(removed, list)
-    for number in capabilities.dropped(added, removed):
+    return capabilities.dropped(added, removed)
+
+
+def _drop_capabilities(numbers: Sequence[int]) -> None:
+    """From the bounding set: at exec, root gets what is in it, and others get nothing."""
+    for number in numbers:
         try:
             kernel.prctl(kernel.PR_CAPBSET_DROP, number)
         except OSError as error:

@@ -12,6 +12,7 @@ import os
 import pwd
 import shutil
 import signal
+import socket
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -128,6 +129,9 @@ class Place:
         if not self._pod.has_mounts:
             return
         unshare_mounts()
+        if not self._pod.is_root:
+            # As root the whole pod has been given one.
+            self._take_name()
         security = self._config["security"]
         root.enter(
             self._folder,
@@ -138,11 +142,17 @@ class Place:
             all_devices=security["privileged"] and self._pod.is_root,
         )
 
+    def _take_name(self) -> None:
+        kernel.unshare(kernel.CLONE_NEWUTS)
+        if not self._pod.host_network:
+            socket.sethostname(self._pod.hostname)
+
     def _join(self, beside: int) -> None:
         if not self._pod.has_mounts:
             return
         kinds = {"mnt": kernel.CLONE_NEWNS}
-        kinds = kinds if self._pod.is_root else {"user": kernel.CLONE_NEWUSER, **kinds}
+        if not self._pod.is_root:
+            kinds = {"user": kernel.CLONE_NEWUSER, "uts": kernel.CLONE_NEWUTS, **kinds}
         opened = {kind: os.open(f"/proc/{beside}/ns/{name}", os.O_RDONLY) for name, kind in kinds.items()}
         for kind, descriptor in opened.items():
             kernel.setns(descriptor, kind)
