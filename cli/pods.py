@@ -64,6 +64,12 @@ def chosen_container(pod: Object, *, is_quiet: bool = False) -> str:
     return everyone[0]
 
 
+def container_names(pod: Object) -> list[str]:
+    """All of them, in the order in which they start."""
+    fields = ("initContainers", "containers", "ephemeralContainers")
+    return [str(each["name"]) for field in fields for each in pod["spec"].get(field) or ()]
+
+
 def container_spec(pod: Object, name: str) -> Object:
     """The container of that name; CliError where there is none."""
     fields = ("containers", "initContainers", "ephemeralContainers")

@@ -16,10 +16,10 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from kube.base.health import Check, HealthServer
-from kubelet.server.commands import attach, execute
+from kubelet.server.commands import attach, execute, run
 from kubelet.server.gate import Gate, Handler
 from kubelet.server.logs import container_logs
-from kubelet.server.pods import list_pods
+from kubelet.server.pods import list_pods, running_pods
 from kubelet.server.port_forward import port_forward
 from kubelet.server.served import Served
 from kubelet.server.stats import metrics_resource, stats_summary
@@ -30,6 +30,7 @@ CONTAINER = "{namespace}/{pod}/{container}"
 CONTAINER_BY_UID = "{namespace}/{pod}/{uid}/{container}"
 ROUTES: tuple[tuple[str, str, Handle], ...] = (
     ("GET", "/pods", list_pods),
+    ("GET", "/runningpods/", running_pods),
     ("GET", "/metrics/resource", metrics_resource),
     ("GET", "/stats/summary", stats_summary),
     ("GET", f"/containerLogs/{CONTAINER}", container_logs),
@@ -37,7 +38,10 @@ ROUTES: tuple[tuple[str, str, Handle], ...] = (
     ("GET", f"/exec/{CONTAINER_BY_UID}", execute),
     ("GET", f"/attach/{CONTAINER}", attach),
     ("GET", f"/attach/{CONTAINER_BY_UID}", attach),
+    ("POST", f"/run/{CONTAINER}", run),
+    ("POST", f"/run/{CONTAINER_BY_UID}", run),
     ("GET", "/portForward/{namespace}/{pod}", port_forward),
+    ("GET", "/portForward/{namespace}/{pod}/{uid}", port_forward),
 )
 
 

@@ -148,6 +148,32 @@ def test_a_pod_with_a_terminal_is_gone_when_its_shell_is(
         assert cluster.kubectl("get", "pods", "-n", namespace, "-o", "name") == ""
 
 
+LOGS = (
+    "web",
+    "web --tail=1 --timestamps",
+    "web --limit-bytes=20",
+    "pod/web --since=1h --prefix",
+    "web nginx --since-time=2000-01-01T00:00:00Z",
+    "-l app=web --all-containers --tail=1",
+    "svc/web -c nginx --tail=0",
+    "web --since=1h --since-time=2000-01-01T00:00:00Z",
+    "web -p",
+    "web -c nope",
+    "web --limit-bytes=0",
+    "nope",
+)
+
+
+def test_both_say_the_same_of_logs(cluster: Cluster, web: str) -> None:
+    for words in LOGS:
+        said = [
+            cluster.run(*PROGRAMS[program], "logs", "-n", web, *words.split(), check=False)
+            for program in PROGRAMS
+        ]
+        outcomes = [(each.stdout, each.stderr, each.returncode) for each in said]
+        assert outcomes[0] == outcomes[1], words
+
+
 def test_logs_as_kubectl_asks_for_them(cluster: Cluster, web: str) -> None:
     words = ["kubectl", "logs", "-f", "web", "-n", web, "--tail=1", "--timestamps"]
     with subprocess.Popen(words, env=cluster.env, stdout=subprocess.PIPE, text=True) as process:

@@ -66,6 +66,22 @@ async def test_pods_and_health(node: TestNode, port: Port) -> None:
     assert '"name":"p"' in text
 
 
+async def test_what_runs_and_a_command_to_its_end(node: TestNode, port: Port) -> None:
+    await node.create("p")
+    pod = await node.wait("p", "Running")
+    code, text = await port.get("/runningpods/")
+    (found,) = json.loads(text)["items"]
+    assert (code, found["metadata"]["uid"]) == (200, pod["metadata"]["uid"])
+    assert [each["name"] for each in found["spec"]["containers"]] == ["c"]
+
+    async def run(words: str) -> tuple[int, str]:
+        async with port.session.post(f"{port.base}/run/default/p/c", params={"cmd": words}) as answer:
+            return answer.status, await answer.text()
+
+    assert await run("hostname") == (200, "p\n")
+    assert await run("false") == (500, "command 'false' exited with 1: ")
+
+
 async def test_logs_are_what_the_container_printed(node: TestNode, port: Port) -> None:
     await node.create("p", "once", restartPolicy="Never")
     await node.wait("p", "Succeeded")
