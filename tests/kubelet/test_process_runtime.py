@@ -364,6 +364,15 @@ async def test_a_read_only_root_has_writable_volumes(bench: Bench, tmp_path: Pat
     assert [line.endswith("Read-only file system") for line in lines[-2:]] == [True, True]
 
 
+async def test_the_machines_settings_and_devices_are_out_of_reach(bench: Bench) -> None:
+    writable = " ".join(
+        f"[ -w {path} ] && echo {path};"
+        for path in ("/proc/sys/vm/swappiness", "/sys/kernel", "/sys/fs/cgroup")
+    )
+    made = "mknod /zero c 1 5; head -c 1 /zero && echo a device;"
+    assert await output(bench, f"exec 2>/dev/null; {writable} {made}") == []
+
+
 async def test_names_are_resolved_as_the_pod_says(bench: Bench) -> None:
     dns = DNSConfig(servers=["127.96.0.10"], searches=["a.b", "b"], options=["ndots:5"])
     lines = await output(bench, "cat /etc/resolv.conf", await bench.pod(dns=dns))

@@ -43,6 +43,9 @@ async def find(trial: Path) -> Abilities:
             stdout=asyncio.subprocess.PIPE,
         )
         text, _ = await found.communicate()
+    if found.returncode:
+        log.warning("cannot find out what containers can have here: they have nothing but processes")
+        return Abilities(has_mounts=False, has_redirection=False)
     abilities = Abilities(**json.loads(text))
     log.info("what containers can have here", **{key: bool(each) for key, each in asdict(abilities).items()})
     return abilities

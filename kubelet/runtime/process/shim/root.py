@@ -19,6 +19,8 @@ from kubelet.runtime.process.shim import kernel
 OWN = frozenset(("dev", "proc", "sys", "tmp", "run", "lost+found"))
 # How deep a folder is looked into that cannot be overlaid as a whole.
 DEPTH_MAX = 3
+# Of /proc; after runc's read-only paths.
+SETTINGS = ("bus", "fs", "irq", "sys", "sysrq-trigger")
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 LINKS = {
     "fd": "/proc/self/fd",
@@ -52,7 +54,7 @@ def enter(
     place: a folder, of the pod's. own_processes: /proc is of a process namespace that this process is in.
     """
     kernel.mount(None, "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
-    kernel.mount("tmpfs", place, "tmpfs", 0, "mode=755")
+    kernel.mount("tmpfs", place, "tmpfs", kernel.MS_NODEV, "mode=755")
     root, written = f"{place}/root", f"{place}/written"
     os.mkdir(root)
     os.mkdir(written)
@@ -89,6 +91,7 @@ def _show(source: str, root: str, written: str, depth: int) -> None:
         elif os.path.isfile(source):
             _touch(target)
             kernel.mount(source, target, None, kernel.MS_BIND)
+            _remount_read_only(target)
 
 
 def _overlay(source: str, target: str, written: str) -> bool:
@@ -97,8 +100,10 @@ def _overlay(source: str, target: str, written: str) -> bool:
     os.makedirs(upper)
     os.makedirs(work)
     os.chmod(upper, os.stat(source).st_mode & 0o7777)
+    layers = f"lowerdir={source},upperdir={upper},workdir={work}"
     try:
-        kernel.mount("overlay", target, "overlay", 0, f"lowerdir={source},upperdir={upper},workdir={work}")
+        # No device that a container makes is one.
+        kernel.mount("overlay", target, "overlay", kernel.MS_NODEV, layers)
     except OSError:
         return False
     return True
@@ -123,6 +128,8 @@ def _own_folders(root: str, *, own_processes: bool, all_devices: bool) -> None:
     else:
         kernel.mount("/proc", f"{root}/proc", None, kernel.MS_BIND | kernel.MS_REC)
     kernel.mount("/sys", f"{root}/sys", None, kernel.MS_BIND | kernel.MS_REC)
+    if not all_devices:
+        _protect_kernel(root, own_processes=own_processes)
     kernel.mount("tmpfs", f"{root}/tmp", "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=1777")
     kernel.mount("tmpfs", f"{root}/run", "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=755")
     if all_devices:
@@ -131,8 +138,21 @@ def _own_folders(root: str, *, own_processes: bool, all_devices: bool) -> None:
         _devices(f"{root}/dev")
 
 
+def _protect_kernel(root: str, *, own_processes: bool) -> None:
+    """Its settings are the machine's, and root in a container is root."""
+    for target in _mounted(f"{root}/sys"):
+        # Where a user namespace does not let us, the user himself may not write either.
+        with contextlib.suppress(OSError):
+            _remount_read_only(target)
+    for name in SETTINGS if own_processes else ():
+        target = f"{root}/proc/{name}"
+        if os.path.exists(target):
+            kernel.mount(target, target, None, kernel.MS_BIND)
+            _remount_read_only(target)
+
+
 def _devices(dev: str) -> None:
-    kernel.mount("tmpfs", dev, "tmpfs", kernel.MS_NOSUID, "mode=755")
+    kernel.mount("tmpfs", dev, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=755")
     for name in DEVICES:
         if os.path.exists(f"/dev/{name}"):
             _touch(f"{dev}/{name}")
@@ -194,12 +214,17 @@ def _remount_read_only(target: str) -> None:
 
 def _seal(root: str) -> None:
     """Make all of it read-only that is there before the volumes, but for what is the container's own."""
+    own = tuple(f"{root}/{name}" for name in OWN)
+    for target in _mounted(root):
+        if not target.startswith(own):
+            _remount_read_only(target)
+
+
+def _mounted(path: str) -> list[str]:
+    """What is mounted there, and below."""
     with open("/proc/self/mountinfo") as file:
         targets = [line.split()[4] for line in file]
-    own = tuple(f"{root}/{name}" for name in OWN)
-    for target in targets:
-        if target == root or (target.startswith(f"{root}/") and not target.startswith(own)):
-            _remount_read_only(target)
+    return [target for target in targets if target == path or target.startswith(f"{path}/")]
 
 
 def _touch(path: str) -> None:
