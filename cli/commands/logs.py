@@ -16,7 +16,8 @@ from cli import pods
 from cli.errors import CliError
 from cli.output import qualified_name
 from cli.session import Session, namespace_option, session
-from kube.api import meta
+from kube.api import errors, meta
+from kube.api.errors import StatusError
 from kube.api.meta import Object
 from kube.api.resources import PODS
 from kube.base.flags import DURATION
@@ -125,7 +126,7 @@ def _sources(
             click.echo(f"No resources found{where}.", err=True)
     else:
         assert word, "there is a word where there is no selector"
-        behind = sorted(pods.pods_of(at, word), key=pods.by_age)
+        behind = sorted(_behind(at, word), key=pods.by_age)
         found = behind[:1]
         if len(behind) > 1:
             click.echo(
@@ -136,6 +137,17 @@ def _sources(
         for pod in found
         for container in (pods.container_names(pod) if all_containers else [_chosen(pod, name)])
     ]
+
+
+def _behind(at: Session, word: str) -> list[Object]:
+    """The pods; what is not there is missed in the words of this command alone."""
+    try:
+        return pods.pods_of(at, word)
+    except StatusError as error:
+        if not errors.is_not_found(error):
+            raise
+        where = f'in namespace "{at.namespace}"'
+        raise CliError(f"error from server (NotFound): {error.message} {where}") from error
 
 
 def _chosen(pod: Object, name: str | None) -> str:
