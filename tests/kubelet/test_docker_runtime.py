@@ -153,10 +153,10 @@ async def test_containers_of_a_pod_share_its_network_and_name(node: Node) -> Non
 
 
 async def test_an_end_is_announced_when_the_log_is_whole(node: Node) -> None:
-    container = await node.run("sh", "-c", "seq 10000; exit 3")
+    container = await node.run("sh", "-c", "seq 200000; exit 3")
     ended = await node.end(container)
     assert (ended.exit_code, ended.reason) == (3, "Error")
-    assert node.log(container) == [str(number) for number in range(1, 10001)]
+    assert node.log(container) == [str(number) for number in range(1, 200_001)]
     assert container.pod_uid in node.ended
 
 

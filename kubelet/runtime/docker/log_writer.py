@@ -42,7 +42,7 @@ class LogWriter:
     async def run(self) -> None:
         assert self._file is not None, "a writer runs once"
         try:
-            while not await self._follow(self._position):  # noqa: ASYNC110 -- the engine is asked anew each time
+            while not await self._follow():  # noqa: ASYNC110 -- the engine is asked anew each time
                 await asyncio.sleep(RETRY_SECONDS)
         finally:
             self._file.close()
@@ -54,19 +54,31 @@ class LogWriter:
             self._file.close()
             self._file = self._path.open("ab", buffering=0)
 
-    async def _follow(self, position: Position) -> bool:
+    async def _follow(self) -> bool:
         """Write what there is and comes; True when nothing more will."""
-        lines = LogLines(position, is_terminal=self._is_terminal)
-        params = {"follow": "1", "stdout": "1", "stderr": "1", "timestamps": "1", "since": position.since}
         try:
-            async with self._engine.request("GET", f"containers/{self._id}/logs", params) as response:
-                async for piece in response.content.iter_any():
-                    if (text := lines.feed(piece)) and self._file is not None:
-                        self._file.write(text)
+            await self._read(follow=True)
             inspected = await self._engine.inspect(self._id)
+            if inspected is None or inspected["State"]["Running"]:
+                return inspected is None
+            # A follower that lagged behind is let go when the container ends.
+            while await self._read(follow=False):
+                pass
         except EngineFailure as failure:
             return failure.code == NOT_FOUND
-        return inspected is None or not inspected["State"]["Running"]
+        return True
+
+    async def _read(self, *, follow: bool) -> bool:
+        """Write on behind the position; True if there was anything."""
+        lines, has_written = LogLines(self._position, is_terminal=self._is_terminal), False
+        query = {"stdout": "1", "stderr": "1", "timestamps": "1", "since": self._position.since}
+        query["follow"] = "1" if follow else "0"
+        async with self._engine.request("GET", f"containers/{self._id}/logs", query) as response:
+            async for piece in response.content.iter_any():
+                if (text := lines.feed(piece)) and self._file is not None:
+                    self._file.write(text)
+                    has_written = True
+        return has_written
 
 
 def _position(path: Path) -> Position:

@@ -17,8 +17,9 @@ Body = dict[str, Any]
 
 # The sandbox weighs nothing, and is the last to be killed for want of memory.
 SANDBOX_CPU_SHARES, SANDBOX_OOM_SCORE_ADJ = 2, -998
-# The kubelet turns logs over by itself; the engine keeps what a kubelet that is away must catch up with.
-LOG_CONFIG = {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}}
+# The kubelet turns logs over by itself; the engine keeps what a kubelet that is away must catch up with. The
+# files are large because the engine loses lines for a follower that is slower than they are turned over.
+LOG_CONFIG = {"Type": "json-file", "Config": {"max-size": "100m", "max-file": "2"}}
 
 
 def sandbox(config: SandboxConfig, image: str, network: str, node_ip: str, labels: Mapping[str, str]) -> Body:
