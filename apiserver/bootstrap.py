@@ -21,6 +21,7 @@ from apiserver import api_services, flow_policy, kubernetes_service
 from apiserver.admission.chain import CREATE, Attributes
 from apiserver.authentication.user import SELF
 from apiserver.authorization import bootstrap_policy
+from apiserver.metrics_api.kinds import SERVED
 from apiserver.registry.registry import Registry
 from apiserver.server import Server
 from apiserver.storage.watch_cache import WatchCache
@@ -55,7 +56,7 @@ async def ensure(server: Server, service_network: str, port: int, client_ca: str
         *bootstrap_policy.objects(),
         *_priority_classes(),
         *flow_policy.objects(now),
-        *api_services.objects(resources.RESOURCES),
+        *api_services.objects(SERVED),
         _service_cidr(service_network, now),
         _authentication(client_ca),
         kubernetes_service.service(service_ip, port),

@@ -40,6 +40,7 @@ from apiserver.authorization.authorizer import Authorizer
 from apiserver.filters.metrics import Metrics
 from apiserver.handlers.documents import VERSION
 from apiserver.http_protocol import HttpServer, bind
+from apiserver.metrics_api.meter import Meter
 from apiserver.presence import Presence
 from apiserver.registry.registry import Registry
 from apiserver.server import Server
@@ -243,6 +244,7 @@ def wire(storage: Storage, keys: KeyPair, sessions: Sessions, flags: Flags, addr
         new_uid,
         address,
         repairer,
+        Meter(cache),
     )
 
 

@@ -23,6 +23,7 @@ from kube.base.clock import Clock
 
 if TYPE_CHECKING:
     from apiserver.filters.metrics import Metrics
+    from apiserver.metrics_api.meter import Meter
 
 
 @dataclass(slots=True)
@@ -32,6 +33,7 @@ class Server:
     kubelets: an HTTP session that shows our client certificate.
     backends: one for pods and what is behind Services, whose certificates nobody checks.
     address: host:port as clients reach it, told by discovery.
+    meter: knows what nodes and pods use.
     repairer: looks after the addresses of Services.
     stopping: set once the process is to end; every watch then ends.
     """
@@ -49,4 +51,5 @@ class Server:
     new_uid: Callable[[], str]
     address: str
     repairer: Repairer
+    meter: Meter
     stopping: asyncio.Event = field(default_factory=asyncio.Event)

@@ -18,6 +18,7 @@ GROUP = "rbac.authorization.k8s.io"
 API_VERSION = f"{GROUP}/v1"
 AUTO_UPDATE = "rbac.authorization.kubernetes.io/autoupdate"
 BOOTSTRAPPING = {"kubernetes.io/bootstrapping": "rbac-defaults"}
+METRICS_READER = "system:aggregated-metrics-reader"
 AGGREGATE = "rbac.authorization.k8s.io/aggregate-to-"
 
 READ = "get list watch"
@@ -208,6 +209,8 @@ CLUSTER_ROLES: dict[str, list[dict[str, Any]]] = {
     "system:aggregate-to-view": VIEWED,
     "system:aggregate-to-edit": EDITED,
     "system:aggregate-to-admin": ADMINISTERED,
+    # metrics-server brings this one along.
+    METRICS_READER: [rule("get list", "metrics.k8s.io", "nodes pods")],
     "view": VIEWED,
     "edit": [*EDITED, *VIEWED],
     "admin": [*EDITED, *VIEWED, *ADMINISTERED],
@@ -242,6 +245,8 @@ def objects() -> Iterable[Object]:
         elif name in AGGREGATED.values():
             label = {"matchLabels": {AGGREGATE + name: "true"}}
             role["aggregationRule"] = {"clusterRoleSelectors": [label]}
+        elif name == METRICS_READER:
+            role["metadata"]["labels"] |= {AGGREGATE + each: "true" for each in AGGREGATED.values()}
         if name in ("view", "edit"):
             role["metadata"]["labels"][AGGREGATE + {"view": "edit", "edit": "admin"}[name]] = "true"
         yield role

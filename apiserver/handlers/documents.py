@@ -16,6 +16,7 @@ from starlette.responses import RedirectResponse, Response
 from apiserver import discovery, openapi, openapi_v2
 from apiserver.handlers.health import LIVE, READY
 from apiserver.handlers.respond import respond, respond_bytes
+from apiserver.metrics_api.kinds import SERVED
 from apiserver.negotiation import negotiate
 from apiserver.request import ApiRequest
 from apiserver.server import Server
@@ -64,7 +65,7 @@ async def root(_: Server, __: ApiRequest) -> Response:
         *(f"/{what}/{name}" for what in ("healthz", "livez") for name in LIVE),
         *(f"/readyz/{name}" for name in READY),
     }
-    for resource in RESOURCES:
+    for resource in SERVED:
         if resource.group:
             paths |= {f"/apis/{resource.group}", f"/apis/{resource.api_version}"}
     return respond({"paths": sorted(paths)})
@@ -82,7 +83,7 @@ async def api(server: Server, request: ApiRequest) -> Response:
 
 async def apis(_: Server, request: ApiRequest) -> Response:
     """All other groups."""
-    return _aggregated(request, core=False) or respond(discovery.group_list(RESOURCES))
+    return _aggregated(request, core=False) or respond(discovery.group_list(SERVED))
 
 
 async def group(_: Server, request: ApiRequest) -> Response:
@@ -90,11 +91,11 @@ async def group(_: Server, request: ApiRequest) -> Response:
     parts = request.info.path.strip("/").split("/")
     found = None
     if parts[0] == "api" and len(parts) == 2:
-        found = discovery.resource_list(RESOURCES, "", parts[1])
+        found = discovery.resource_list(SERVED, "", parts[1])
     elif parts[0] == "apis" and len(parts) == 3:
-        found = discovery.resource_list(RESOURCES, parts[1], parts[2])
+        found = discovery.resource_list(SERVED, parts[1], parts[2])
     elif parts[0] == "apis" and len(parts) == 2:
-        found = discovery.group(RESOURCES, parts[1])
+        found = discovery.group(SERVED, parts[1])
     if found is None:
         return Response("404 page not found\n", 404, media_type="text/plain")
     return respond(found, wanted=negotiate(request.headers.get("accept", "")))
@@ -124,7 +125,7 @@ def _discovery(request: ApiRequest, core: bool, version: str) -> Response:
 
 @lru_cache(maxsize=4)
 def _discovery_document(core: bool, version: str) -> tuple[bytes, str]:
-    body = orjson.dumps(discovery.aggregated(RESOURCES, core, version))
+    body = orjson.dumps(discovery.aggregated(SERVED, core, version))
     return body, f'"{hashlib.sha256(body).hexdigest()[:32].upper()}"'
 
 

@@ -149,8 +149,12 @@ def kubelet_address(server: Server, name: str) -> str:
     entry = server.cache.get(NODES, "", name)
     if entry is None:
         raise errors.not_found(NODES, name)
-    node = entry.decode()
+    return address_of(entry.decode())
+
+
+def address_of(node: Object) -> str:
+    """The address that a node tells of its kubelet."""
     port = meta.get(node, "status", "daemonEndpoints", "kubeletEndpoint", "Port", default=KUBELET_PORT)
     addresses = {each["type"]: each["address"] for each in meta.get(node, "status", "addresses", default=[])}
-    host = addresses.get("InternalIP") or addresses.get("Hostname") or name
+    host = addresses.get("InternalIP") or addresses.get("Hostname") or meta.name(node)
     return f"{host}:{port}"

@@ -56,6 +56,7 @@ from apiserver.printers import (
     service_cidr,
     stateful_set,
     storage_class,
+    usage_metrics,
     volume_attachment,
     webhook_configuration,
 )
@@ -141,6 +142,8 @@ PRINTERS: dict[tuple[str, str], Printer] = {
     ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration"): Printer(
         webhook_configuration.COLUMNS, webhook_configuration.row
     ),
+    ("metrics.k8s.io", "NodeMetrics"): Printer(usage_metrics.COLUMNS, usage_metrics.row),
+    ("metrics.k8s.io", "PodMetrics"): Printer(usage_metrics.COLUMNS, usage_metrics.row),
 }
 DEFAULT = Printer(created_at.COLUMNS, created_at.row)
 INCLUDE_OBJECT = ("None", "Metadata", "Object")

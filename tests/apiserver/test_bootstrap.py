@@ -12,7 +12,7 @@ GROUP = "rbac.authorization.k8s.io/v1"
 # How many of each a Kubernetes 1.36 makes by itself.
 COUNTS = {
     "/api/v1/namespaces": 4,
-    f"/apis/{GROUP}/clusterroles": 66,
+    f"/apis/{GROUP}/clusterroles": 67,
     f"/apis/{GROUP}/namespaces/kube-system/roles": 6,
     f"/apis/{GROUP}/namespaces/kube-public/roles": 1,
     f"/apis/{GROUP}/rolebindings": 7,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,12 @@ STDIO = ALL.replace("input", "stdin").replace("output", "stdout").replace("error
 
 @pytest.fixture
 async def kubelet(node: TestNode, tmp_path: Path) -> AsyncIterator[KubeletServer]:
+    async with kubelet_of(node, tmp_path) as server:
+        yield server
+
+
+@asynccontextmanager
+async def kubelet_of(node: TestNode, tmp_path: Path) -> AsyncIterator[KubeletServer]:
     """The port of node n1, as main opens it; the API server knows it and shows a certificate."""
     authority = make_authority(tmp_path / "pki")
     context = tls.server_context(*authority.pair("n1"), authority.ca, require_client=False)

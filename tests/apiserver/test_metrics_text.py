@@ -1,0 +1,62 @@
+"""Text tests of metrics.k8s.io: `first` and `second` are two answers of a kubelet, `show` what was used
+between them.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import yaml
+
+from apiserver.metrics_api import objects, samples, usage
+from apiserver.metrics_api.kinds import NODE_METRICS, POD_METRICS
+from apiserver.metrics_api.samples import Reading
+from apiserver.metrics_api.usage import Measured
+from apiserver.printers.registry import Table
+from kube.api import meta
+from tests import datadriven
+from tests.datadriven import Case
+
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
+FOLDER = Path(__file__).parent / "testdata" / "metrics"
+
+
+class World:
+    def __init__(self) -> None:
+        self.readings: list[Reading | None] = [None, None]
+
+    def handle(self, case: Case) -> str:
+        return str(getattr(self, case.command)(case))
+
+    def first(self, case: Case) -> str:
+        self.readings = [samples.parse(case.input) if case.input else None, None]
+        return ""
+
+    def second(self, case: Case) -> str:
+        self.readings[1] = samples.parse(case.input)
+        return ""
+
+    def show(self, case: Case) -> str:
+        """The objects of nodes and pods; as rows, if that is said. pod=node says where a pod is."""
+        measured = Measured()
+        second = self.readings[1]
+        assert second is not None
+        nodes = [each for each in case.args if each != "rows"]
+        places = {f"default/{pod}": node for pod, node in case.options.items()}
+        usage.measure(measured, nodes, self.readings[0], second, places)
+        found = [objects.node_metrics(name, {}, each, NOW) for name, each in measured.nodes.items()]
+        pods = [
+            objects.pod_metrics(*meta.split_key(key), {"a": "b"}, each, NOW)
+            for key, each in measured.pods.items()
+        ]
+        if "rows" in case.args:
+            tables = (Table(NODE_METRICS, NOW).of(found, {}), Table(POD_METRICS, NOW).of(pods, {}))
+            return "\n".join(str(row["cells"]) for table in tables for row in table["rows"])
+        return "\n".join(yaml.safe_dump(o, sort_keys=False, default_flow_style=None) for o in (*found, *pods))
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.txt")), ids=lambda path: path.stem)
+def test_text(path: Path, request: pytest.FixtureRequest) -> None:
+    datadriven.run(path, request, World().handle)
