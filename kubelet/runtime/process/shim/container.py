@@ -13,14 +13,14 @@ import signal
 import struct
 import termios
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from kubelet.runtime.process.shim.launch import CannotStart, Spawned
 from kubelet.runtime.process.shim.loop import Loop
 from kubelet.runtime.process.shim.place import Place
 from kubelet.runtime.process.shim.streams import Log, Output, Sink, Typed
+from kubelet.runtime.process.shim.wire import Message
 
-State = dict[str, Any]
+State = Message
 # As containerd's, for what could not be started.
 START_ERROR, START_ERROR_CODE = "StartError", 128
 KILLED = 128 + signal.SIGKILL

@@ -10,16 +10,15 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
-import shutil
 import signal
 import socket
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
 from kubelet.runtime.process.shim import kernel, processes, root
 from kubelet.runtime.process.shim.launch import DEFAULT_PATH, Launch, Spawned, spawn
 from kubelet.runtime.process.shim.network import PodNetwork
 from kubelet.runtime.process.shim.surroundings import Surroundings
+from kubelet.runtime.process.shim.wire import Message
 
 MOUNTS_VARIABLE = "KUBELITE_MOUNTS"
 
@@ -32,7 +31,7 @@ class Place:
         surroundings: Surroundings,
         network: PodNetwork | None,
         container_id: str,
-        config: Mapping[str, Any],
+        config: Message,
     ) -> None:
         self._pod, self._network, self._config = surroundings, network, config
         self._folder = os.path.join(surroundings.folder, f"{container_id}.root")
@@ -48,7 +47,11 @@ class Place:
 
     def remove(self) -> None:
         """What is there after the last one."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        for folder, folders, links in os.walk(self._folder, topdown=False):
+            # Links to folders are told among these; none is followed.
+            for name in (*links, *folders):
+                _remove(os.path.join(folder, name))
+        _remove(self._folder)
         if self._cgroup:
             self._cgroup.remove()
 
@@ -94,7 +97,7 @@ class Place:
             self._network.serve(spawned.listener)
         return spawned
 
-    def _launch(self, argv: Sequence[str], enter: Any, *, is_terminal: bool) -> Launch:
+    def _launch(self, argv: Sequence[str], enter: Callable[[], None], *, is_terminal: bool) -> Launch:
         return Launch(
             argv,
             self._environment(is_terminal=is_terminal),
@@ -163,6 +166,14 @@ class Place:
             link = os.path.join(self._folder, mount["container_path"].strip("/"))
             os.makedirs(os.path.dirname(link), exist_ok=True)
             os.symlink(mount["host_path"], link)
+
+
+def _remove(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        if os.path.islink(path):
+            os.unlink(path)
+        else:
+            os.rmdir(path)
 
 
 def _path() -> str:

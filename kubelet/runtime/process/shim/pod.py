@@ -14,7 +14,6 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from typing import Any
 
 from kubelet.runtime.process.shim import processes
 from kubelet.runtime.process.shim.container import Container
@@ -183,7 +182,7 @@ class Pod:
 
     def _save(self) -> None:
         path = os.path.join(self._surroundings.folder, STATE_FILE)
-        state: dict[str, Any] = {key: each.state for key, each in self._containers.items()}
+        state: Message = {key: each.state for key, each in self._containers.items()}
         # A full disk must not end the pod.
         with contextlib.suppress(OSError):
             with open(f"{path}.new", "w") as file:
@@ -191,7 +190,7 @@ class Pod:
             os.replace(f"{path}.new", path)
 
 
-def _answer(peer: Peer, message: Message, result: Any = None) -> None:
+def _answer(peer: Peer, message: Message, result: object = None) -> None:
     peer.send({"id": message["id"], "ok": result})
 
 

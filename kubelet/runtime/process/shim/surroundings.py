@@ -6,17 +6,17 @@ import contextlib
 import os
 import signal
 import socket
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from kubelet.runtime.process.shim import kernel
 from kubelet.runtime.process.shim.cgroup import Cgroup
+from kubelet.runtime.process.shim.wire import Message
 
 
 class Surroundings:
     """Of one pod, from the file that its kubelet wrote."""
 
-    def __init__(self, folder: str, facts: Mapping[str, Any]) -> None:
+    def __init__(self, folder: str, facts: Message) -> None:
         self.folder = folder
         self.ip: str = facts["ip"]
         self.hostname: str = facts["hostname"]
