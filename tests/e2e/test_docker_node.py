@@ -1,0 +1,80 @@
+"""A cluster with a Docker node, as `deploy/topology-docker.yaml` has it, in a namespace with an engine."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+import deploy
+from tests.support.cluster import Cluster
+from tests.support.debian import program
+from tests.support.engine import IMAGE, Engine, running
+from tests.support.wait import until
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+TOPOLOGY = Path(deploy.__file__).parent / "topology-docker.yaml"
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    with running(tmp_path_factory.mktemp("docker")) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def docker_cluster(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    folder = tmp_path_factory.mktemp("cluster")
+    document = yaml.safe_load(TOPOLOGY.read_text())
+    document["kubelet"]["nodes"][0]["flags"]["container-runtime-endpoint"] = engine.endpoint
+    (folder / "topology.yaml").write_text(yaml.safe_dump(document))
+    route = [program("busybox"), "ip", "route", "add", "local", "10.96.0.0/16", "dev", "lo"]
+    subprocess.run([*engine.namespace.prefix, *route], check=True)
+    cluster = Cluster(folder, prefix=engine.namespace.prefix)
+    base = str(cluster.port_base)
+    cluster.launcher("up", "--port-base", base, "--topology", str(folder / "topology.yaml"))
+    try:
+        yield cluster
+    finally:
+        cluster.down("--wipe")
+
+
+def run(cluster: Cluster, name: str, command: str) -> None:
+    """A pod that ends when it is told to."""
+    obeys = f"trap 'exit 0' TERM; {command} & wait"
+    cluster.kubectl("run", name, f"--image={IMAGE}", "--port=8080", "--", "sh", "-c", obeys)
+    cluster.kubectl("wait", "--for=condition=Ready", f"pod/{name}", "--timeout=60s")
+
+
+def test_pods_reach_pods_and_services(docker_cluster: Cluster) -> None:
+    run(docker_cluster, "web", "httpd -f -p 8080 -h /etc")
+    docker_cluster.kubectl("expose", "pod", "web", "--port=80", "--target-port=8080")
+    run(docker_cluster, "client", "sleep 1000")
+    service = docker_cluster.json("get", "service", "web")["spec"]["clusterIP"]
+    pod = docker_cluster.json("get", "pod", "web")["status"]["podIP"]
+    assert pod.startswith("10.244.1.")
+    for address in (f"{pod}:8080", service):
+
+        def asked(address: str = address) -> str:
+            command = ("kubectl", "exec", "client", "--", "wget", "-qO-", f"http://{address}/group")
+            return docker_cluster.run(*command, check=False).stdout
+
+        assert until(f"{address} answers", asked) == "root:x:0:\nnogroup:x:65534:\n"
+
+
+def test_down_ends_pods_and_says_when_it_cannot(docker_cluster: Cluster, engine: Engine) -> None:
+    engine.kill()
+    refused = docker_cluster.launcher("down", "--wipe", check=False)
+    assert refused.returncode == 1
+    why = f"Cannot connect to the Docker daemon at {engine.endpoint}. Is the docker daemon running?"
+    assert f"error: the pods of node docker1 were left: {why}" in refused.stderr
+    assert docker_cluster.data_dir.exists()
+    engine.launch()
+    docker_cluster.down("--wipe")
+    assert not docker_cluster.data_dir.exists()
+    assert engine.docker("ps", "--all", "--quiet") == ""
+    assert "kubelite" not in engine.docker("network", "ls") + engine.docker("images")
