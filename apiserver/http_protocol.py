@@ -41,6 +41,8 @@ BODY_SECONDS = 60.0
 HEADER_BYTES_MAX = 1 << 20
 TOO_LARGE = b"431 Request Header Fields Too Large"
 INTERNAL = errors.internal("the request failed; the log says why").status()
+# One message of a WebSocket, as large as Go's servers take: Python's clients send a whole file in one.
+MESSAGE_BYTES_MAX = 32 << 20
 # What is still being answered when the process ends gets this long.
 SHUTDOWN_SECONDS = 2.0
 
@@ -174,6 +176,10 @@ class HttpServer:
             application,
             http=PeerProtocol,
             ws="websockets-sansio",
+            ws_max_size=MESSAGE_BYTES_MAX,
+            # A ping finds out by TCP that a client's machine is gone. Who just does not answer it may be a
+            # program in Python that reads when it likes.
+            ws_ping_timeout=None,
             lifespan="off",
             access_log=False,
             server_header=False,

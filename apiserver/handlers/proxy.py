@@ -30,8 +30,8 @@ from apiserver.handlers.proxy_target import (
     service_address,
     split_path,
 )
-from apiserver.handlers.relay import MESSAGE_BYTES_MAX, Upgrade
-from apiserver.http_protocol import OFFERED_PROTOCOLS
+from apiserver.handlers.relay import Upgrade
+from apiserver.http_protocol import MESSAGE_BYTES_MAX, OFFERED_PROTOCOLS
 from apiserver.request import ApiRequest
 from apiserver.server import Server
 from kube.api import errors

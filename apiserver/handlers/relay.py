@@ -17,12 +17,11 @@ from starlette.responses import Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from apiserver.handlers.dialects import Dialect
-from apiserver.http_protocol import OFFERED_PROTOCOLS
+from apiserver.http_protocol import MESSAGE_BYTES_MAX, OFFERED_PROTOCOLS
 from apiserver.request import ApiRequest
 from apiserver.server import Server
 from kube.api import errors
 
-MESSAGE_BYTES_MAX = 1 << 22
 CHUNK_BYTES = 32 * 1024
 NORMAL_CLOSURE, INTERNAL_ERROR = 1000, 1011
 UPGRADE = "Upgrade request required"

@@ -20,12 +20,12 @@ from kubelet.server.served import Served
 from kubelet.streaming.channels import V4
 from kubelet.streaming.port_channels import PortChannels, ports_of
 from kubelet.streaming.port_forward import PortForward
+from kubelet.streaming.remote_command import MESSAGE_BYTES_MAX
 from kubelet.streaming.tunnel import AddressOf
 
 log = logger(__name__)
 
 PROTOCOL = "SPDY/3.1+portforward.k8s.io"
-MESSAGE_BYTES_MAX = 1 << 22
 
 
 async def port_forward(served: Served, request: web.Request) -> web.StreamResponse:

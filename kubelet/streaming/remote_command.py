@@ -23,7 +23,8 @@ from kubelet.streaming.channels import Options
 
 log = logger(__name__)
 
-MESSAGE_BYTES_MAX = 1 << 22
+# As large as Go's servers take: Python's clients send a whole file in one message.
+MESSAGE_BYTES_MAX = 32 << 20
 # What a client may send to a command that does not read: then its messages wait.
 QUEUE_SIZE = 64
 
