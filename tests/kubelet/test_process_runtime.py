@@ -307,6 +307,9 @@ async def test_two_pods_on_one_port_answer_each_on_its_address(bench: Bench, bou
     assert "I am other" in await fetch(bench.runtime.address_of(other.pod_uid, port))
     inside = f"import urllib.request as u; print(u.urlopen('http://localhost:{port}/name').read())"
     assert "I am one" in await says(bench, one, "python3", "-c", inside)
+    neighbour = inside.replace("localhost", bench.sandbox(one.pod_uid).ip)
+    assert "I am one" in await says(bench, other, "python3", "-c", neighbour)
+    assert any(bench.sandbox(other.pod_uid).ip in line for line in bench.log(one)), "servers see who comes"
     with pytest.raises(ConnectionRefusedError), socket.socket() as outside:
         outside.connect(("127.0.0.1", port))
 

@@ -4,8 +4,9 @@ r"""Shell: gives a pod its own address on the machine's network: who listens in 
     shim: takes the same socket (pidfd_getfd), binds it to 127.224.1.5:8080, and lets the pod go on
 
 So two pods may listen on one port, each answers on its address, and what is inside reaches Services and the
-API server like any process of the machine. `localhost` of the pod is its address as well. A network namespace
-would need a bridge, routes and root's hand in the machine's network, and could not carry addresses of 127/8.
+API server like any process of the machine, from the pod's address. Its `localhost` is that address as well. A
+network namespace would need a bridge, routes and root's hand in the machine's network, and could not carry
+addresses of 127/8.
 
 Invariants: a socket is answered for only while its process waits for the answer; what this does not change,
 the kernel does as if nobody had looked. Only bind and connect are asked about.
@@ -59,7 +60,7 @@ def install() -> int:
 
 
 class PodNetwork:
-    """The address of one pod. port_of: where a port that this user may not bind is served instead."""
+    """The address of one pod. port_offset: where ports below 1024 are served, as by kube.base.low_ports."""
 
     def __init__(self, loop: Loop, ip: str, port_offset: int) -> None:
         self._loop, self._ip, self._port_offset = loop, ip, port_offset
@@ -111,7 +112,8 @@ class PodNetwork:
             reply.with_outcome(lambda: opened.bind((ip, port)))
 
     def _connect(self, opened: socket.socket, target: Target, reply: _Reply) -> None:
-        """Without waiting: a full backlog on the other side holds up this connection, not the pod."""
+        """From the pod's address, and without waiting: a full backlog holds up this connection alone."""
+        self._take_source(opened)
         if target[1] < LOW_PORTS_END:
             target = target[0], target[1] + self._port_offset
         flags = fcntl.fcntl(opened, fcntl.F_GETFL)
@@ -127,6 +129,15 @@ class PodNetwork:
         fcntl.fcntl(opened, fcntl.F_SETFL, flags)
         opened.close()
         reply.fail(outcome)
+
+    def _take_source(self, opened: socket.socket) -> None:
+        """So that servers see who comes."""
+        host, port, *_ = opened.getsockname()
+        if port or host not in ("0.0.0.0", "::"):
+            return
+        with contextlib.suppress(OSError):
+            opened.setsockopt(socket.IPPROTO_IP, _IP_BIND_ADDRESS_NO_PORT, 1)
+            opened.bind((self._ip if opened.family == socket.AF_INET else f"::ffff:{self._ip}", 0))
 
     def _connected(self, opened: socket.socket, flags: int, reply: _Reply) -> None:
         self._loop.forget(opened.fileno())

@@ -10,6 +10,7 @@ import struct
 _INTERNET, _INTERNET_6 = 2, 10
 _ANY, _ANY_6 = bytes(4), bytes(16)
 _LOCAL, _LOCAL_6 = bytes((127, 0, 0, 1)), bytes(15) + b"\x01"
+_LOOPBACK = 127
 _MAPPED = bytes(10) + b"\xff\xff"
 # Below it, root's.
 LOW_PORTS_END = 1024
@@ -19,19 +20,28 @@ Target = tuple[str, int]
 
 def bind_target(address: bytes, ip: str) -> Target | None:
     """Where to listen instead; None: as asked. Port 0 is a client's, whose address the kernel chooses."""
-    target = connect_target(address, ip)
-    return target if target and target[1] else None
+    host, port, prefix = _parse(address)
+    return (prefix + ip, port) if port and host in (_ANY, _LOCAL) else None
 
 
 def connect_target(address: bytes, ip: str) -> Target | None:
-    """Where to connect to instead; None: as asked."""
+    """Where to connect to, from the pod's address, on the loopback; None: as asked, as it leads elsewhere."""
+    host, port, prefix = _parse(address)
+    if host in (_ANY, _LOCAL):
+        return prefix + ip, port
+    return (prefix + ".".join(map(str, host)), port) if host[:1] == bytes((_LOOPBACK,)) else None
+
+
+def _parse(address: bytes) -> tuple[bytes, int, str]:
+    """The host in four bytes, the port, and how addresses of the family begin; b"" for other hosts."""
     if len(address) < 8:
-        return None
+        return b"", 0, ""
     family, port = struct.unpack_from("=H", address)[0], struct.unpack_from(">H", address, 2)[0]
     if family == _INTERNET:
-        return (ip, port) if address[4:8] in (_ANY, _LOCAL) else None
+        return address[4:8], port, ""
     if family != _INTERNET_6 or len(address) < 24:
-        return None
+        return b"", 0, ""
     host = address[8:24]
-    is_own = host in (_ANY_6, _LOCAL_6, _MAPPED + _ANY, _MAPPED + _LOCAL)
-    return (f"::ffff:{ip}", port) if is_own else None
+    if host in (_ANY_6, _LOCAL_6):
+        return _LOCAL, port, "::ffff:"
+    return (host[12:], port, "::ffff:") if host.startswith(_MAPPED) else (b"", 0, "")
