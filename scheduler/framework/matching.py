@@ -1,15 +1,11 @@
 """Core: what plug-ins share: does a pod tolerate a node's taints, does its node affinity allow the node.
 
-After: k8s staging/src/k8s.io/component-helpers/scheduling/corev1 (helpers.go, nodeaffinity/nodeaffinity.go).
+After: k8s staging/src/k8s.io/component-helpers/scheduling/corev1/helpers.go.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
-
-from kube.api import meta
-from kube.api.meta import Object
+from kube.api import node_selection
 from kube.api.tolerations import tolerates
 from scheduler.framework.node_info import NodeInfo
 from scheduler.framework.pod_info import PodInfo
@@ -24,55 +20,6 @@ def tolerates_hard_taints(pod: PodInfo, node: NodeInfo) -> bool:
     )
 
 
-def node_affinity(pod: PodInfo) -> Object:
-    """The pod's node affinity, or nothing."""
-    return meta.get(pod.spec, "affinity", "nodeAffinity", default=None) or {}
-
-
-def required_terms(pod: PodInfo) -> list[Object] | None:
-    """The node selector terms of which one must fit; None when any node will do."""
-    required = node_affinity(pod).get("requiredDuringSchedulingIgnoredDuringExecution")
-    return None if required is None else required.get("nodeSelectorTerms") or []
-
-
 def allows_node(pod: PodInfo, node: NodeInfo) -> bool:
     """True when the pod's nodeSelector and required node affinity allow the node."""
-    selector = pod.spec.get("nodeSelector") or {}
-    if any(node.labels.get(key) != value for key, value in selector.items()):
-        return False
-    terms = required_terms(pod)
-    return terms is None or any(matches_node(term, node.node or {}) for term in terms)
-
-
-def matches_node(term: Object, node: Object) -> bool:
-    """True when the node fits every requirement of the term; an empty term fits no node."""
-    expressions = term.get("matchExpressions") or ()
-    fields = term.get("matchFields") or ()
-    if not expressions and not fields:
-        return False
-    return all(_meets(meta.labels(node), requirement) for requirement in expressions) and all(
-        _meets({"metadata.name": meta.name(node)}, requirement) for requirement in fields
-    )
-
-
-def _meets(values: Mapping[str, str], requirement: Object) -> bool:
-    operator = _OPERATORS.get(requirement["operator"])
-    return operator is not None and operator(values.get(requirement["key"]), requirement.get("values") or [])
-
-
-def _compare(value: str | None, wanted: str, operator: str) -> bool:
-    try:
-        left, right = int(value or ""), int(wanted)
-    except ValueError:
-        return False
-    return left > right if operator == "Gt" else left < right
-
-
-_OPERATORS: Mapping[str, Callable[[str | None, list[Any]], bool]] = {
-    "In": lambda value, values: value is not None and value in values,
-    "NotIn": lambda value, values: value is None or value not in values,
-    "Exists": lambda value, values: value is not None,
-    "DoesNotExist": lambda value, values: value is None,
-    "Gt": lambda value, values: _compare(value, values[0], "Gt"),
-    "Lt": lambda value, values: _compare(value, values[0], "Lt"),
-}
+    return node_selection.allows_node(pod.spec, node.node or {})

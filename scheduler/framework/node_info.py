@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 
 from kube.api import meta
 from kube.api.meta import Object
-from scheduler.framework import resources
+from kube.api.pod_resources import Resources, parse
 from scheduler.framework.pod_info import PodInfo
-from scheduler.framework.resources import Resources
 
 
 @dataclass(slots=True)
@@ -38,7 +37,7 @@ class NodeInfo:
         self.labels = dict(meta.labels(node))
         self.taints = list(meta.get(node, "spec", "taints", default=None) or ())
         status = node.get("status") or {}
-        self.allocatable = resources.parse(status.get("allocatable") or status.get("capacity"))
+        self.allocatable = parse(status.get("allocatable") or status.get("capacity"))
 
     def add(self, pod: PodInfo) -> None:
         assert pod.uid not in self.pods, f"pod {pod.key} is counted twice on {self.name}"

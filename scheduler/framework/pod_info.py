@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from kube.api import meta
 from kube.api.meta import Object
-from scheduler.framework import resources
-from scheduler.framework.resources import Resources
+from kube.api.pod_resources import HostPort, Resources, host_ports, pod_requests
 
-HostPort = tuple[str, str, int]
+# A container that asks for nothing still weighs this much when nodes are scored, so that such pods spread.
+MINIMUM_WEIGHT = {"cpu": 100, "memory": 200 * 1024 * 1024}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +46,9 @@ class PodInfo:
             name=meta.name(pod),
             labels=dict(meta.labels(pod)),
             priority=pod["spec"].get("priority") or 0,
-            requests=resources.pod_requests(pod),
-            weight=resources.pod_weight(pod),
-            host_ports=_host_ports(pod),
+            requests=pod_requests(pod),
+            weight=pod_requests(pod, MINIMUM_WEIGHT),
+            host_ports=host_ports(pod),
             owner_uid=controller["uid"] if controller else "",
             is_terminating=meta.is_terminating(pod),
             has_affinity=_has_affinity(pod),
@@ -66,18 +66,6 @@ class PodInfo:
     @property
     def node_name(self) -> str:
         return str(self.spec.get("nodeName") or "")
-
-
-def _host_ports(pod: Object) -> tuple[HostPort, ...]:
-    """The ports a pod takes on its node; init containers that stay count too."""
-    spec = pod["spec"]
-    staying = [c for c in spec.get("initContainers", ()) if c.get("restartPolicy") == "Always"]
-    return tuple(
-        (port.get("hostIP") or "0.0.0.0", port.get("protocol") or "TCP", port["hostPort"])
-        for container in [*spec.get("containers", ()), *staying]
-        for port in container.get("ports") or ()
-        if port.get("hostPort")
-    )
 
 
 def _has_affinity(pod: Object) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kube.api.meta import Object
+from kube.api.node_selection import matches_node, node_affinity, required_terms
 from scheduler.framework.interface import (
     SKIP,
     SUCCESS,
@@ -17,7 +18,7 @@ from scheduler.framework.interface import (
     normalize,
     unresolvable,
 )
-from scheduler.framework.matching import allows_node, matches_node, node_affinity, required_terms
+from scheduler.framework.matching import allows_node
 from scheduler.framework.node_info import NodeInfo
 from scheduler.framework.pod_info import PodInfo
 
@@ -31,13 +32,13 @@ class NodeAffinity:
     events = frozenset({ClusterEvent.NODE_ADDED, ClusterEvent.NODE_LABELS_CHANGED})
 
     def pre_filter(self, state: CycleState, pod: PodInfo, nodes: Sequence[NodeInfo]) -> Verdict:
-        return SUCCESS if pod.spec.get("nodeSelector") or required_terms(pod) is not None else SKIP
+        return SUCCESS if pod.spec.get("nodeSelector") or required_terms(pod.spec) is not None else SKIP
 
     def filter(self, state: CycleState, pod: PodInfo, node: NodeInfo) -> Verdict:
         return SUCCESS if allows_node(pod, node) else _REFUSAL
 
     def score(self, state: CycleState, pod: PodInfo, nodes: Sequence[NodeInfo]) -> Sequence[float]:
-        preferred = node_affinity(pod).get("preferredDuringSchedulingIgnoredDuringExecution")
+        preferred = node_affinity(pod.spec).get("preferredDuringSchedulingIgnoredDuringExecution")
         return normalize([_preference(preferred, node) for node in nodes]) if preferred else ()
 
 

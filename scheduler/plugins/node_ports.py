@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from kube.api.pod_resources import ports_clash
 from scheduler.framework.interface import SKIP, SUCCESS, ClusterEvent, CycleState, Verdict, unschedulable
 from scheduler.framework.node_info import NodeInfo
-from scheduler.framework.pod_info import HostPort, PodInfo
+from scheduler.framework.pod_info import PodInfo
 
-_ANY = "0.0.0.0"
 _REFUSAL = unschedulable("node(s) didn't have free ports for the requested pod ports")
 
 
@@ -26,9 +26,5 @@ class NodePorts:
 
     def filter(self, state: CycleState, pod: PodInfo, node: NodeInfo) -> Verdict:
         taken = [port for other in node.pods.values() for port in other.host_ports]
-        clash = any(_clashes(wanted, port) for wanted in pod.host_ports for port in taken)
+        clash = any(ports_clash(wanted, port) for wanted in pod.host_ports for port in taken)
         return _REFUSAL if clash else SUCCESS
-
-
-def _clashes(one: HostPort, other: HostPort) -> bool:
-    return one[1:] == other[1:] and (one[0] == other[0] or _ANY in (one[0], other[0]))

@@ -4,7 +4,8 @@
 larger of what its containers need together and what any of its init containers needs alone; init containers
 that stay (restartPolicy Always, "sidecars") count with everything started after them.
 
-After: k8s staging/src/k8s.io/component-helpers/resource/helpers.go, PodRequests.
+After: k8s staging/src/k8s.io/component-helpers/resource/helpers.go, PodRequests;
+pkg/scheduler/framework/plugins/nodeports/node_ports.go.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from kube.api import quantity
 from kube.api.meta import Object
 
 Resources = dict[str, int]
+# Address, protocol, port of the node.
+HostPort = tuple[str, str, int]
 
-# A container that asks for nothing still weighs this much when nodes are scored, so that such pods spread.
-DEFAULT_CPU_REQUEST_MILLI = 100
-DEFAULT_MEMORY_REQUEST_BYTES = 200 * 1024 * 1024
+ANY_ADDRESS = "0.0.0.0"
+NO_MINIMUM: Resources = {}
 
 
 def parse(quantities: Mapping[str, Any] | None) -> Resources:
@@ -27,24 +29,8 @@ def parse(quantities: Mapping[str, Any] | None) -> Resources:
     return {name: _amount(name, text) for name, text in (quantities or {}).items()}
 
 
-def pod_requests(pod: Object) -> Resources:
-    """What the pod needs on its node."""
-    return _requests(pod, {})
-
-
-def pod_weight(pod: Object) -> Resources:
-    """What the pod counts for in scores: as its requests, with a minimum for containers that ask for
-    nothing.
-    """
-    return _requests(pod, {"cpu": DEFAULT_CPU_REQUEST_MILLI, "memory": DEFAULT_MEMORY_REQUEST_BYTES})
-
-
-def _amount(name: str, text: Any) -> int:
-    amount = quantity.parse(text)
-    return amount.milli_value() if name == "cpu" else amount.value()
-
-
-def _requests(pod: Object, minimum: Resources) -> Resources:
+def pod_requests(pod: Object, minimum: Resources = NO_MINIMUM) -> Resources:
+    """What the pod needs on its node; minimum: of a container that asks for nothing."""
     spec = pod["spec"]
     needed = _sum(_container(container, minimum) for container in spec.get("containers", ()))
     sidecars: Resources = {}
@@ -59,6 +45,28 @@ def _requests(pod: Object, minimum: Resources) -> Resources:
     needed = _max(_sum((needed, sidecars)), peak)
     needed.update(parse(spec.get("resources", {}).get("requests")))
     return _sum((needed, parse(spec.get("overhead"))))
+
+
+def _amount(name: str, text: Any) -> int:
+    amount = quantity.parse(text)
+    return amount.milli_value() if name == "cpu" else amount.value()
+
+
+def host_ports(pod: Object) -> tuple[HostPort, ...]:
+    """The ports a pod takes on its node; init containers that stay count too."""
+    spec = pod["spec"]
+    staying = [c for c in spec.get("initContainers", ()) if c.get("restartPolicy") == "Always"]
+    return tuple(
+        (port.get("hostIP") or ANY_ADDRESS, port.get("protocol") or "TCP", port["hostPort"])
+        for container in [*spec.get("containers", ()), *staying]
+        for port in container.get("ports") or ()
+        if port.get("hostPort")
+    )
+
+
+def ports_clash(one: HostPort, other: HostPort) -> bool:
+    """True when two pods cannot have these; the address 0.0.0.0 clashes with every other."""
+    return one[1:] == other[1:] and (one[0] == other[0] or ANY_ADDRESS in (one[0], other[0]))
 
 
 def _container(container: Object, minimum: Resources) -> Resources:
