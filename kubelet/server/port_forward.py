@@ -20,6 +20,7 @@ from kubelet.server.served import Served
 from kubelet.streaming.channels import V4
 from kubelet.streaming.port_channels import PortChannels, ports_of
 from kubelet.streaming.port_forward import PortForward
+from kubelet.streaming.presence import until_gone
 from kubelet.streaming.remote_command import MESSAGE_BYTES_MAX
 from kubelet.streaming.tunnel import AddressOf
 
@@ -53,10 +54,14 @@ async def port_forward(served: Served, request: web.Request) -> web.StreamRespon
 
 async def _serve_spdy(socket: web.WebSocketResponse, name: str, address_of: AddressOf) -> None:
     forward = PortForward(name, address_of, socket.send_bytes)
-    try:
+
+    async def listen() -> None:
         async for message in socket:
             if message.type is not WSMsgType.BINARY or not await forward.receive(message.data):
                 break
+
+    try:
+        await _until_one_ends(listen, partial(until_gone, socket))
     except SpdyError as error:
         log.warning("a client forwards ports in a way we do not know", pod=name, error=error)
     finally:
@@ -73,7 +78,7 @@ async def _serve_channels(
             if message.type is WSMsgType.BINARY and message.data:
                 await channels.receive(message.data)
 
-    await _until_one_ends(listen, channels.run)
+    await _until_one_ends(listen, channels.run, partial(until_gone, socket))
     await socket.close()
 
 

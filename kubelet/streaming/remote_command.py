@@ -20,6 +20,7 @@ from kube.base.logs import logger
 from kubelet.runtime.interface import RuntimeFailure
 from kubelet.streaming import channels
 from kubelet.streaming.channels import Options
+from kubelet.streaming.presence import until_gone
 
 log = logger(__name__)
 
@@ -57,10 +58,11 @@ class RemoteCommand:
 
     async def run(self, run: Run) -> None:
         """Let the command run with these streams, and tell how it ended."""
+        leaving = asyncio.ensure_future(until_gone(self._socket))
         listening = asyncio.ensure_future(self._listen())
         running = asyncio.ensure_future(_outcome(run(self)))
         try:
-            await asyncio.wait({listening, running}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({leaving, listening, running}, return_when=asyncio.FIRST_COMPLETED)
             if running.done():
                 listening.cancel()
                 await asyncio.gather(listening, return_exceptions=True)
@@ -68,9 +70,9 @@ class RemoteCommand:
         except ConnectionError:
             log.debug("a client left before it heard how its command ended")
         finally:
-            for each in (listening, running):
+            for each in (leaving, listening, running):
                 each.cancel()
-            await asyncio.gather(listening, running, return_exceptions=True)
+            await asyncio.gather(leaving, listening, running, return_exceptions=True)
 
     async def _end(self, status: dict[str, object]) -> None:
         await self._socket.send_bytes(channels.message(channels.STATUS, json.dumps(status).encode()))

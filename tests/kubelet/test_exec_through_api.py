@@ -17,7 +17,7 @@ from kubelet.server.gate import Gate
 from kubelet.server.served import Served
 from kubelet.server.server import KubeletServer
 from tests.kubelet.conftest import TestNode
-from tests.kubelet.test_server import ALL, SUCCESS, Port, command
+from tests.kubelet.test_server import ALL, SUCCESS, Command, Port, command
 from tests.support.api_server import Api
 from tests.support.certificates import make_authority
 from tests.support.in_process import client_of
@@ -75,6 +75,18 @@ async def test_a_command_goes_through(port: Port) -> None:
         await client.send(255, b"\0")
         assert await client.finish() == SUCCESS
     assert client.channels[1] == b"hello there"
+
+
+async def test_a_whole_file_in_one_message(port: Port) -> None:
+    """As Python's client sends it."""
+    data = bytes(range(256)) * 80_000
+    path = f"{port.base}{PODS}/p/exec?command=cat&{STDIO}"
+    async with port.session.ws_connect(path, protocols=["v5.channel.k8s.io"], max_msg_size=0) as socket:
+        client = Command(socket)
+        await client.send(0, data)
+        await client.send(255, b"\0")
+        assert await client.finish() == SUCCESS
+    assert client.channels[1] == data
 
 
 async def test_an_older_protocol_goes_through(port: Port) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import pytest
@@ -17,6 +17,7 @@ from kubelet import metrics
 from kubelet.server.port_forward import PROTOCOL
 from kubelet.server.served import Served
 from kubelet.server.server import KubeletServer
+from kubelet.streaming import presence
 from tests.kubelet.conftest import TestNode
 from tests.kubelet.test_spdy import Client, control, data
 from tests.support.wait import until_async
@@ -253,6 +254,26 @@ async def test_a_client_that_leaves_ends_its_command(pod: Any, port: Port, node:
         await client.send(0, b"x")
         assert await client.receive()
         assert is_waited_for("Session.run")
+    await until_async("the command is no more", lambda: not is_waited_for("Session.run"))
+
+
+async def test_who_leaves_with_much_unread_ends_the_command_as_well(
+    pod: Any, port: Port, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(presence, "PING_SECONDS", 0.05)
+    async with aiohttp.ClientSession() as session:
+        url = f"{port.base}/exec/default/p/c?command=sleep&command=1000&{ALL}"
+        async with session.ws_connect(url, protocols=["v5.channel.k8s.io"]) as socket:
+
+            async def send() -> None:
+                while True:
+                    await socket.send_bytes(bytes(1 << 16))
+
+            sending = asyncio.ensure_future(send())
+            await until_async("the client has to wait", lambda: is_waited_for("Queue.put"))
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+            cast(Any, socket)._writer.transport.abort()
     await until_async("the command is no more", lambda: not is_waited_for("Session.run"))
 
 
