@@ -77,7 +77,9 @@ def _process(place: Place) -> Runtime:
 def _docker(place: Place) -> Runtime:
     from kubelet.runtime.docker.runtime import DockerRuntime
 
-    return DockerRuntime(place.endpoint, place.node_name, place.node_ip, place.pod_network, place.root_dir)
+    return DockerRuntime(
+        place.endpoint, place.node_name, place.node_ip, place.pod_network, place.root_dir, place.clock
+    )
 
 
 RUNTIMES: Mapping[str, Callable[[Place], Runtime]] = {

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from kube.base.clock import SystemClock
 from kubelet.runtime.docker import place, watch
 from kubelet.runtime.docker.runtime import DockerRuntime
 from kubelet.runtime.interface import (
@@ -52,7 +53,7 @@ class Node:
 
     def __init__(self, engine: Engine, folder: Path, pods: IPv4Network = LOOPBACK) -> None:
         self.engine, self.folder = engine, folder
-        self.runtime = DockerRuntime(engine.endpoint, "d1", NODE_IP, pods, folder)
+        self.runtime = DockerRuntime(engine.endpoint, "d1", NODE_IP, pods, folder, SystemClock())
         self.ended: list[str] = []
         self.runtime.on_change(self.ended.append)
 
@@ -127,7 +128,7 @@ class TestDocker(RuntimeContract):
     @pytest.fixture
     async def bench(self, engine: Engine, tmp_path: Path) -> AsyncIterator[Bench]:
         def make() -> DockerRuntime:
-            return DockerRuntime(engine.endpoint, "d1", "127.31.0.8", LOOPBACK, tmp_path)
+            return DockerRuntime(engine.endpoint, "d1", "127.31.0.8", LOOPBACK, tmp_path, SystemClock())
 
         bench = Bench(make, {kind: {"image": IMAGE, **more} for kind, more in KINDS.items()})
         with engine.namespace.entered():
@@ -400,7 +401,7 @@ async def test_a_returning_kubelet_goes_on_with_every_log(node: Node) -> None:
     with node.runtime.log_path(container.id).open("a") as torn:
         torn.write("2030-01-01T00")
     count = node.runtime.log_path(container.id).read_text().count("\n")
-    node.runtime = DockerRuntime(node.engine.endpoint, "d1", NODE_IP, LOOPBACK, node.folder)
+    node.runtime = DockerRuntime(node.engine.endpoint, "d1", NODE_IP, LOOPBACK, node.folder, SystemClock())
     await node.runtime.start()
     assert (node.runtime.containers_of(container.pod_uid), node.runtime.list_sandboxes()) == before
     await until_async("more lines", lambda: len(node.log(container)) > count + 20)
@@ -414,7 +415,7 @@ async def test_a_log_that_was_moved_aside_goes_on_in_a_new_file(node: Node) -> N
     await until_async("lines", lambda: len(node.log(container)) > 10)
     aside = path.rename(path.with_name(f"{path.name}.20300101-000000"))
     await node.runtime.stop()
-    node.runtime = DockerRuntime(node.engine.endpoint, "d1", NODE_IP, LOOPBACK, node.folder)
+    node.runtime = DockerRuntime(node.engine.endpoint, "d1", NODE_IP, LOOPBACK, node.folder, SystemClock())
     await node.runtime.start()
     await until_async("more lines", lambda: path.exists() and len(node.log(container)) > 10)
     second = path.rename(path.with_name(f"{path.name}.20300101-000010"))
@@ -510,7 +511,7 @@ async def test_containers_may_survive_their_engine(node: Node) -> None:
 async def test_an_engine_that_hangs_is_missed(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watch, "PING_SECONDS", 0.1)
     await node.runtime.stop()
-    node.runtime = DockerRuntime(node.engine.endpoint, "d1", NODE_IP, LOOPBACK, node.folder)
+    node.runtime = DockerRuntime(node.engine.endpoint, "d1", NODE_IP, LOOPBACK, node.folder, SystemClock())
     await node.runtime.start()
     with node.engine.paused():
         await until_async("it is missed", lambda: node.runtime.problem() is not None)

@@ -5,6 +5,7 @@ After: k8s v1.23 pkg/kubelet/dockershim/docker_image.go.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -24,12 +25,13 @@ class Images:
         self._engine = engine
         self._images: dict[str, Image] = {}
         self._by_name: dict[str, Image] = {}
+        self._making_pause = asyncio.Lock()
 
     async def refresh(self) -> None:
         """Take up what there is."""
         async with self._engine.translated():
             rows = await self._engine.docker.images.list(digests="1")
-        found = [_image(row) for row in rows if pause.NAME not in (row["RepoTags"] or ())]
+        found = [_image(row) for row in rows if pause.LABEL not in (row["Labels"] or ())]
         self._images = {image.id: image for image in found}
         self._by_name = {name: image for image in found for name in (image.id, *image.names)}
 
@@ -68,11 +70,13 @@ class Images:
         await self.refresh()
 
     async def make_pause(self) -> None:
-        """See to the sandbox's image."""
+        """See to the sandbox's image; many first pods want it at once."""
         content = pause.root(self._architecture())
         repository, tag = pause.NAME.split(":")
         params = {"fromSrc": "-", "repo": repository, "tag": tag, "changes": "\n".join(pause.CHANGES)}
-        await self._engine.text("POST", "images/create", params, data=content)
+        async with self._making_pause:
+            if not await _pause_ids(self._engine):
+                await self._engine.text("POST", "images/create", params, data=content)
 
     def _architecture(self) -> str:
         if self._engine.architecture not in pause.PROGRAMS:
@@ -82,12 +86,18 @@ class Images:
 
 async def remove_pause(engine: Engine) -> None:
     """Take the sandbox's image away, if no other node uses it."""
-    try:
-        async with engine.translated():
-            await engine.docker.images.delete(pause.NAME)
-    except EngineFailure as failure:
-        if failure.code not in (NOT_FOUND, CONFLICT):
-            raise
+    for image_id in await _pause_ids(engine):
+        try:
+            async with engine.translated():
+                await engine.docker.images.delete(image_id)
+        except EngineFailure as failure:
+            if failure.code not in (NOT_FOUND, CONFLICT):
+                raise
+
+
+async def _pause_ids(engine: Engine) -> list[str]:
+    async with engine.translated():
+        return [row["Id"] for row in await engine.docker.images.list(filters={"label": [pause.LABEL]})]
 
 
 def familiar(name: str) -> str:

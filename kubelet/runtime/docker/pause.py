@@ -10,8 +10,8 @@ import io
 import struct
 import tarfile
 
-NAME = "kubelite/pause:1"
-CHANGES = ('ENTRYPOINT ["/pause"]',)
+NAME, LABEL = "kubelite/pause:1", "kubelite.pause"
+CHANGES = ('ENTRYPOINT ["/pause"]', f"LABEL {LABEL}=1")
 
 BASE = 0x400000
 HEADERS = 64 + 56

@@ -13,12 +13,12 @@ Invariant: what is done to the engine is seen in the view before the call return
 from __future__ import annotations
 
 import asyncio
-import json
 import math
 from collections.abc import Callable, Sequence
 from ipaddress import IPv4Network
 from pathlib import Path
 
+from kube.base.clock import Clock
 from kube.base.startup import StartupError
 from kubelet.runtime.docker import labels, place, requests, stats
 from kubelet.runtime.docker.commands import Commands
@@ -50,10 +50,17 @@ class DockerRuntime:
     version = ""
 
     def __init__(
-        self, endpoint: str, node_name: str, node_ip: str, pods: IPv4Network, root_dir: Path
+        self,
+        endpoint: str,
+        node_name: str,
+        node_ip: str,
+        pods: IPv4Network,
+        root_dir: Path,
+        clock: Clock,
     ) -> None:
         self._engine = Engine(endpoint)
         self._node_name, self._node_ip, self._pods = node_name, node_ip, pods
+        self._clock = clock
         self._root_dir = str(root_dir.absolute())
         self._folders = Folders(root_dir.absolute())
         self._images, self._commands = Images(self._engine), Commands(self._engine)
@@ -211,13 +218,10 @@ class DockerRuntime:
         await self._commands.attach(container_id, streams, is_terminal=is_terminal)
 
     async def stats(self, pod_uid: str) -> Sequence[ContainerStats]:
-        filters = json.dumps({"label": [f"{labels.POD_UID}={pod_uid}", f"{labels.TYPE}={labels.CONTAINER}"]})
-        rows = await self._engine.json("GET", "containers/json", {"size": "1", "filters": filters})
-        sizes = {row["Id"]: row.get("SizeRw", 0) for row in rows}
-        query = {"stream": "0", "one-shot": "1"}
-        paths = [f"containers/{container_id}/stats" for container_id in sizes]
-        answers = await asyncio.gather(*(self._engine.json("GET", path, query) for path in paths))
-        found = (stats.read(key, answer, size) for (key, size), answer in zip(sizes.items(), answers))
+        ids = [each.id for each in self.containers_of(pod_uid) if each.is_running]
+        inspected = await asyncio.gather(*(self._engine.inspect(each, with_size=True) for each in ids))
+        now = self._clock.now()
+        found = [stats.read(each, now) for each in inspected if each is not None]
         return [each for each in found if each is not None]
 
     def pretended_probe(self, container_id: str, kind: str) -> bool | None:
