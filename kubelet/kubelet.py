@@ -1,5 +1,7 @@
 """Shell: the pods of one node: an informer on `spec.nodeName=<node>`, and a worker for each pod it tells of.
 
+Who is new asks the doorkeeper; until the first list is in, all who are new wait, the oldest goes first.
+
 Invariants: one worker a pod uid; a pod that vanished while the kubelet was down is ended once the first
 list is in.
 After: k8s pkg/kubelet/kubelet.go, syncLoop.
@@ -13,6 +15,8 @@ from kube.api.resources import PODS
 from kube.base.logs import logger
 from kube.base.tasks import Tasks
 from kube.client.informer import Informer
+from kubelet.doorkeeper import Doorkeeper, has_finished
+from kubelet.pod.admission import Refusal
 from kubelet.pod_worker import Node, PodWorker
 from kubelet.runtime.interface import Sandbox
 
@@ -22,8 +26,9 @@ log = logger(__name__)
 class Kubelet:
     """Starts, updates and ends workers."""
 
-    def __init__(self, node: Node, node_name: str, tasks: Tasks) -> None:
-        self._node = node
+    def __init__(self, node: Node, node_name: str, tasks: Tasks, door: Doorkeeper) -> None:
+        self._node, self._door = node, door
+        self._waiting: dict[str, Object] = {}
         self._tasks = tasks
         self._workers: dict[str, PodWorker] = {}
         self.pods = Informer(node.client, PODS, field_selector=f"spec.nodeName={node_name}")
@@ -34,18 +39,61 @@ class Kubelet:
         """Serve the node's pods until cancelled."""
         self._tasks.start("informer pods", self.pods.run)
         await self.pods.wait_synced()
+        for pod in sorted(self._waiting.values(), key=meta.creation_time):
+            self._ask(pod)
+        self._waiting.clear()
         for sandbox in self._node.runtime.list_sandboxes():
             if sandbox.pod_uid not in self._workers:
                 self._end_orphan(sandbox)
 
     def _add(self, pod: Object) -> None:
+        is_here = self._node.runtime.sandbox_of(meta.uid(pod)) is not None
+        if is_here or meta.is_terminating(pod):
+            self._admit(pod)
+        elif not self.pods.has_synced:
+            self._waiting[meta.uid(pod)] = pod
+        else:
+            self._ask(pod)
+
+    def _ask(self, pod: Object) -> None:
+        """Let a new pod in, or have it refused; one that has finished and left nothing gives no work."""
+        if has_finished(pod):
+            return
+        if (refusal := self._door.ask(pod)) is None:
+            self._start_worker(PodWorker(self._node, pod), pod)
+        else:
+            self._tasks.start(f"refuse pod {meta.key(pod)}", self._refuse, pod, refusal)
+
+    async def _refuse(self, pod: Object, refusal: Refusal) -> None:
+        if not await self._door.turn_away(pod, refusal):
+            return
+        now = self.pods.store.get(meta.key(pod))
+        if now is not None and meta.uid(now) == meta.uid(pod) and meta.uid(pod) not in self._workers:
+            self._start_worker(PodWorker(self._node, now), now)
+        else:
+            self._door.left(meta.uid(pod))
+
+    def _admit(self, pod: Object) -> None:
+        self._door.let_in(pod)
         self._start_worker(PodWorker(self._node, pod), pod)
 
     def _update(self, old: Object, new: Object) -> None:
-        self._workers[meta.uid(new)].update(new)
+        uid = meta.uid(new)
+        if uid in self._waiting:
+            self._waiting[uid] = new
+        elif uid in self._workers:
+            self._door.changed(new)
+            self._workers[uid].update(new)
+        elif meta.is_terminating(new):
+            self._admit(new)
 
     def _delete(self, pod: Object) -> None:
-        self._workers[meta.uid(pod)].delete(pod)
+        uid = meta.uid(pod)
+        self._waiting.pop(uid, None)
+        # Its place is free at once: the scheduler, too, has seen that it is gone.
+        self._door.left(uid)
+        if uid in self._workers:
+            self._workers[uid].delete(pod)
 
     def _wake(self, pod_uid: str) -> None:
         if pod_uid in self._workers:
@@ -65,4 +113,8 @@ class Kubelet:
         assert uid not in self._workers, f"pod {meta.key(pod)} has a worker already"
         self._workers[uid] = worker
         task = self._tasks.start(f"pod {meta.key(pod)}", worker.run)
-        task.add_done_callback(lambda _: self._workers.pop(uid, None))
+        task.add_done_callback(lambda _: self._left(uid))
+
+    def _left(self, uid: str) -> None:
+        self._workers.pop(uid, None)
+        self._door.left(uid)

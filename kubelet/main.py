@@ -27,6 +27,7 @@ from kube.client.config import ClientConfig
 from kube.client.events import EventRecorder
 from kube.client.rest import Client
 from kubelet import metrics, runtimes
+from kubelet.doorkeeper import Doorkeeper
 from kubelet.kubelet import Kubelet
 from kubelet.logs.rotation import Policy, Rotation
 from kubelet.node_reporter import NodeReporter, Rhythm
@@ -172,9 +173,10 @@ async def _run(options: Options) -> None:
     recorder = EventRecorder(client, "kubelet", options.node_name)
     async with Tasks() as tasks:
         node = Node(options.node_ip, runtime, client, recorder, clock)
-        kubelet = Kubelet(node, options.node_name, tasks)
         facts = _facts(options, f"{runtime.name}://{runtime.version}")
         reporter = NodeReporter(facts, client, recorder, clock, options.rhythm)
+        door = Doorkeeper(client, recorder, clock, reporter.last_node)
+        kubelet = Kubelet(node, options.node_name, tasks, door)
         server = _server(options, server_tls, kubelet, reporter, node)
         await server.start()
         try:

@@ -60,10 +60,18 @@ class NodeReporter:
         self._reported_at: datetime | None = None
         self._lease: Object | None = None
         self._registered = asyncio.Event()
+        self._node: Object | None = None
 
     @property
     def is_registered(self) -> bool:
         return self._registered.is_set()
+
+    def last_node(self) -> Object:
+        """The Node as it was last seen; before that, as it is going to be."""
+        if self._node is None:
+            node = node_status.new_node(self._facts)
+            return node | node_status.status_patch(self._facts, node, self._clock.now())
+        return self._node
 
     async def report(self) -> None:
         """Keep the Node's status true, for ever."""
@@ -95,7 +103,7 @@ class NodeReporter:
 
     async def _report_once(self) -> None:
         name, now = self._facts.name, self._clock.now()
-        node = await self._get_or_register()
+        self._node = node = await self._get_or_register()
         patch = node_status.status_patch(self._facts, node, now)
         is_due = self._reported_at is None or now - self._reported_at >= STATUS_REPORT_PERIOD
         if is_due or node_status.is_news(node, patch):

@@ -15,6 +15,7 @@ import pytest
 from kube.base.clock import SystemClock
 from kube.base.tasks import Tasks
 from kube.client.events import EventRecorder
+from kubelet.doorkeeper import Doorkeeper
 from kubelet.kubelet import Kubelet
 from kubelet.node_reporter import NodeReporter
 from kubelet.node_status import NodeFacts
@@ -116,8 +117,9 @@ async def running_node(api: Api, folder: Path) -> AsyncIterator[TestNode]:
     client = client_of(api, "kubelet")
     recorder = EventRecorder(client, "kubelet", FACTS.name)
     async with Tasks() as tasks:
-        kubelet = Kubelet(Node(FACTS.ip, runtime, client, recorder, clock), FACTS.name, tasks)
         reporter = NodeReporter(FACTS, client, recorder, clock)
+        door = Doorkeeper(client, recorder, clock, reporter.last_node)
+        kubelet = Kubelet(Node(FACTS.ip, runtime, client, recorder, clock), FACTS.name, tasks, door)
         await runtime.start()
         tasks.start("events", recorder.run)
         tasks.start("pods", kubelet.run)

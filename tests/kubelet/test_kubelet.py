@@ -209,3 +209,40 @@ async def test_the_node_registers_and_keeps_a_lease(node: TestNode) -> None:
     assert held["metadata"]["ownerReferences"][0]["uid"] == found["metadata"]["uid"]
     reporting.cancel()
     renewing.cancel()
+
+
+async def test_a_pod_that_does_not_fit_is_refused(node: TestNode) -> None:
+    requests = {"requests": {"cpu": "9"}}
+    await node.create("p", containers=[{"name": "c", "image": "run", "resources": requests}])
+    status = (await node.wait("p", "Failed"))["status"]
+    assert status["reason"] == "OutOfcpu"
+    message = "Node didn't have enough resource: cpu, requested: 9000, used: 0, capacity: 8000"
+    assert status["message"] == f"Pod was rejected: {message}"
+    assert await node.events("p", 1) == [f"OutOfcpu: {message}"]
+    assert node.runtime.list_sandboxes() == []
+    await node.delete("p")
+    await node.wait_gone("p")
+
+
+async def test_labels_are_looked_at_anew_before_a_pod_is_refused(node: TestNode) -> None:
+    metadata = {"name": "n1", "labels": {"disk": "ssd"}}
+    await node.api.ok("POST", "/api/v1/nodes", {"metadata": metadata})
+    await node.create("p", nodeSelector={"disk": "ssd"})
+    await node.create("q", nodeSelector={"disk": "hdd"})
+    assert (await node.wait("q", "Failed"))["status"]["reason"] == "NodeAffinity"
+    await node.wait("p", "Running")
+
+
+async def test_what_runs_is_let_in_first_by_a_kubelet_that_returns(api: Api, tmp_path: Path) -> None:
+    large = [{"name": "c", "image": "run", "resources": {"requests": {"cpu": "5"}}}]
+    async with running_node(api, tmp_path) as node:
+        await node.create("z", containers=large)
+        await node.wait("z", "Running")
+    await node.create("a", containers=large)
+    async with running_node(api, tmp_path) as node:
+        assert (await node.wait("a", "Failed"))["status"]["reason"] == "OutOfcpu"
+        await node.wait("z", "Running")
+        await node.delete("z")
+        await node.wait_gone("z")
+        await node.create("b", containers=large)
+        await node.wait("b", "Running")
