@@ -16,7 +16,6 @@ import asyncio
 import os
 import platform
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import aclosing
 from dataclasses import asdict, replace
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -41,16 +40,14 @@ from kubelet.runtime.interface import (
     SandboxConfig,
     Streams,
 )
-from kubelet.runtime.process import abilities, clearing, records, states
+from kubelet.runtime.process import abilities, clearing, commands, facts, records, states
 from kubelet.runtime.process.abilities import Abilities, shim_command
+from kubelet.runtime.process.commands import Command
 from kubelet.runtime.process.records import PodRecord, Records
-from kubelet.runtime.process.session import Pipes, Resize, Session
-from kubelet.runtime.process.shim_client import Message, ShimClient, ShimGone, ShimRefusal
+from kubelet.runtime.process.shim_client import Message, ShimClient, ShimGone
 
 log = logger(__name__)
 
-# What is kept of an exec_sync's output, as containerd does.
-OUTPUT_BYTES_MAX = 16 << 20
 RESOLV_CONF = "/etc/resolv.conf"
 
 
@@ -218,35 +215,22 @@ class ProcessRuntime:
         record = self._pods[self._pod_of[container_id]]
         if shim := self._shims.get(record.sandbox.pod_uid):
             await shim.ask("remove", container=container_id)
-        self.log_path(container_id).unlink(missing_ok=True)
+        path = self.log_path(container_id)
+        # Those that were turned over, too.
+        for each in path.parent.glob(f"{path.name}*"):
+            each.unlink(missing_ok=True)
         del record.containers[container_id], record.configs[container_id], self._pod_of[container_id]
         self._save(record)
 
     async def exec(
         self, container_id: str, command: Sequence[str], streams: Streams, *, is_terminal: bool
     ) -> int:
-        first = {
-            "do": "exec",
-            "container": container_id,
-            "command": list(command),
-            "is_terminal": is_terminal,
-        }
-        try:
-            if is_terminal:
-                return await self._run_in_terminal(container_id, first, streams)
-            return await self._run(container_id, first, streams)
-        except ShimRefusal as failure:
-            why = f'failed to start exec "{self._new_id()}": OCI runtime exec failed: exec failed: '
-            text = f"unable to start container process: {failure}"
-            raise RuntimeFailure(f"failed to exec in container: {why}{text}") from failure
+        return await commands.execute(self._command(container_id, command), streams, is_terminal=is_terminal)
 
     async def exec_sync(
         self, container_id: str, command: Sequence[str], timeout_seconds: float
     ) -> ExecResult:
-        heard = _Heard()
-        async with asyncio.timeout(timeout_seconds):
-            code = await self.exec(container_id, command, heard, is_terminal=False)
-        return ExecResult(code, bytes(heard.output))
+        return await commands.execute_sync(self._command(container_id, command), timeout_seconds)
 
     async def attach(self, container_id: str, streams: Streams, *, is_terminal: bool) -> None:
         uid = self._pod_of[container_id]
@@ -255,11 +239,8 @@ class ProcessRuntime:
             if shim := self._shims.get(uid):
                 await shim.ask("resize", container=container_id, columns=columns, rows=rows)
 
-        first = {"do": "attach", "container": container_id}
-        try:
-            await self._run(container_id, first, streams, resize if is_terminal else None)
-        except ShimRefusal as failure:
-            raise RuntimeFailure(f"failed to attach to container: {failure}") from failure
+        folder = self._folder_of(container_id)
+        await commands.attach(folder, container_id, streams, resize if is_terminal else None)
 
     async def update_resources(self, container_id: str, resources: Resources) -> None:
         uid = self._pod_of[container_id]
@@ -282,36 +263,8 @@ class ProcessRuntime:
     def pretended_probe(self, container_id: str, kind: str) -> bool | None:
         return None
 
-    async def _run(
-        self, container_id: str, first: Message, streams: Streams, resize: Resize | None = None
-    ) -> int:
-        """A command on a connection of its own: when that closes, the command ends."""
-        pipes = Pipes()
-        session = Session(streams, pipes.keys, pipes.screens, resize=resize)
-        try:
-            shim = await ShimClient.connect(
-                self._folder_of(container_id), first=first, descriptors=pipes.theirs
-            )
-            pipes.close_theirs()
-            async with aclosing(shim):
-                await shim.first_answer()
-                return await session.run(_exit_code(shim))
-        finally:
-            pipes.close_theirs()
-            session.close()
-
-    async def _run_in_terminal(self, container_id: str, first: Message, streams: Streams) -> int:
-        """The same, in a terminal that the container makes."""
-        folder = self._folder_of(container_id)
-        shim = await ShimClient.connect(folder, first=first, wants_terminal=True)
-        async with aclosing(shim):
-            await shim.first_answer()
-            assert shim.terminal is not None, "who was told yes has it"
-            session = Session.of_terminal(streams, shim.terminal)
-            try:
-                return await session.run(_exit_code(shim))
-            finally:
-                session.close()
+    def _command(self, container_id: str, words: Sequence[str]) -> Command:
+        return Command(self._new_id(), self._folder_of(container_id), container_id, words)
 
     def _folder_of(self, container_id: str) -> Path:
         return self._records.folder_of(self._pod_of[container_id])
@@ -319,7 +272,7 @@ class ProcessRuntime:
     async def _start_shim(self, record: PodRecord) -> ShimClient:
         await self._cleared(record.sandbox.pod_uid)
         folder = self._records.folder_of(record.sandbox.pod_uid)
-        records.write(folder / "sandbox.json", self._facts(record))
+        records.write(folder / "sandbox.json", facts.facts(record, self._abilities, self._port_offset))
         title = f"{record.config.namespace}/{record.config.name}"
         with (folder / "shim.log").open("ab") as printed:
             starting = await asyncio.create_subprocess_exec(
@@ -335,22 +288,6 @@ class ProcessRuntime:
             raise RuntimeFailure(f"the shim of the pod did not start: {' '.join(said)}")
         return await self._connect(record.sandbox.pod_uid)
 
-    def _facts(self, record: PodRecord) -> dict[str, Any]:
-        """What the shim must know of the pod; shim/surroundings.py reads it."""
-        config, group = record.config, self._abilities.group_of(record.config.pod_uid)
-        return {
-            "ip": record.sandbox.ip,
-            "hostname": config.hostname or config.name,
-            "host_network": config.host_network,
-            "host_pid": config.host_pid,
-            "host_ipc": config.host_ipc,
-            "share_process_namespace": config.share_process_namespace,
-            "port_offset": self._port_offset,
-            "has_mounts": self._abilities.has_mounts,
-            "has_redirection": self._abilities.has_redirection,
-            "cgroup": group.described() if group else None,
-        }
-
     def _usual_mounts(self, record: PodRecord) -> list[dict[str, Any]]:
         """What an image would not have either: names are resolved as the machine does, or as the pod says."""
         if not self._abilities.has_mounts:
@@ -358,10 +295,7 @@ class ProcessRuntime:
         source = os.path.realpath(RESOLV_CONF)
         if dns := record.config.dns:
             path = self._records.folder_of(record.sandbox.pod_uid) / "resolv.conf"
-            lines = [f"nameserver {each}" for each in dns.servers]
-            lines += [f"search {' '.join(dns.searches)}"] if dns.searches else []
-            lines += [f"options {' '.join(dns.options)}"] if dns.options else []
-            path.write_text("".join(f"{line}\n" for line in lines))
+            path.write_text(facts.resolv_conf(dns))
             source = str(path)
         return [asdict(Mount(RESOLV_CONF, source))] if os.path.exists(source) else []
 
@@ -422,28 +356,3 @@ class ProcessRuntime:
     def _save(self, record: PodRecord) -> None:
         self._pods[record.sandbox.pod_uid] = record
         self._records.save(record)
-
-
-class _Heard:
-    """Streams of nobody: nothing is typed, and what is shown is kept."""
-
-    size = (80, 24)
-
-    def __init__(self) -> None:
-        self.output = bytearray()
-
-    async def read(self) -> bytes:
-        return b""
-
-    async def write(self, data: bytes) -> None:
-        self.output += data[: OUTPUT_BYTES_MAX - len(self.output)]
-
-    async def write_error(self, data: bytes) -> None:
-        await self.write(data)
-
-
-async def _exit_code(shim: ShimClient) -> int:
-    while True:
-        message = await shim.next_message()
-        if "exit_code" in message:
-            return int(message["exit_code"])

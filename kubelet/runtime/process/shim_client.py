@@ -37,7 +37,7 @@ class ShimClient:
         self._reader, self._writer = reader, writer
         self._answers: dict[int, asyncio.Future[Any]] = {}
         self._count = 0
-        self.terminal: int | None = None
+        self._terminals: list[int] = []
         self._listening: asyncio.Task[None] | None = None
 
     @classmethod
@@ -54,19 +54,25 @@ class ShimClient:
             line = json.dumps({"id": 0, **first}).encode() + b"\n"
             sent = socket.send_fds(connection, [line], list(descriptors))
             heard, terminals = await _first_words(connection) if wants_terminal else (b"", [])
-        except OSError as error:
+        except BaseException as error:
             connection.close()
-            raise ShimGone(f"the shim of the pod is gone: {error.strerror or error}") from error
+            if isinstance(error, OSError):
+                raise ShimGone(f"the shim of the pod is gone: {error.strerror or error}") from error
+            raise
         reader, writer = await asyncio.open_unix_connection(sock=connection, limit=LINE_BYTES_MAX)
         writer.write(line[sent:])
         reader.feed_data(heard)
         client = cls(reader, writer)
-        client.terminal = terminals[0] if terminals else None
+        client._terminals = terminals
         return client
 
     async def first_answer(self) -> Any:
         """To the first request, where nobody listens yet."""
         return _result(await self.next_message())
+
+    def take_terminal(self) -> int:
+        """The one that the first answer brought; who takes it closes it."""
+        return self._terminals.pop()
 
     async def next_message(self) -> Message:
         """ShimGone at the end."""
@@ -97,6 +103,8 @@ class ShimClient:
         if self._listening:
             self._listening.cancel()
             await asyncio.gather(self._listening, return_exceptions=True)
+        for terminal in self._terminals:
+            os.close(terminal)
         self._writer.close()
         with contextlib.suppress(OSError):
             await self._writer.wait_closed()

@@ -42,6 +42,7 @@ def main() -> None:
     with open(FACTS) as file:
         surroundings = Surroundings(folder, json.load(file))
     listener = _listen()
+    surroundings.enter()
     if pid := os.fork():
         _write_identity(pid)
         os._exit(0)
@@ -52,7 +53,6 @@ def main() -> None:
         score.write(OOM_SCORE_ADJ)
     kernel.set_name("kubelite-shim")
     kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
-    surroundings.enter()
     _serve(surroundings, listener)
 
 

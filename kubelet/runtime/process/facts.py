@@ -1,0 +1,34 @@
+"""Core: what a shim is told of its pod, and the file that says how the pod resolves names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kubelet.runtime.interface import DNSConfig
+from kubelet.runtime.process.abilities import Abilities
+from kubelet.runtime.process.records import PodRecord
+
+
+def facts(record: PodRecord, abilities: Abilities, port_offset: int) -> dict[str, Any]:
+    """As shim/surroundings.py reads it."""
+    config, group = record.config, abilities.group_of(record.config.pod_uid)
+    return {
+        "ip": record.sandbox.ip,
+        "hostname": config.hostname or config.name,
+        "host_network": config.host_network,
+        "host_pid": config.host_pid,
+        "host_ipc": config.host_ipc,
+        "share_process_namespace": config.share_process_namespace,
+        "port_offset": port_offset,
+        "has_mounts": abilities.has_mounts,
+        "has_redirection": abilities.has_redirection,
+        "cgroup": group.described() if group else None,
+    }
+
+
+def resolv_conf(dns: DNSConfig) -> str:
+    """The file's text."""
+    lines = [f"nameserver {each}" for each in dns.servers]
+    lines += [f"search {' '.join(dns.searches)}"] if dns.searches else []
+    lines += [f"options {' '.join(dns.options)}"] if dns.options else []
+    return "".join(f"{line}\n" for line in lines)
