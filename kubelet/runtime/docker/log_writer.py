@@ -35,8 +35,7 @@ class LogWriter:
         self._engine, self._id = engine, container_id
         self._path, self._is_terminal = path, is_terminal
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._position = _position(path)
-        _cut_torn_line(path)
+        self._position = _cut_to_whole_lines(path)
         self._file: BinaryIO | None = path.open("ab", buffering=0)
 
     async def run(self) -> None:
@@ -66,6 +65,10 @@ class LogWriter:
                 pass
         except EngineFailure as failure:
             return failure.code == NOT_FOUND
+        except OSError as error:
+            log.warning("cannot write a log", path=self._path, error=error)
+            self._position = _cut_to_whole_lines(self._path)
+            return False
         return True
 
     async def _read(self, *, follow: bool) -> bool:
@@ -81,14 +84,15 @@ class LogWriter:
         return has_written
 
 
-def _position(path: Path) -> Position:
-    """Behind the last line; after the file was moved aside, behind that of the newest one beside it."""
+def _cut_to_whole_lines(path: Path) -> Position:
+    """Behind the last whole line, where it goes on: half of a line comes again as a whole. After the file was
+    moved aside it goes on behind the newest one beside it.
+    """
+    if (lines := _tail(path)) and not lines[-1].endswith(b"\n"):
+        os.truncate(path, path.stat().st_size - len(lines[-1]))
     beside = sorted(path.parent.glob(f"{path.name}.[0-9]*[0-9]"), reverse=True)
-    for each in (path, *beside[:1]):
-        position = position_of(_tail(each))
-        if position.time:
-            return position
-    return Position()
+    positions = (position_of(_tail(each)) for each in (path, *beside[:1]))
+    return next((each for each in positions if each.time), Position())
 
 
 def _tail(path: Path) -> list[bytes]:
@@ -100,11 +104,3 @@ def _tail(path: Path) -> list[bytes]:
     except FileNotFoundError:
         return []
     return lines[1:] if start else lines
-
-
-def _cut_torn_line(path: Path) -> None:
-    """What a killed kubelet wrote half of comes again as a whole."""
-    if path.exists():
-        content = _tail(path)
-        if content and not content[-1].endswith(b"\n"):
-            os.truncate(path, path.stat().st_size - len(content[-1]))

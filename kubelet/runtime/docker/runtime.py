@@ -20,6 +20,7 @@ from pathlib import Path
 
 from kube.base.clock import Clock
 from kube.base.startup import StartupError
+from kube.base.tasks import Tasks
 from kubelet.runtime.docker import labels, place, requests, stats
 from kubelet.runtime.docker.commands import Commands
 from kubelet.runtime.docker.engine import CONFLICT, NOT_FOUND, Engine, EngineFailure
@@ -66,7 +67,7 @@ class DockerRuntime:
         self._images, self._commands = Images(self._engine), Commands(self._engine)
         self._known = Known(self._engine, self._images, self._folders, node_ip)
         self._watch = Watch(self._engine, self._root_dir, self._known, self._images)
-        self._watching: asyncio.Task[None] | None = None
+        self._tasks = Tasks()
 
     def problem(self) -> str | None:
         return self._engine.lost
@@ -100,13 +101,11 @@ class DockerRuntime:
             await self._engine.close()
             raise StartupError(str(failure)) from failure
         self.version = self._engine.version
-        self._watching = asyncio.ensure_future(self._watch.run())
+        self._tasks.start("docker events", self._watch.run)
         await self._watch.has_looked.wait()
 
     async def stop(self) -> None:
-        if self._watching is not None:
-            self._watching.cancel()
-            await asyncio.gather(self._watching, return_exceptions=True)
+        await self._tasks.cancel()
         await self._known.stop()
         await self._engine.close()
 
