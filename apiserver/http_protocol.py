@@ -3,6 +3,7 @@
     PeerProtocol   writes who the client certificate names into the scope of every request of its connection,
                    WebSockets' too, gives up on who sends too slowly or too much, and gives a connection
                    away to who speaks no HTTP on it
+    PeerSocket     tells at once that a WebSocket's client is gone
     HttpServer     serves one application on several sockets that open and close while it runs
 
 The only file that knows uvicorn's inside; pyproject.toml pins its minor version for this file's sake.
@@ -21,6 +22,7 @@ from typing import Any
 import orjson
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 
 from apiserver.authentication.x509 import user_of
@@ -32,6 +34,8 @@ BACKLOG = 1024
 OFFERED_PROTOCOLS = b"x-websocket-protocols-offered"
 # Where handlers find, in a request's state, how to take the connection over.
 TAKE_OVER = "take_over"
+# ... and, of a WebSocket, the event that its client has left.
+GONE = "gone"
 KEEP_ALIVE_SECONDS = 90
 # Within these a connection must be encrypted, a request's headers be complete, and then its body.
 HANDSHAKE_SECONDS = 10.0
@@ -167,6 +171,18 @@ class PeerProtocol(HttpToolsProtocol):
         super().handle_websocket_upgrade()
 
 
+class PeerSocket(WebSocketsSansIOProtocol):
+    """A connection that became a WebSocket. That it is lost is told at once, not behind all that was sent."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        self.app_state = {**self.app_state, GONE: asyncio.Event()}
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.app_state[GONE].set()
+        super().connection_lost(exc)
+
+
 class HttpServer:
     """An ASGI application on any number of sockets; only tests leave TLS out."""
 
@@ -175,7 +191,7 @@ class HttpServer:
         self._config = uvicorn.Config(
             application,
             http=PeerProtocol,
-            ws="websockets-sansio",
+            ws=PeerSocket,
             ws_max_size=MESSAGE_BYTES_MAX,
             # A ping finds out by TCP that a client's machine is gone. Who just does not answer it may be a
             # program in Python that reads when it likes.

@@ -11,18 +11,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, cast
 
 import aiohttp
 from starlette.responses import Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from apiserver.handlers.dialects import Dialect
-from apiserver.http_protocol import MESSAGE_BYTES_MAX, OFFERED_PROTOCOLS
+from apiserver.http_protocol import GONE, MESSAGE_BYTES_MAX, OFFERED_PROTOCOLS
 from apiserver.request import ApiRequest
 from apiserver.server import Server
 from kube.api import errors
 
 CHUNK_BYTES = 32 * 1024
+# How long a kubelet may take to answer the end of a WebSocket.
+CLOSE_SECONDS = 2.0
 NORMAL_CLOSURE, INTERNAL_ERROR = 1000, 1011
 UPGRADE = "Upgrade request required"
 
@@ -78,15 +81,17 @@ async def join(client: WebSocket, dialect: Dialect, upstream: Upstream, last_wor
     """Copy messages both ways until either side leaves; `last_words` for one whose kubelet breaks off."""
     up = asyncio.ensure_future(_up(client, dialect, upstream))
     down = asyncio.ensure_future(_down(client, dialect, upstream))
+    # Seen by nobody who reads, while a kubelet takes no more of what the client sends.
+    gone = asyncio.ensure_future(client.scope["state"][GONE].wait())
     try:
-        await asyncio.wait({up, down}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({up, down, gone}, return_when=asyncio.FIRST_COMPLETED)
         if down.done() and not up.done():
             await _end(client, dialect, upstream, last_words)
     finally:
-        for each in (up, down):
+        for each in (up, down, gone):
             each.cancel()
-        await asyncio.gather(up, down, return_exceptions=True)
-        await upstream.close()
+        await asyncio.gather(up, down, gone, return_exceptions=True)
+        await _leave(upstream)
 
 
 async def say(client: WebSocket, message: bytes | str) -> None:
@@ -95,6 +100,20 @@ async def say(client: WebSocket, message: bytes | str) -> None:
         await client.send_text(message)
     elif message:
         await client.send_bytes(message)
+
+
+async def _leave(upstream: Upstream) -> None:
+    """Close as a friend if the kubelet reads, else at once: what it does not read would wait for ever."""
+    connection = cast(Any, upstream)._response.connection
+    transport = connection and connection.transport
+    try:
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await upstream.close()
+    except TimeoutError:
+        return
+    finally:
+        if transport:
+            transport.abort()
 
 
 async def _up(client: WebSocket, dialect: Dialect, upstream: Upstream) -> None:
@@ -144,4 +163,4 @@ async def join_bytes(upstream: Upstream, reader: asyncio.StreamReader, writer: a
         for each in tasks:
             each.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await upstream.close()
+        await _leave(upstream)
