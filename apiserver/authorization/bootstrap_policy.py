@@ -177,7 +177,11 @@ CLUSTER_ROLES: dict[str, list[dict[str, Any]]] = {
     "system:kubelet-api-admin": [
         rule(READ, "core", "nodes"),
         rule("proxy", "core", "nodes"),
-        rule("*", "core", "nodes/log nodes/metrics nodes/proxy nodes/stats"),
+        rule(
+            "*",
+            "core",
+            "nodes/configz nodes/healthz nodes/log nodes/metrics nodes/pods nodes/proxy nodes/stats",
+        ),
     ],
     "system:node-bootstrapper": [rule("create get list watch", *REQUESTS.split())],
     "system:volume-scheduler": [
