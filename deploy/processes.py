@@ -150,6 +150,8 @@ def _kubelet(topology: Topology, layout: Layout, position: int, node: str) -> Pr
         "tls-cert-file": layout.cert(name),
         "tls-private-key-file": layout.key(name),
         "client-ca-file": layout.cert("ca"),
+        # The disk is the machine's, and full or not for reasons of its own.
+        "eviction-hard": "memory.available<100Mi",
     }
     listens = ((address, KUBELET_PORT),)
     args = _args(flags, topology, "kubelet", topology.node_flags.get(node, {}))

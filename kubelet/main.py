@@ -13,6 +13,7 @@ from datetime import timedelta
 from functools import partial
 from ipaddress import IPv4Network
 from pathlib import Path
+from typing import Any
 
 import click
 from prometheus_client import REGISTRY
@@ -26,12 +27,13 @@ from kube.base.tasks import Tasks
 from kube.client.config import ClientConfig
 from kube.client.events import EventRecorder
 from kube.client.rest import Client
-from kubelet import metrics, runtimes
+from kubelet import metrics, node_capacity, runtimes
 from kubelet.doorkeeper import Doorkeeper
 from kubelet.kubelet import Kubelet
 from kubelet.logs.rotation import Policy, Rotation
+from kubelet.node_flags import NodeFlags, gather, node_flags
 from kubelet.node_reporter import NodeReporter, Rhythm
-from kubelet.node_status import NodeFacts
+from kubelet.node_status import Condition, NodeFacts
 from kubelet.pod_worker import Node
 from kubelet.runtime.interface import Runtime
 from kubelet.runtimes import RUNTIMES, Place
@@ -39,7 +41,7 @@ from kubelet.server.gate import Gate
 from kubelet.server.served import Served
 from kubelet.server.server import KubeletServer
 from kubelet.stats.collector import Collector
-from kubelet.stats.machine import Machine
+from kubelet.stats.machine import Machine, cpu_count, memory_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ class Options:
     container_runtime: str
     log_policy: Policy
     container_runtime_endpoint: str
+    node: NodeFlags
 
 
 def _bytes(_context: click.Context, _parameter: click.Parameter, text: str) -> int:
@@ -121,6 +124,7 @@ def _bytes(_context: click.Context, _parameter: click.Parameter, text: str) -> i
     show_default=True,
     help="How many files a container's log may have.",
 )
+@node_flags
 @click.option("--log-level", default="info", show_default=True)
 def main(
     kubeconfig: str,
@@ -139,6 +143,7 @@ def main(
     container_log_max_size: int,
     container_log_max_files: int,
     log_level: str,
+    **node: Any,
 ) -> None:
     """Run the pods of one node."""
     logs.configure("kubelet", log_level)
@@ -157,6 +162,7 @@ def main(
         container_runtime,
         Policy(container_log_max_size, container_log_max_files),
         container_runtime_endpoint,
+        gather(node),
     )
     run(partial(_run, options))
 
@@ -174,7 +180,8 @@ async def _run(options: Options) -> None:
     async with Tasks() as tasks:
         node = Node(options.node_ip, runtime, client, recorder, clock)
         facts = _facts(options, f"{runtime.name}://{runtime.version}")
-        reporter = NodeReporter(facts, client, recorder, clock, options.rhythm)
+        fares = partial(_fares, options, runtime, clock)
+        reporter = NodeReporter(facts, client, recorder, clock, options.rhythm, fares)
         door = Doorkeeper(client, recorder, clock, reporter.last_node)
         kubelet = Kubelet(node, options.node_name, tasks, door)
         server = _server(options, server_tls, kubelet, reporter, node)
@@ -240,10 +247,15 @@ def _server(
 
 def _machine(options: Options) -> Machine | None:
     """The machine that the node is; None where containers are only pretended."""
-    return None if options.container_runtime == "fake" else Machine(options.root_dir)
+    if options.container_runtime == "fake":
+        return None
+    options.root_dir.mkdir(parents=True, exist_ok=True)
+    return Machine(options.root_dir)
 
 
 def _facts(options: Options, runtime: str) -> NodeFacts:
+    capacity = _capacity(options)
+    kept_free = options.node.eviction_hard if _machine(options) else {}
     architectures = {"x86_64": "amd64", "aarch64": "arm64"}
     return NodeFacts(
         name=options.node_name,
@@ -256,7 +268,29 @@ def _facts(options: Options, runtime: str) -> NodeFacts:
         machine_id=str(uuid.uuid5(uuid.NAMESPACE_DNS, options.node_name)),
         boot_id=_read("/proc/sys/kernel/random/boot_id"),
         runtime=runtime,
+        capacity=capacity,
+        allocatable=node_capacity.allocatable(
+            capacity, (options.node.system_reserved, options.node.kube_reserved), kept_free
+        ),
+        own_labels=options.node.labels,
+        taints=options.node.taints,
     )
+
+
+def _capacity(options: Options) -> dict[str, str]:
+    """What the machine has; of a pretended node, what it says it has."""
+    if (machine := _machine(options)) is None:
+        pods = {"pods": str(options.node.max_pods)}
+        return {**node_capacity.CAPACITY, **pods, **options.node.fake_capacity}
+    disk_bytes = machine.disk().capacity_bytes
+    return node_capacity.of_machine(cpu_count(), memory_bytes(), disk_bytes, options.node.max_pods)
+
+
+def _fares(options: Options, runtime: Runtime, clock: Clock) -> Condition:
+    """How the node fares now; a pretended one never lacks anything."""
+    machine = _machine(options)
+    low = node_capacity.pressures(machine.usage(clock.now()), options.node.eviction_hard) if machine else ()
+    return Condition(runtime.problem(), low, runtime.list_images())
 
 
 def _os_image() -> str:

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from kube.api import conditions, errors
+from kube.api import errors
 from kube.api.errors import StatusError
 from kube.api.meta import Object
 from kube.api.resources import LEASES, NODES
@@ -24,7 +24,7 @@ from kube.base.logs import logger
 from kube.client.events import NORMAL, EventRecorder
 from kube.client.rest import Client, ConnectionFailed
 from kubelet import node_status
-from kubelet.node_status import NodeFacts
+from kubelet.node_status import FINE, Condition, NodeFacts
 
 log = logger(__name__)
 
@@ -45,7 +45,7 @@ RHYTHM = Rhythm()
 
 
 class NodeReporter:
-    """Speaks for one node; rhythm: how often."""
+    """Speaks for one node; rhythm: how often; fares: how it fares now."""
 
     def __init__(
         self,
@@ -54,9 +54,11 @@ class NodeReporter:
         recorder: EventRecorder,
         clock: Clock,
         rhythm: Rhythm = RHYTHM,
+        fares: Callable[[], Condition] = lambda: FINE,
     ) -> None:
         self._facts, self._client, self._recorder, self._clock = facts, client, recorder, clock
-        self._rhythm = rhythm
+        self._rhythm, self._fares = rhythm, fares
+        self._is_starting = True
         self._reported_at: datetime | None = None
         self._lease: Object | None = None
         self._registered = asyncio.Event()
@@ -104,13 +106,19 @@ class NodeReporter:
     async def _report_once(self) -> None:
         name, now = self._facts.name, self._clock.now()
         self._node = node = await self._get_or_register()
-        patch = node_status.status_patch(self._facts, node, now)
+        patch = node_status.status_patch(self._facts, node, now, self._fares())
         is_due = self._reported_at is None or now - self._reported_at >= STATUS_REPORT_PERIOD
         if is_due or node_status.is_news(node, patch):
             await self._client.patch(NODES, None, name, patch, "strategic", subresource="status")
             self._reported_at = now
-        if not conditions.is_true(node, "Ready"):
-            self._recorder.event(node, NORMAL, "NodeReady", f"Node {name} status is now: NodeReady")
+        if self._is_starting:
+            self._recorder.event(node, NORMAL, "Starting", "Starting kubelet.")
+        for reason in node_status.transitions(node, patch):
+            self._recorder.event(node, NORMAL, reason, f"Node {name} status is now: {reason}")
+        if self._is_starting:
+            enforced = "Updated Node Allocatable limit across pods"
+            self._recorder.event(node, NORMAL, "NodeAllocatableEnforced", enforced)
+            self._is_starting = False
         self._registered.set()
 
     async def _get_or_register(self) -> Object:
@@ -121,9 +129,7 @@ class NodeReporter:
             if not errors.is_not_found(error):
                 raise
         log.info("registering the node", node=name)
-        node = await self._client.create(NODES, node_status.new_node(self._facts))
-        self._recorder.event(node, NORMAL, "Starting", "Starting kubelet.")
-        return node
+        return await self._client.create(NODES, node_status.new_node(self._facts))
 
     async def _renew_once(self) -> None:
         try:

@@ -1,36 +1,56 @@
-"""Core: what a node says of itself: labels, addresses, capacity, conditions, and its Lease.
+"""Core: what a node says of itself: labels, addresses, capacity, conditions, images, and its Lease.
 
-Sees: who the node is, the Node object as it is, now. Says: a new Node, a status patch and whether that is
-news, a Lease.
+Sees: who the node is, how it fares, the Node object as it is, now. Says: a new Node, a status
+patch and whether that is news, a Lease.
 Invariants: only the kubelet's own conditions and resources are in a patch: those of others stay.
 After: k8s pkg/kubelet/kubelet_node_status.go, pkg/kubelet/nodestatus/setters.go.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from kube.api import conditions, meta
 from kube.api.meta import Object
+from kubelet.node_capacity import CAPACITY, Amounts
+from kubelet.runtime.interface import Image
 
 KUBELET_VERSION = "v1.36.0"
 LEASE_NAMESPACE = "kube-node-lease"
 
-# What a simulated node offers, whatever the machine.
-CAPACITY = {"cpu": "8", "memory": "16Gi", "ephemeral-storage": "100Gi", "pods": "110"}
+IMAGES_MAX = 50
+IMAGE_NAMES_MAX = 5
 
+# Condition, then reason and message while all is well, and while it is not. An Event's reason is the same,
+# with Node in place of Kubelet.
 _PRESSURES = (
-    ("MemoryPressure", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
-    ("DiskPressure", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
-    ("PIDPressure", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+    (
+        "MemoryPressure",
+        ("KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+        ("KubeletHasInsufficientMemory", "kubelet has insufficient memory available"),
+    ),
+    (
+        "DiskPressure",
+        ("KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+        ("KubeletHasDiskPressure", "kubelet has disk pressure"),
+    ),
+    (
+        "PIDPressure",
+        ("KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+        ("KubeletHasInsufficientPID", "kubelet has insufficient PID available"),
+    ),
 )
+READY = "Ready"
 
 
 @dataclass(frozen=True, slots=True)
 class NodeFacts:
-    """Who the node is. machine: Go's name of the processor; runtime: `fake://1.0.0`."""
+    """Who the node is. machine: Go's name of the processor; runtime: `fake://1.0.0`; own_labels,
+    taints: those it registers with.
+    """
 
     name: str
     ip: str
@@ -42,6 +62,22 @@ class NodeFacts:
     machine_id: str
     boot_id: str
     runtime: str
+    capacity: Amounts = field(default_factory=lambda: CAPACITY)
+    allocatable: Amounts = field(default_factory=lambda: CAPACITY)
+    own_labels: Mapping[str, str] = field(default_factory=dict)
+    taints: Sequence[Object] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """How the node fares: why its runtime runs nothing, of what it has too little, which images it has."""
+
+    problem: str | None = None
+    pressures: Collection[str] = ()
+    images: Sequence[Image] = ()
+
+
+FINE = Condition()
 
 
 def new_node(facts: NodeFacts) -> Object:
@@ -49,8 +85,9 @@ def new_node(facts: NodeFacts) -> Object:
     return {
         "apiVersion": "v1",
         "kind": "Node",
-        "metadata": {"name": facts.name, "labels": labels(facts)},
-        "spec": {"podCIDR": facts.pod_cidr, "podCIDRs": [facts.pod_cidr]},
+        "metadata": {"name": facts.name, "labels": labels(facts) | {**facts.own_labels}},
+        "spec": {"podCIDR": facts.pod_cidr, "podCIDRs": [facts.pod_cidr]}
+        | ({"taints": [*facts.taints]} if facts.taints else {}),
     }
 
 
@@ -65,18 +102,17 @@ def labels(facts: NodeFacts) -> dict[str, str]:
     }
 
 
-def status_patch(facts: NodeFacts, node: Object, now: datetime) -> Object:
-    """The strategic merge patch for the node's status; who can send it is ready."""
-    wanted = [_condition(kind, False, reason, message) for kind, reason, message in _PRESSURES]
-    wanted.append(_condition("Ready", True, "KubeletReady", "kubelet is posting ready status"))
+def status_patch(facts: NodeFacts, node: Object, now: datetime, fares: Condition = FINE) -> Object:
+    """The strategic merge patch for the node's status; who can send it is ready, if his runtime is."""
+    wanted = [_pressure(kind, well, ill, fares) for kind, well, ill in _PRESSURES] + [_ready(fares)]
     known = meta.get(node, "status", "conditions", default=[])
     for condition in wanted:
         known = conditions.set_condition(known, condition, now)
     ours = {condition["type"] for condition in wanted}
     return {
         "status": {
-            "capacity": CAPACITY,
-            "allocatable": CAPACITY,
+            "capacity": {**facts.capacity},
+            "allocatable": {**facts.allocatable},
             "addresses": [
                 {"type": "InternalIP", "address": facts.ip},
                 {"type": "Hostname", "address": facts.name},
@@ -86,8 +122,45 @@ def status_patch(facts: NodeFacts, node: Object, now: datetime) -> Object:
             ],
             "daemonEndpoints": {"kubeletEndpoint": {"Port": facts.port}},
             "nodeInfo": _node_info(facts),
+            **_images(fares.images, node),
         }
     }
+
+
+def _pressure(kind: str, well: tuple[str, str], ill: tuple[str, str], fares: Condition) -> Object:
+    holds = kind in fares.pressures
+    return _condition(kind, holds, *(ill if holds else well))
+
+
+def _ready(fares: Condition) -> Object:
+    if fares.problem is not None:
+        return _condition(READY, False, "KubeletNotReady", fares.problem)
+    return _condition(READY, True, "KubeletReady", "kubelet is posting ready status")
+
+
+def _images(images: Sequence[Image], node: Object) -> Object:
+    """The largest first, of each so many names; nothing where there are none and none were told."""
+    largest = sorted(images, key=lambda each: (-each.size_bytes, each.id))[:IMAGES_MAX]
+    shown = [
+        {"names": [*each.names][:IMAGE_NAMES_MAX], "sizeBytes": each.size_bytes}
+        for each in largest
+        if each.names
+    ]
+    return {"images": shown} if shown or meta.get(node, "status", "images") else {}
+
+
+def transitions(node: Object, patch: Object) -> list[str]:
+    """The reasons of the Events that tell users which conditions the patch changes."""
+    before = {each["type"]: each.get("status") for each in meta.get(node, "status", "conditions", default=[])}
+    found = []
+    for each in patch["status"]["conditions"]:
+        if each["status"] == before.get(each["type"]):
+            continue
+        if each["type"] == READY:
+            found.append("NodeReady" if each["status"] == "True" else "NodeNotReady")
+        else:
+            found.append(each["reason"].replace("Kubelet", "Node", 1))
+    return found
 
 
 def is_news(node: Object, patch: Object) -> bool:
