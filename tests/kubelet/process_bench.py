@@ -17,7 +17,7 @@ from kubelet.runtime.process.runtime import ProcessRuntime
 from tests.kubelet.runtime_contract import Bench
 
 NETWORK = IPv4Network("127.239.97.0/24")
-OBEDIENT = "trap 'exit 0' TERM; while :; do sleep 0.05; done"
+OBEDIENT = "trap 'exit 0' TERM; echo ready; while :; do sleep 0.05; done"
 
 
 def script(text: str, **config: Any) -> dict[str, Any]:

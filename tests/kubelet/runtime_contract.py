@@ -56,7 +56,8 @@ class Client:
 class Bench:
     """A runtime on its feet. make: another one for the same node, as a kubelet that comes back has it.
 
-    kinds: how a container is made that runs, one that says "hello" and fails with 3, one that does not obey.
+    kinds: how a container is made that runs, and says "ready" when it obeys; one that says "hello" and fails
+    with 3; one that does not obey.
     """
 
     make: Callable[[], Runtime]
@@ -113,6 +114,10 @@ class Bench:
         await until_async(f"{container.name} ends", lambda: self.now(container.id).is_exited)
         return self.now(container.id)
 
+    async def ready(self, container: Container) -> None:
+        """When it has heard of signals: one that comes before that is lost on a first process."""
+        await until_async("it is ready", lambda: self.log(container) == ["stdout F ready"])
+
     def sandbox(self, uid: str) -> Sandbox:
         sandbox = self.runtime.sandbox_of(uid)
         assert sandbox is not None
@@ -163,6 +168,7 @@ class RuntimeContract:
 
     async def test_one_that_obeys_ends_within_the_grace(self, bench: Bench) -> None:
         container = await bench.run("runs")
+        await bench.ready(container)
         await bench.runtime.stop_container(container.id, 600)
         assert (bench.now(container.id).exit_code, bench.now(container.id).reason) == (0, "Completed")
 
@@ -178,6 +184,7 @@ class RuntimeContract:
 
     async def test_a_returning_kubelet_hears_what_ended_later(self, bench: Bench) -> None:
         running = await bench.run("runs")
+        await bench.ready(running)
         await bench.come_back()
         await bench.runtime.stop_container(running.id, 600)
         assert bench.now(running.id).is_exited

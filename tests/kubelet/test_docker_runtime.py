@@ -116,7 +116,7 @@ async def node(engine: Engine, tmp_path: Path) -> AsyncIterator[Node]:
 
 
 KINDS = {
-    "runs": {"command": ["sh", "-c", "trap 'exit 0' TERM; while true; do sleep 0.05; done"]},
+    "runs": {"command": ["sh", "-c", "trap 'exit 0' TERM; echo ready; while true; do sleep 0.05; done"]},
     "fails": {"command": ["sh", "-c", "echo hello; exit 3"]},
     "stubborn": {"command": ["sh", "-c", "trap '' TERM; while true; do sleep 1; done"]},
 }

@@ -28,7 +28,7 @@ STAGES = Stages.parse(
             "log": ["hello"],
         },
         {"name": "stubborn", "images": ["stubborn"], "start_seconds": 0, "stop_seconds": 600},
-        {"name": "runs", "images": ["*"], **QUICK},
+        {"name": "runs", "images": ["*"], **QUICK, "log": ["ready"]},
     ]
 )
 NETWORK = IPv4Network("127.239.96.0/24")
