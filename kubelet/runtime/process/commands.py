@@ -33,7 +33,7 @@ async def execute(command: Command, streams: Streams, *, is_terminal: bool) -> i
     """Run it to its end; its exit code."""
     folder = command.folder
     first: Message = {"do": "exec", "container": command.container_id, "command": list(command.words)}
-    first["is_terminal"] = is_terminal
+    first["window"] = list(streams.size) if is_terminal else None
     try:
         if is_terminal:
             return await _run_in_terminal(folder, first, streams)

@@ -121,6 +121,7 @@ class Session:
             await show(data)
 
     async def _follow_size(self) -> None:
+        # Even at first: it may have changed since the command was asked for.
         shown = (0, 0)
         while True:
             if (size := self._streams.size) != shown:

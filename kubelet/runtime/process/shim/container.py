@@ -100,10 +100,14 @@ class Container:
             self._place.kill(self.state["pid"])
 
     def execute(
-        self, argv: Sequence[str], stdio: Sequence[int], *, is_terminal: bool, ended: Callable[[int], None]
+        self,
+        argv: Sequence[str],
+        stdio: Sequence[int],
+        window: Sequence[int] | None,
+        ended: Callable[[int], None],
     ) -> Spawned:
         """Run a command beside it. CannotStart where that is not possible."""
-        spawned = self._place.execute(self.state["pid"], argv, stdio, is_terminal=is_terminal)
+        spawned = self._place.execute(self.state["pid"], argv, stdio, window)
         pid = spawned.pid
         self._commands.add(pid)
 

@@ -15,6 +15,7 @@ import fcntl
 import os
 import signal
 import socket
+import struct
 import termios
 from collections.abc import Callable, Mapping, Sequence
 
@@ -32,7 +33,10 @@ class CannotStart(Exception):
 
 
 class Launch:
-    """What a process is to be. enter: makes the namespaces and files, or joins those of a container."""
+    """What a process is to be. window: columns and rows of its terminal, if it has one.
+
+    enter: makes the namespaces and files, or joins those of a container.
+    """
 
     __slots__ = (
         "argv",
@@ -40,9 +44,9 @@ class Launch:
         "enter",
         "environment",
         "is_redirected",
-        "is_terminal",
         "oom_score_adj",
         "security",
+        "window",
         "working_dir",
     )
 
@@ -53,14 +57,14 @@ class Launch:
         working_dir: str,
         security: Mapping[str, object],
         *,
-        is_terminal: bool,
+        window: Sequence[int] | None,
         is_redirected: bool,
         cgroup: Cgroup | None,
         oom_score_adj: int,
         enter: Callable[[], None],
     ) -> None:
         self.argv, self.environment, self.working_dir = argv, environment, working_dir
-        self.security, self.is_terminal, self.is_redirected = security, is_terminal, is_redirected
+        self.security, self.window, self.is_redirected = security, window, is_redirected
         self.cgroup, self.oom_score_adj, self.enter = cgroup, oom_score_adj, enter
 
 
@@ -89,7 +93,7 @@ def spawn(launch: Launch, stdio: Sequence[int]) -> Spawned:
         raise CannotStart(text)
     return Spawned(
         pid,
-        descriptors.pop(0) if launch.is_terminal else None,
+        descriptors.pop(0) if launch.window else None,
         descriptors.pop(0) if launch.is_redirected else None,
     )
 
@@ -136,7 +140,7 @@ def _prepare(launch: Launch, stdio: Sequence[int], theirs: socket.socket) -> Non
         signal.signal(number, signal.SIG_DFL)
     kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
     os.setsid()
-    if not launch.is_terminal:
+    if not launch.window:
         _take_streams(stdio)
     if launch.cgroup:
         launch.cgroup.join()
@@ -144,12 +148,8 @@ def _prepare(launch: Launch, stdio: Sequence[int], theirs: socket.socket) -> Non
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:
         score.write(str(launch.oom_score_adj))
     launch.enter()
-    if launch.is_terminal:
-        # Of the container's own, so that it knows its name.
-        terminal, screen = os.openpty()
-        fcntl.ioctl(screen, termios.TIOCSCTTY, 0)
-        socket.send_fds(theirs, [HANDING_OVER], [terminal])
-        _take_streams([screen] * 3)
+    if launch.window:
+        _take_terminal(launch.window, theirs)
     _change_folder(launch.working_dir)
     is_root = os.geteuid() == 0
     if launch.security["no_new_privileges"] or (launch.is_redirected and not is_root):
@@ -159,6 +159,16 @@ def _prepare(launch: Launch, stdio: Sequence[int], theirs: socket.socket) -> Non
     _take_user(launch.security)
     # A change of user takes it away.
     kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _take_terminal(window: Sequence[int], theirs: socket.socket) -> None:
+    """One of the container's own, so that it knows the name; its other side goes to the shim."""
+    terminal, screen = os.openpty()
+    fcntl.ioctl(screen, termios.TIOCSCTTY, 0)
+    columns, rows = window
+    fcntl.ioctl(screen, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+    socket.send_fds(theirs, [HANDING_OVER], [terminal])
+    _take_streams([screen] * 3)
 
 
 def _take_streams(stdio: Sequence[int]) -> None:

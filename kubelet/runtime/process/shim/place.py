@@ -21,6 +21,8 @@ from kubelet.runtime.process.shim.surroundings import Surroundings
 from kubelet.runtime.process.shim.wire import Message
 
 MOUNTS_VARIABLE = "KUBELITE_MOUNTS"
+# Columns and rows of a container's terminal, until a client with a window is attached.
+WINDOW = (80, 24)
 
 
 class Place:
@@ -60,14 +62,14 @@ class Place:
         argv = [*self._config["command"], *self._config["args"]]
         with self._pod.processes_of_a_new_container():
             return self._spawn(
-                self._launch(argv, self._enter, is_terminal=self._config["is_terminal"]), stdio
+                self._launch(argv, self._enter, WINDOW if self._config["is_terminal"] else None), stdio
             )
 
     def execute(
-        self, beside: int, argv: Sequence[str], stdio: Sequence[int], *, is_terminal: bool
+        self, beside: int, argv: Sequence[str], stdio: Sequence[int], window: Sequence[int] | None
     ) -> Spawned:
         """A command in the namespaces of the first process."""
-        launch = self._launch(argv, lambda: self._join(beside), is_terminal=is_terminal)
+        launch = self._launch(argv, lambda: self._join(beside), window)
         with self._pod.processes_beside(beside):
             return self._spawn(launch, stdio)
 
@@ -97,13 +99,13 @@ class Place:
             self._network.serve(spawned.listener)
         return spawned
 
-    def _launch(self, argv: Sequence[str], enter: Callable[[], None], *, is_terminal: bool) -> Launch:
+    def _launch(self, argv: Sequence[str], enter: Callable[[], None], window: Sequence[int] | None) -> Launch:
         return Launch(
             argv,
-            self._environment(is_terminal=is_terminal),
+            self._environment(is_terminal=window is not None),
             self._config["working_dir"] or "/",
             self._config["security"],
-            is_terminal=is_terminal,
+            window=window,
             is_redirected=self._network is not None,
             cgroup=self._cgroup,
             oom_score_adj=self._config["resources"]["oom_score_adj"],

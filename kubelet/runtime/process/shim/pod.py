@@ -103,8 +103,8 @@ class Pod:
             spawned = self._running(message).execute(
                 message["command"],
                 stdio,
-                is_terminal=message["is_terminal"],
-                ended=lambda code: peer.send({"exit_code": code}),
+                message["window"],
+                lambda code: peer.send({"exit_code": code}),
             )
         finally:
             _close(stdio)
