@@ -98,7 +98,8 @@ def plan(pod: Object, state: PodState, now: datetime) -> list[Action]:
     """The actions that can be done now, in order; the worker asks again after doing them."""
     match life(pod, state):
         case Life.SYNC:
-            return [RunSandbox()] if state.sandbox is None else _start(pod, state, now)
+            has_place = state.sandbox is not None and state.sandbox.ready
+            return _start(pod, state, now) if has_place else _run_sandbox(pod, state)
         case Life.TERMINATING:
             return _stop(pod, state)
         case Life.TERMINATED:
@@ -147,6 +148,13 @@ def backoff_ends_at(container: Container) -> datetime:
         return container.finished_at
     delay: timedelta = BACKOFF_INITIAL * 2 ** min(container.attempt - 1, 10)
     return container.finished_at + min(delay, BACKOFF_MAX)
+
+
+def _run_sandbox(pod: Object, state: PodState) -> list[Action]:
+    """A place for the pod; what still runs in one that died is cut off from its network, and ends first."""
+    why = "Pod sandbox changed, it will be killed and re-created."
+    stops = [StopContainer(each.id, each.name, _grace_seconds(pod), why) for each in state.running]
+    return [*stops] if stops else [RunSandbox()]
 
 
 def _start(pod: Object, state: PodState, now: datetime) -> list[Action]:

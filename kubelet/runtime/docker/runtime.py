@@ -184,6 +184,12 @@ class DockerRuntime:
         try:
             async with self._engine.translated():
                 await self._engine.docker.containers.container(container_id).start()
+        except RuntimeFailure:
+            # It may be that its place is no more.
+            container = self._known.view.container(container_id)
+            if container is not None:
+                await self._known.look_at(container.sandbox_id)
+            raise
         finally:
             await self._known.look_at(container_id)
 

@@ -61,13 +61,16 @@ class Watch:
         await self._images.refresh()
         rows = await self._engine.json("GET", "containers/json", {"all": "1", "filters": self._ours()})
         ids = self._known.view.ids() | {row["Id"] for row in rows}
+        # A container that ended with its sandbox must not be started again in it.
+        places = {row["Id"] for row in rows if row["Labels"][labels.TYPE] == labels.SANDBOX}
         limit = asyncio.Semaphore(INSPECTED_AT_ONCE)
 
         async def look_at(container_id: str) -> None:
             async with limit:
                 await self._known.look_at(container_id)
 
-        await asyncio.gather(*map(look_at, ids))
+        await asyncio.gather(*map(look_at, places))
+        await asyncio.gather(*map(look_at, ids - places))
 
     async def _follow(self, backoff: Backoff) -> None:
         """Events come from before the look, so that nothing falls between the two."""
