@@ -41,7 +41,7 @@ class Doorkeeper:
         self, client: Client, recorder: EventRecorder, clock: Clock, last_node: Callable[[], Object]
     ) -> None:
         self._client, self._recorder, self._clock = client, recorder, clock
-        self._last_node = last_node
+        self.last_node = last_node
         self._admitted = Admitted()
 
     def let_in(self, pod: Object) -> None:
@@ -51,7 +51,7 @@ class Doorkeeper:
 
     def ask(self, pod: Object) -> Refusal | None:
         """Count the pod, or say why it may not run here."""
-        return self._ask(pod, self._last_node())
+        return self._ask(pod, self.last_node())
 
     def _ask(self, pod: Object, node: Object) -> Refusal | None:
         refusal = self._admitted.refusal(pod, node)

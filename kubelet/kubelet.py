@@ -9,6 +9,10 @@ After: k8s pkg/kubelet/kubelet.go, syncLoop.
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+
 from kube.api import meta
 from kube.api.meta import Object
 from kube.api.resources import PODS
@@ -16,9 +20,12 @@ from kube.base.logs import logger
 from kube.base.tasks import Tasks
 from kube.client.informer import Informer
 from kubelet.doorkeeper import Doorkeeper, has_finished
+from kubelet.mirrors import Mirrors
 from kubelet.pod.admission import Refusal
+from kubelet.pod.static import is_mirror
 from kubelet.pod_worker import Node, PodWorker
 from kubelet.runtime.interface import Sandbox
+from kubelet.static_pods import MirroredClient
 
 log = logger(__name__)
 
@@ -29,11 +36,21 @@ class Kubelet:
     def __init__(self, node: Node, node_name: str, tasks: Tasks, door: Doorkeeper) -> None:
         self._node, self._door = node, door
         self._waiting: dict[str, Object] = {}
+        self.mirrors = Mirrors(node.client, door.last_node)
         self._tasks = tasks
         self._workers: dict[str, PodWorker] = {}
         self.pods = Informer(node.client, PODS, field_selector=f"spec.nodeName={node_name}")
         self.pods.add_handler(self._add, self._update, self._delete)
         node.runtime.on_change(self._wake)
+
+    def start_static(self, pod: Object, left: Callable[[], None]) -> Callable[[], None]:
+        """Give a static pod a worker; returns what ends it, and calls `left` when nothing of it is left."""
+        self._door.let_in(pod)
+        node = replace(self._node, client=MirroredClient.of(self._node.client, self.mirrors, pod))
+        worker = PodWorker(node, pod)
+        self._start_worker(worker, pod).add_done_callback(lambda task: None if task.cancelled() else left())
+        grace = {"deletionGracePeriodSeconds": pod["spec"].get("terminationGracePeriodSeconds", 0)}
+        return lambda: worker.delete({**pod, "metadata": {**pod["metadata"], **grace}})
 
     async def run(self) -> None:
         """Serve the node's pods until cancelled."""
@@ -42,11 +59,15 @@ class Kubelet:
         for pod in sorted(self._waiting.values(), key=meta.creation_time):
             self._ask(pod)
         self._waiting.clear()
+        self._tasks.start("mirror pods", self.mirrors.run)
         for sandbox in self._node.runtime.list_sandboxes():
             if sandbox.pod_uid not in self._workers:
                 self._end_orphan(sandbox)
 
     def _add(self, pod: Object) -> None:
+        if is_mirror(pod):
+            self.mirrors.saw(pod)
+            return
         is_here = self._node.runtime.sandbox_of(meta.uid(pod)) is not None
         if is_here or meta.is_terminating(pod):
             self._admit(pod)
@@ -79,6 +100,9 @@ class Kubelet:
 
     def _update(self, old: Object, new: Object) -> None:
         uid = meta.uid(new)
+        if is_mirror(new):
+            self.mirrors.saw(new)
+            return
         if uid in self._waiting:
             self._waiting[uid] = new
         elif uid in self._workers:
@@ -88,6 +112,9 @@ class Kubelet:
             self._admit(new)
 
     def _delete(self, pod: Object) -> None:
+        if is_mirror(pod):
+            self.mirrors.gone(pod)
+            return
         uid = meta.uid(pod)
         self._waiting.pop(uid, None)
         # Its place is free at once: the scheduler, too, has seen that it is gone.
@@ -108,12 +135,13 @@ class Kubelet:
         worker.delete(pod)
         self._start_worker(worker, pod)
 
-    def _start_worker(self, worker: PodWorker, pod: Object) -> None:
+    def _start_worker(self, worker: PodWorker, pod: Object) -> asyncio.Task[None]:
         uid = meta.uid(pod)
         assert uid not in self._workers, f"pod {meta.key(pod)} has a worker already"
         self._workers[uid] = worker
         task = self._tasks.start(f"pod {meta.key(pod)}", worker.run)
         task.add_done_callback(lambda _: self._left(uid))
+        return task
 
     def _left(self, uid: str) -> None:
         self._workers.pop(uid, None)

@@ -40,6 +40,7 @@ from kubelet.runtimes import RUNTIMES, Place
 from kubelet.server.gate import Gate
 from kubelet.server.served import Served
 from kubelet.server.server import KubeletServer
+from kubelet.static_pods import StaticPods
 from kubelet.stats.collector import Collector
 from kubelet.stats.machine import Machine, cpu_count, memory_bytes
 
@@ -184,6 +185,10 @@ async def _run(options: Options) -> None:
         reporter = NodeReporter(facts, client, recorder, clock, options.rhythm, fares)
         door = Doorkeeper(client, recorder, clock, reporter.last_node)
         kubelet = Kubelet(node, options.node_name, tasks, door)
+        if (folder := options.node.static_pods) is not None:
+            static = StaticPods(folder, options.node_name, kubelet.mirrors, kubelet.start_static)
+            static.look()
+            tasks.start("static pods", static.run)
         server = _server(options, server_tls, kubelet, reporter, node)
         await server.start()
         try:

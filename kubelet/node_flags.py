@@ -51,6 +51,7 @@ class NodeFlags:
     fake_capacity: Amounts
     labels: Mapping[str, str]
     taints: list[Object]
+    static_pods: Path | None
 
 
 def node_flags(function: F) -> F:
@@ -70,6 +71,7 @@ def gather(options: Mapping[str, Any]) -> NodeFlags:
         options["fake_capacity"],
         options["node_labels"],
         options["register_with_taints"],
+        options["pod_manifest_path"],
     )
 
 
@@ -136,6 +138,11 @@ _OPTIONS = (
         expose_value=False,
         callback=_config,
         help="A KubeletConfiguration; flags win over it.",
+    ),
+    click.option(
+        "--pod-manifest-path",
+        type=click.Path(path_type=Path),
+        help="A folder of static pods, a file each.",
     ),
     click.option("--max-pods", default=MAX_PODS, show_default=True, help="How many pods may run here."),
     click.option(

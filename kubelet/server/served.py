@@ -17,6 +17,7 @@ from kube.api.meta import Object
 from kube.base.clock import Clock
 from kube.client.store import Store
 from kubelet.logs.changes import Changes
+from kubelet.pod.static import as_run
 from kubelet.runtime.interface import Container, Runtime
 from kubelet.stats.collector import Collector
 
@@ -45,7 +46,7 @@ class Served:
         pod = self.pods.get(f"{namespace}/{name}")
         if pod is None:
             raise web.HTTPNotFound(text=f'pod "{name}" does not exist')
-        return pod
+        return as_run(pod)
 
     def logged(self, pod: Object, name: str, *, previous: bool) -> Container:
         """The container whose log is meant."""

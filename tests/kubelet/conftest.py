@@ -23,6 +23,7 @@ from kubelet.pod_worker import Node
 from kubelet.runtime.fake import FakeRuntime
 from kubelet.runtime.fake_records import Records
 from kubelet.runtime.stages import Stages
+from kubelet.static_pods import StaticPods
 from tests.support.api_server import Api, serving
 from tests.support.in_process import client_of
 from tests.support.wait import until_async
@@ -107,8 +108,10 @@ async def api() -> AsyncIterator[Api]:
 
 
 @asynccontextmanager
-async def running_node(api: Api, folder: Path) -> AsyncIterator[TestNode]:
-    """A kubelet from start to stop; the folder is what it finds when it comes back."""
+async def running_node(api: Api, folder: Path, manifests: Path | None = None) -> AsyncIterator[TestNode]:
+    """A kubelet from start to stop; the folder is what it finds when it comes back; with static pods if there
+    are manifests.
+    """
     clock, ids = SystemClock(), itertools.count(1)
     records = Records(folder)
     records.open()
@@ -122,6 +125,11 @@ async def running_node(api: Api, folder: Path) -> AsyncIterator[TestNode]:
         kubelet = Kubelet(Node(FACTS.ip, runtime, client, recorder, clock), FACTS.name, tasks, door)
         await runtime.start()
         tasks.start("events", recorder.run)
+        if manifests is not None:
+            static = StaticPods(manifests, FACTS.name, kubelet.mirrors, kubelet.start_static)
+            static.look()
+            tasks.start("static pods", static.run)
+            tasks.start("node status", reporter.report)
         tasks.start("pods", kubelet.run)
         yield TestNode(api, runtime, kubelet, reporter)
         await tasks.cancel()
