@@ -30,7 +30,8 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 def docker_cluster(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     folder = tmp_path_factory.mktemp("cluster")
     document = yaml.safe_load(TOPOLOGY.read_text())
-    document["kubelet"]["nodes"][0]["flags"]["container-runtime-endpoint"] = engine.endpoint
+    flags = document["kubelet"]["nodes"][0]["flags"]
+    flags |= {"container-runtime-endpoint": engine.endpoint, "node-status-update-frequency": "1s"}
     (folder / "topology.yaml").write_text(yaml.safe_dump(document))
     route = [program("busybox"), "ip", "route", "add", "local", "10.96.0.0/16", "dev", "lo"]
     subprocess.run([*engine.namespace.prefix, *route], check=True)
@@ -64,6 +65,29 @@ def test_pods_reach_pods_and_services(docker_cluster: Cluster) -> None:
             return docker_cluster.run(*command, check=False).stdout
 
         assert until(f"{address} answers", asked) == "root:x:0:\nnogroup:x:65534:\n"
+
+
+def test_an_engine_that_dies_takes_the_node_along_until_it_is_back(
+    docker_cluster: Cluster, engine: Engine
+) -> None:
+    run(docker_cluster, "counter", "while true; do echo tick; sleep 0.1; done")
+
+    def ready() -> dict[str, str]:
+        conditions = docker_cluster.json("get", "node", "docker1")["status"]["conditions"]
+        return next(each for each in conditions if each["type"] == "Ready")
+
+    def restarted() -> bool:
+        (status,) = docker_cluster.json("get", "pod", "counter")["status"]["containerStatuses"]
+        return bool(status["ready"] and status["restartCount"] == 1)
+
+    engine.kill()
+    until("the node is not ready", lambda: ready()["status"] == "False")
+    why = f"Cannot connect to the Docker daemon at {engine.endpoint}. Is the docker daemon running?"
+    assert (ready()["reason"], ready()["message"]) == ("KubeletNotReady", why)
+    engine.launch()
+    until("the node is ready", lambda: ready()["status"] == "True")
+    until("what ran runs again", restarted)
+    assert "tick" in docker_cluster.kubectl("logs", "counter", "--previous")
 
 
 def test_down_ends_pods_and_says_when_it_cannot(docker_cluster: Cluster, engine: Engine) -> None:
