@@ -128,11 +128,11 @@ def test_the_sandboxs_program_waits_until_it_is_killed(tmp_path: Path) -> None:
 
 
 def test_names_of_images() -> None:
-    names = ["nginx", "docker.io/library/nginx:1", "docker.io/a/b", "localhost:5000/a", "a@sha256:1"]
+    names = ["nginx", "docker.io/library/nginx:1", "docker.io/a/b", "localhost:5000/a", "b/a:1@sha256:1"]
     assert [familiar(name) for name in names] == [
         "nginx:latest",
         "nginx:1",
         "a/b:latest",
         "localhost:5000/a:latest",
-        "a@sha256:1",
+        "b/a@sha256:1",
     ]

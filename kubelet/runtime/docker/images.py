@@ -101,12 +101,16 @@ async def _pause_ids(engine: Engine) -> list[str]:
 
 
 def familiar(name: str) -> str:
-    """An image's name as the engine lists it: without what it means anyway, and with a tag."""
+    """An image's name as the engine lists it: without what it means anyway, and with a tag or a digest."""
     for prefix in HUB:
         if name.startswith(prefix):
             name = name.removeprefix(prefix)
             break
-    return name if "@" in name or ":" in name.rsplit("/", 1)[-1] else f"{name}:latest"
+    folder, slash, last = name.rpartition("/")
+    tagged, at, digest = last.partition("@")
+    if at:
+        return f"{folder}{slash}{tagged.partition(':')[0]}@{digest}"
+    return name if ":" in last else f"{name}:latest"
 
 
 def _image(row: Mapping[str, Any]) -> Image:
