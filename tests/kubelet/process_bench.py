@@ -28,7 +28,7 @@ def script(text: str, **config: Any) -> dict[str, Any]:
 KINDS = {
     "runs": script(OBEDIENT),
     "fails": script("echo hello; exit 3"),
-    "stubborn": script("trap '' TERM; while :; do sleep 0.05; done"),
+    "stubborn": script("trap '' TERM; echo ready; while :; do sleep 0.05; done"),
 }
 
 

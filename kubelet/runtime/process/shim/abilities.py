@@ -80,7 +80,7 @@ def _redirects() -> bool:
 
 def _bind_redirected(theirs: socket.socket, port: int) -> int:
     try:
-        if os.geteuid() != 0:
+        if not kernel.is_admin():
             kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
         socket.send_fds(theirs, [b"\0"], [network.install()])
         theirs.close()

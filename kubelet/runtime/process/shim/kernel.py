@@ -16,6 +16,7 @@ CLONE_NEWPID = 0x20000000
 
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 1, 2, 4, 8
 MS_REMOUNT, MS_BIND, MS_REC = 0x20, 0x1000, 0x4000
+MS_NOATIME, MS_NODIRATIME, MS_RELATIME = 1 << 10, 1 << 11, 1 << 21
 MS_PRIVATE, MS_SLAVE = 1 << 18, 1 << 19
 MNT_DETACH = 2
 
@@ -24,7 +25,7 @@ PR_SET_NAME = 15
 PR_CAPBSET_DROP = 24
 PR_SET_CHILD_SUBREAPER = 36
 PR_SET_NO_NEW_PRIVS = 38
-PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
+_CAP_SYS_ADMIN = 21
 
 # By machine: seccomp, pivot_root, pidfd_getfd; bind, connect; the architecture as seccomp names it.
 _NUMBERS = {
@@ -47,6 +48,13 @@ def _checked(result: int, what: str) -> int:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number), what)
     return result
+
+
+def is_admin() -> bool:
+    """Whether this process has CAP_SYS_ADMIN where it is: root has it, but not always in a container."""
+    with open("/proc/self/status") as status:
+        effective = next(int(line.split()[1], 16) for line in status if line.startswith("CapEff:"))
+    return bool(effective >> _CAP_SYS_ADMIN & 1)
 
 
 def unshare(flags: int) -> None:

@@ -40,6 +40,7 @@ class Launch:
 
     __slots__ = (
         "argv",
+        "can_be_anybody",
         "cgroup",
         "enter",
         "environment",
@@ -59,12 +60,14 @@ class Launch:
         *,
         window: Sequence[int] | None,
         is_redirected: bool,
+        can_be_anybody: bool,
         cgroup: Cgroup | None,
         oom_score_adj: int,
         enter: Callable[[], None],
     ) -> None:
         self.argv, self.environment, self.working_dir = argv, environment, working_dir
         self.security, self.window, self.is_redirected = security, window, is_redirected
+        self.can_be_anybody = can_be_anybody
         self.cgroup, self.oom_score_adj, self.enter = cgroup, oom_score_adj, enter
 
 
@@ -151,12 +154,12 @@ def _prepare(launch: Launch, stdio: Sequence[int], theirs: socket.socket) -> Non
     if launch.window:
         _take_terminal(launch.window, theirs)
     _change_folder(launch.working_dir)
-    is_root = os.geteuid() == 0
-    if launch.security["no_new_privileges"] or (launch.is_redirected and not is_root):
+    # A filter may be set by an administrator, or by who gives up to become one.
+    if launch.security["no_new_privileges"] or (launch.is_redirected and not kernel.is_admin()):
         kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
     if launch.is_redirected:
         socket.send_fds(theirs, [HANDING_OVER], [network.install()])
-    _take_user(launch.security)
+    _take_user(launch.security, can_be_anybody=launch.can_be_anybody)
     # A change of user takes it away.
     kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
 
@@ -186,20 +189,20 @@ def _change_folder(path: str) -> None:
         raise CannotStart(f'chdir to cwd ("{path}") set in config.json failed: {why}') from error
 
 
-def _take_user(security: Mapping[str, object]) -> None:
+def _take_user(security: Mapping[str, object], *, can_be_anybody: bool) -> None:
     dropped = _dropped_capabilities(security)
     user, group = security["run_as_user"], security["run_as_group"]
     others = security["supplemental_groups"]
     assert isinstance(others, list)
-    if os.geteuid() != 0:
+    if not security["privileged"]:
+        _drop_capabilities(dropped)
+    if not can_be_anybody:
         if user not in (None, os.geteuid()):
             raise CannotStart(
                 f"setresuid: cannot run as user {user}: "
-                f"the node's kubelet is no root, but user {os.geteuid()}"
+                f"the node's kubelet has not the rights of root, but those of user {os.geteuid()}"
             )
         return
-    if not security["privileged"]:
-        _drop_capabilities(dropped)
     uid = user if isinstance(user, int) else 0
     gid = group if isinstance(group, int) else 0
     os.setgroups([gid, *others])
@@ -220,8 +223,8 @@ def _drop_capabilities(numbers: Sequence[int]) -> None:
         try:
             kernel.prctl(kernel.PR_CAPBSET_DROP, number)
         except OSError as error:
-            # A kernel that does not know the newest.
-            if error.errno != errno.EINVAL:
+            # A kernel that does not know the newest; a user who has none to lose.
+            if error.errno not in (errno.EINVAL, errno.EPERM):
                 raise
 
 

@@ -107,6 +107,8 @@ class Place:
             self._config["security"],
             window=window,
             is_redirected=self._network is not None,
+            # In a user namespace there is only one user.
+            can_be_anybody=os.geteuid() == 0 and (self._pod.is_admin or not self._pod.has_mounts),
             cgroup=self._cgroup,
             oom_score_adj=self._config["resources"]["oom_score_adj"],
             enter=enter,
@@ -134,7 +136,7 @@ class Place:
         if not self._pod.has_mounts:
             return
         unshare_mounts()
-        if not self._pod.is_root:
+        if not self._pod.is_admin:
             # As root the whole pod has been given one.
             self._take_name()
         security = self._config["security"]
@@ -143,8 +145,8 @@ class Place:
             [root.Mount(**each) for each in self._config["mounts"]],
             self._config["working_dir"],
             read_only=security["read_only_rootfs"],
-            own_processes=self._pod.is_root and not self._pod.host_pid,
-            all_devices=security["privileged"] and self._pod.is_root,
+            own_processes=self._pod.is_admin and not self._pod.host_pid,
+            all_devices=security["privileged"] and self._pod.is_admin,
         )
 
     def _take_name(self) -> None:
@@ -156,7 +158,7 @@ class Place:
         if not self._pod.has_mounts:
             return
         kinds = {"mnt": kernel.CLONE_NEWNS}
-        if not self._pod.is_root:
+        if not self._pod.is_admin:
             kinds = {"user": kernel.CLONE_NEWUSER, "uts": kernel.CLONE_NEWUTS, **kinds}
         opened = {kind: os.open(f"/proc/{beside}/ns/{name}", os.O_RDONLY) for name, kind in kinds.items()}
         for kind, descriptor in opened.items():
@@ -186,7 +188,7 @@ def _path() -> str:
 
 def unshare_mounts() -> None:
     """A view of the files of this process's own; as the same user, with the right to mount in it."""
-    if os.geteuid() == 0:
+    if kernel.is_admin():
         kernel.unshare(kernel.CLONE_NEWNS)
         return
     uid, gid = os.geteuid(), os.getegid()

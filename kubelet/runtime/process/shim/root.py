@@ -17,6 +17,15 @@ import os
 from kubelet.runtime.process.shim import kernel
 
 OWN = frozenset(("dev", "proc", "sys", "tmp", "run", "lost+found"))
+# As a file system tells them, and as mounting wants them.
+KEPT_FLAGS = {
+    os.ST_NOSUID: kernel.MS_NOSUID,
+    os.ST_NODEV: kernel.MS_NODEV,
+    os.ST_NOEXEC: kernel.MS_NOEXEC,
+    os.ST_NOATIME: kernel.MS_NOATIME,
+    os.ST_NODIRATIME: kernel.MS_NODIRATIME,
+    os.ST_RELATIME: kernel.MS_RELATIME,
+}
 # How deep a folder is looked into that cannot be overlaid as a whole.
 DEPTH_MAX = 3
 # Of /proc; after runc's read-only paths.
@@ -129,7 +138,7 @@ def _own_folders(root: str, *, own_processes: bool, all_devices: bool) -> None:
         kernel.mount("/proc", f"{root}/proc", None, kernel.MS_BIND | kernel.MS_REC)
     kernel.mount("/sys", f"{root}/sys", None, kernel.MS_BIND | kernel.MS_REC)
     if not all_devices:
-        _protect_kernel(root, own_processes=own_processes)
+        _protect_kernel(root)
     kernel.mount("tmpfs", f"{root}/tmp", "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=1777")
     kernel.mount("tmpfs", f"{root}/run", "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=755")
     if all_devices:
@@ -138,15 +147,15 @@ def _own_folders(root: str, *, own_processes: bool, all_devices: bool) -> None:
         _devices(f"{root}/dev")
 
 
-def _protect_kernel(root: str, *, own_processes: bool) -> None:
+def _protect_kernel(root: str) -> None:
     """Its settings are the machine's, and root in a container is root."""
     for target in _mounted(f"{root}/sys"):
         # Where a user namespace does not let us, the user himself may not write either.
         with contextlib.suppress(OSError):
             _remount_read_only(target)
-    for name in SETTINGS if own_processes else ():
+    for name in SETTINGS:
         target = f"{root}/proc/{name}"
-        if os.path.exists(target):
+        with contextlib.suppress(OSError):
             kernel.mount(target, target, None, kernel.MS_BIND)
             _remount_read_only(target)
 
@@ -208,7 +217,7 @@ def _remount_read_only(target: str) -> None:
     """A bind mount keeps the flags of its origin, which a user namespace may not take off."""
     flags = kernel.MS_REMOUNT | kernel.MS_BIND | kernel.MS_RDONLY
     have = os.statvfs(target).f_flag
-    kept = have & (os.ST_NOSUID | os.ST_NODEV | os.ST_NOEXEC)
+    kept = sum(flag for seen, flag in KEPT_FLAGS.items() if have & seen)
     kernel.mount(None, target, None, flags | kept)
 
 

@@ -26,7 +26,7 @@ class Surroundings:
         self.port_offset: int = facts["port_offset"]
         self.has_mounts: bool = facts["has_mounts"]
         self.has_redirection: bool = facts["has_redirection"]
-        self.is_root = os.geteuid() == 0
+        self.is_admin = kernel.is_admin()
         self._shares_processes: bool = facts["share_process_namespace"]
         groups = facts["cgroup"]
         self.cgroup = Cgroup(groups["version"], groups["folders"]) if groups else None
@@ -36,13 +36,13 @@ class Surroundings:
     @property
     def has_own_processes(self) -> bool:
         """Whether each container ends as one, with its first process."""
-        return self.is_root and not self.host_pid and not self._shares_processes
+        return self.is_admin and not self.host_pid and not self._shares_processes
 
     def enter(self) -> None:
         """Make what is the pod's; the shim itself lives in it, and so do all its children."""
         if self.cgroup:
             self.cgroup.make()
-        if not self.is_root:
+        if not self.is_admin:
             return
         if not self.host_ipc:
             kernel.unshare(kernel.CLONE_NEWIPC)
@@ -53,7 +53,7 @@ class Surroundings:
     @contextlib.contextmanager
     def processes_of_a_new_container(self) -> Iterator[None]:
         """In the block, children are in the process namespace that a new container is to have."""
-        if not self.is_root or self.host_pid:
+        if not self.is_admin or self.host_pid:
             yield
             return
         if self._shares_processes:
@@ -69,7 +69,7 @@ class Surroundings:
     @contextlib.contextmanager
     def processes_beside(self, pid: int) -> Iterator[None]:
         """In the block, children are in the process namespace of that process."""
-        if not self.is_root or self.host_pid:
+        if not self.is_admin or self.host_pid:
             yield
             return
         theirs = os.open(f"/proc/{pid}/ns/pid", os.O_RDONLY)
