@@ -6,6 +6,7 @@ addresses are asked for answers.
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -21,6 +22,7 @@ from kubelet.runtime.interface import RuntimeFailure
 
 DEFAULT_ENDPOINT = "unix:///var/run/docker.sock"
 SCHEME = "unix://"
+OPEN_SECONDS = 10.0
 # aiodocker's own code for "nobody is there".
 NO_CONNECTION, NOT_FOUND, CONFLICT = 900, 404, 409
 
@@ -59,8 +61,11 @@ class Engine:
         connector = aiohttp.UnixConnector(self.endpoint.removeprefix(SCHEME), limit=0)
         session = aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout())
         self._docker = Docker(f"{SCHEME}localhost", connector=connector, session=session)
-        async with self.translated():
-            about = await self._docker.version()
+        try:
+            async with asyncio.timeout(OPEN_SECONDS), self.translated():
+                about = await self._docker.version()
+        except TimeoutError as error:
+            raise self.gone() from error
         self.version, self.architecture = about["Version"], about["Arch"]
         self.lowest_oom_score = oom_score.lowest(self.endpoint.removeprefix(SCHEME))
 
