@@ -4,7 +4,8 @@
 
 The runtime alone, without a cluster: each pod is timed from the request for its sandbox until its container
 runs, one after another; then a command in each; then all pods are removed at once, and started again
-together. The shims' memory is their PSS while all run: what one has for itself, and its part of what it shares.
+together. The shims' memory is their PSS while all run: what one has for itself, and its part of what is
+shared.
 """
 
 from __future__ import annotations
