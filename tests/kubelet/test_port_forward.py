@@ -218,3 +218,20 @@ async def test_a_refusal_by_spdy_is_the_kubelets(node: TestNode, pod: Any) -> No
     assert (answer.code, answer.body) == (404, b'container not found ("c")')
     headers["X_Stream_Protocol_Version"] = "v9.channel.k8s.io"
     assert (await node.api("POST", f"{PODS}/p/exec?command=ls&stdout=true", **headers)).code == 403
+
+
+async def test_a_connection_goes_on_after_a_refused_upgrade(node: TestNode, pod: Any) -> None:
+    host, _, port = node.api.base.removeprefix("http://").partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    upgrade = "Connection: Upgrade\r\nUpgrade: SPDY/3.1\r\nContent-Length: 0\r\n"
+    for path, code in (("nosuch", 404), ("p", 400)):
+        path = f"{PODS}/{path}/exec?command=ls&container=x"
+        writer.write(f"POST {path} HTTP/1.1\r\nHost: x\r\n{upgrade}\r\n".encode())
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        assert head.startswith(f"HTTP/1.1 {code} ")
+        size = next(
+            int(line[15:]) for line in head.split("\r\n") if line.lower().startswith("content-length:")
+        )
+        await reader.readexactly(size)
+    writer.close()
+    await writer.wait_closed()
