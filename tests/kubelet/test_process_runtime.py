@@ -23,7 +23,7 @@ from kubelet.runtime.interface import (
     RuntimeFailure,
     SecurityContext,
 )
-from kubelet.runtime.process import abilities, clearing
+from kubelet.runtime.process import abilities, clearing, runtime
 from kubelet.runtime.process.abilities import Abilities
 from kubelet.runtime.process.shim import kernel
 from tests.kubelet.process_bench import process_bench, script
@@ -122,6 +122,17 @@ async def test_a_stopped_shim_is_cleared_by_force(bench: Bench, tmp_path: Path) 
     await clearing.clear(tmp_path)
     assert (await bench.end(container)).exit_code == 137
     assert groups_of(container) == []
+
+
+async def test_a_shim_that_hangs_is_ended_by_a_kubelet_that_comes_back(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    container = await bench.run("stubborn")
+    await bench.ready(container)
+    os.kill(shim_of(tmp_path, container), signal.SIGSTOP)
+    monkeypatch.setattr(runtime, "HELLO_SECONDS", 0.2)
+    await bench.come_back()
+    assert bench.now(container.id).exit_code == 137
 
 
 async def test_what_a_container_leaves_behind_ends_with_it(bench: Bench) -> None:
@@ -376,6 +387,11 @@ async def test_the_machines_settings_and_devices_are_out_of_reach(bench: Bench) 
     )
     made = "mknod /zero c 1 5; head -c 1 /zero && echo a device;"
     assert await output(bench, f"exec 2>/dev/null; {writable} {made}") == []
+
+
+async def test_a_volume_that_is_not_there(bench: Bench) -> None:
+    with pytest.raises(RuntimeFailure, match='error mounting "/absent" to rootfs at "/data": no such file'):
+        await start(bench, "true", mounts=[Mount("/data", "/absent")])
 
 
 async def test_names_are_resolved_as_the_pod_says(bench: Bench) -> None:

@@ -23,7 +23,7 @@ LOOK_SECONDS, LOOKS_MAX = 0.02, 250
 
 async def clear(folder: Path) -> None:
     """Nothing of the pods in a runtime's folder runs any more; what is written of them stays."""
-    await asyncio.gather(*(_end(path) for path in _identities(folder)))
+    await asyncio.gather(*(end(path) for path in _identities(folder)))
 
 
 async def clear_group(group: Cgroup) -> None:
@@ -44,7 +44,8 @@ def _identities(folder: Path) -> list[Path]:
     return list(folder.glob("*/shim.json"))
 
 
-async def _end(identity: Path) -> None:
+async def end(identity: Path) -> None:
+    """The shim that the file names, and its pod."""
     with _process(identity) as pidfd:
         if pidfd is not None:
             ended = _ended(pidfd)

@@ -48,6 +48,8 @@ from kubelet.runtime.process.shim_client import Message, ShimClient, ShimGone
 
 log = logger(__name__)
 
+# How long a shim may take to say what it has.
+HELLO_SECONDS = 5.0
 RESOLV_CONF = "/etc/resolv.conf"
 
 
@@ -98,10 +100,7 @@ class ProcessRuntime:
         self._pods = self._records.load()
         for uid, record in self._pods.items():
             self._pod_of.update(dict.fromkeys(record.containers, uid))
-            try:
-                await self._connect(uid)
-            except ShimGone:
-                self._bury(uid)
+        await asyncio.gather(*(self._take_up(uid) for uid in self._pods))
 
     async def stop(self) -> None:
         shims, self._shims = list(self._shims.values()), {}
@@ -299,10 +298,27 @@ class ProcessRuntime:
             source = str(path)
         return [asdict(Mount(RESOLV_CONF, source))] if os.path.exists(source) else []
 
+    async def _take_up(self, pod_uid: str) -> None:
+        """What an earlier kubelet left of a pod."""
+        try:
+            async with asyncio.timeout(HELLO_SECONDS):
+                await self._connect(pod_uid)
+        except TimeoutError:
+            log.warning("a shim does not answer and is ended", pod=self._pods[pod_uid].config.name)
+            await clearing.end(self._records.folder_of(pod_uid) / "shim.json")
+            self._bury(pod_uid)
+        except ShimGone:
+            self._bury(pod_uid)
+
     async def _connect(self, pod_uid: str) -> ShimClient:
         """Hear what became of the pod's containers, and what will."""
         shim = await ShimClient.connect(self._records.folder_of(pod_uid), first={"do": "hello"})
-        for container_id, state in (await shim.first_answer()).items():
+        try:
+            said = await shim.first_answer()
+        except BaseException:
+            await shim.aclose()
+            raise
+        for container_id, state in said.items():
             self._heard(pod_uid, container_id, state)
         shim.listen(
             lambda message: self._told(pod_uid, message["changed"], message["state"]),

@@ -78,7 +78,7 @@ class Container:
     def signal(self, number: int) -> None:
         """To its first process."""
         if self.is_running:
-            with contextlib.suppress(ProcessLookupError):
+            with contextlib.suppress(OSError):
                 os.kill(self.state["pid"], number)
 
     def stop(self, grace_seconds: float, stopped: Callable[[], None]) -> None:
@@ -138,6 +138,7 @@ class Container:
                 output.resume()
             if typist:
                 typist.close()
+                self._typists.remove(typist)
             if left in self._on_end:
                 self._on_end.remove(left)
 
@@ -211,7 +212,7 @@ class Container:
         """The first process has ended, and the container with it."""
         self._place.kill(self.state["pid"])
         for pid in list(self._commands):
-            with contextlib.suppress(ProcessLookupError):
+            with contextlib.suppress(OSError):
                 os.killpg(pid, signal.SIGKILL)
         for output in self._outputs:
             output.finish()

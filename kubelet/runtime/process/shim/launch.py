@@ -239,12 +239,10 @@ def _execute(launch: Launch) -> None:
             is_forbidden = True
         except OSError as error:
             raise CannotStart(f"exec {path}: {(error.strerror or '').lower()}") from error
-    if is_forbidden:
-        why = "permission denied"
-    elif "/" in name:
-        why = f"stat {name}: no such file or directory"
-    else:
+    if "/" not in name:
         why = "executable file not found in $PATH"
+    else:
+        why = "permission denied" if is_forbidden else f"stat {name}: no such file or directory"
     raise CannotStart(f'exec: "{name}": {why}')
 
 

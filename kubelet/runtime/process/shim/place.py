@@ -79,7 +79,7 @@ class Place:
             return
         if self._cgroup:
             self._cgroup.kill()
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(OSError):
             os.killpg(first, signal.SIGKILL)
 
     def limit(self, resources: Mapping[str, int]) -> None:

@@ -116,7 +116,7 @@ class Pod:
 
     def _end_command(self, pid: int) -> None:
         if self._loop.is_child(pid):
-            with contextlib.suppress(ProcessLookupError):
+            with contextlib.suppress(OSError):
                 os.killpg(pid, signal.SIGKILL)
 
     def _attach(self, peer: Peer, message: Message) -> None:

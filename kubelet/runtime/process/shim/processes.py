@@ -22,7 +22,7 @@ def end_all_below() -> None:
     """Until this process has no children; orphans become ours while we do it."""
     while below := _below(os.getpid(), _stats()):
         for pid in below:
-            with contextlib.suppress(ProcessLookupError):
+            with contextlib.suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
         with contextlib.suppress(ChildProcessError):
             os.waitpid(-1, 0)

@@ -188,7 +188,11 @@ def _mount_point(mount: Mount, root: str) -> str:
 def _bind(mount: Mount, root: str) -> None:
     # Again: this one may lie in another volume.
     target = _mount_point(mount, root)
-    kernel.mount(mount.host_path, target, None, kernel.MS_BIND | kernel.MS_REC)
+    try:
+        kernel.mount(mount.host_path, target, None, kernel.MS_BIND | kernel.MS_REC)
+    except OSError as error:
+        where = f'error mounting "{mount.host_path}" to rootfs at "{mount.container_path}"'
+        raise OSError(error.errno, error.strerror, where) from error
     if mount.read_only:
         _remount_read_only(target)
 

@@ -14,6 +14,8 @@ from kubelet.runtime.process.shim.log_lines import LineCutter
 from kubelet.runtime.process.shim.loop import READABLE, WRITABLE, Loop
 
 READ_BYTES = 64 * 1024
+# What a pipe holds at most; more than that is from one who lives on and still writes.
+LAST_READS_MAX = 16
 
 
 class Log:
@@ -113,8 +115,9 @@ class Output:
 
     def finish(self) -> None:
         """The container has ended: take what it still said, and close."""
-        while self._is_open and self._read():
-            pass
+        for _ in range(LAST_READS_MAX):
+            if not self._is_open or not self._read():
+                break
         self._close()
 
     def _ready(self, _: int) -> None:
