@@ -32,6 +32,8 @@ from kube.base.run import StartupError
 BACKLOG = 1024
 # Where handlers find what a WebSocket client offers in Sec-WebSocket-Protocol.
 OFFERED_PROTOCOLS = b"x-websocket-protocols-offered"
+# One of these may be no protocol, but a token, in base64.
+TOKEN_PROTOCOL = "base64url.bearer.authorization.k8s.io."
 # Where handlers find, in a request's state, how to take the connection over.
 TAKE_OVER = "take_over"
 # ... and, of a WebSocket, the event that its client has left.

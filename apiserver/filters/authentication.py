@@ -1,15 +1,20 @@
 """Shell: finds out who calls: a bearer token, else the client certificate of the connection, else anonymous.
 
-A token that is not valid is refused, even beside a valid certificate: whoever shows one means it.
+A token that is not valid is refused, even beside a valid certificate: whoever shows one means it. A page in a
+browser, which can give a WebSocket no header, has its token among the protocols that it offers.
 
-After: k8s staging/src/k8s.io/apiserver/pkg/endpoints/filters/authentication.go
+After: k8s staging/src/k8s.io/apiserver/pkg/endpoints/filters/authentication.go,
+staging/src/k8s.io/apiserver/pkg/authentication/request/websocket/protocol.go
 """
 
 from __future__ import annotations
 
+import base64
+
 from starlette.responses import Response
 
 from apiserver.authentication.user import User, anonymous
+from apiserver.http_protocol import OFFERED_PROTOCOLS, TOKEN_PROTOCOL
 from apiserver.request import ApiRequest, Handler
 from apiserver.server import Server
 from kube.api import errors
@@ -27,11 +32,27 @@ def authenticate(server: Server, inner: Handler) -> Handler:
 
 def identify(server: Server, request: ApiRequest) -> User:
     """Who calls."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and token.strip():
-        user = server.tokens.authenticate(token.strip())
+    token = _token(request)
+    if token:
+        user = server.tokens.authenticate(token)
         if user is None:
             raise errors.unauthorized()
         return user
     peer: User | None = request.scope.get("state", {}).get("peer")
     return peer or anonymous()
+
+
+def _token(request: ApiRequest) -> str:
+    """The token that is shown, if one is; StatusError 401 for one that cannot be read."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and token.strip():
+        return token.strip()
+    offered = request.headers.get(OFFERED_PROTOCOLS.decode(), "").replace(" ", "").split(",")
+    shown = next((each for each in offered if each.startswith(TOKEN_PROTOCOL)), "")
+    if not shown:
+        return ""
+    encoded = shown.removeprefix(TOKEN_PROTOCOL)
+    try:
+        return base64.b64decode(encoded + "=" * (-len(encoded) % 4), altchars=b"-_", validate=True).decode()
+    except ValueError as error:
+        raise errors.unauthorized() from error

@@ -31,7 +31,7 @@ from apiserver.handlers.proxy_target import (
     split_path,
 )
 from apiserver.handlers.relay import Upgrade
-from apiserver.http_protocol import MESSAGE_BYTES_MAX, OFFERED_PROTOCOLS
+from apiserver.http_protocol import MESSAGE_BYTES_MAX, OFFERED_PROTOCOLS, TOKEN_PROTOCOL
 from apiserver.request import ApiRequest
 from apiserver.server import Server
 from kube.api import errors
@@ -151,12 +151,13 @@ async def _chunks(answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
 
 async def _join(request: ApiRequest, target: _Target, url: URL) -> Response:
     """A WebSocket goes on as one, whatever is spoken in it."""
-    offered = request.headers.get(OFFERED_PROTOCOLS.decode(), "").replace(" ", "")
+    words = request.headers.get(OFFERED_PROTOCOLS.decode(), "").replace(" ", "").split(",")
+    offered = [each for each in words if each and not each.startswith(TOKEN_PROTOCOL)]
     headers = [each for each in _headers(request) if each[0].encode() != OFFERED_PROTOCOLS]
     try:
         upstream = await target.session.ws_connect(
             url,
-            protocols=offered.split(",") if offered else (),
+            protocols=offered,
             headers=headers,
             max_msg_size=MESSAGE_BYTES_MAX,
         )

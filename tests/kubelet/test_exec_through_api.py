@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -87,6 +88,19 @@ async def test_a_whole_file_in_one_message(port: Port) -> None:
         await client.send(255, b"\0")
         assert await client.finish() == SUCCESS
     assert client.channels[1] == data
+
+
+async def test_a_browser_shows_its_token_among_its_protocols(node: TestNode, port: Port) -> None:
+    accounts = "/api/v1/namespaces/default/serviceaccounts"
+    await node.api.ok("POST", accounts, {"metadata": {"name": "page"}})
+    token = (await node.api.ok("POST", f"{accounts}/page/token", {}))["status"]["token"]
+    shown = base64.urlsafe_b64encode(token.encode()).decode().rstrip("=")
+    prefix = "base64url.bearer.authorization.k8s.io."
+    path = "p/exec?command=ls&stdout=true"
+    code, text = await handshake(node.api, path, prefix + shown, "v4.channel.k8s.io")
+    assert code == 403
+    assert 'User "system:serviceaccount:default:page" cannot' in text
+    assert (await handshake(node.api, path, prefix + "nonsense", "v4.channel.k8s.io"))[0] == 401
 
 
 async def test_an_older_protocol_goes_through(port: Port) -> None:
