@@ -34,6 +34,12 @@ OPTIONS = (
 ALL = "All"
 STREAMS = (ALL, "Stderr", "Stdout")
 LOG_OPTIONS = GroupVersionKind("", "v1", "PodLogOptions")
+# Reason and message for what a kubelet answers; without a message, its own.
+REFUSALS = {
+    401: ("Unauthorized", "the server has asked for the client to provide credentials"),
+    403: ("Forbidden", ""),
+    404: ("NotFound", "the server could not find the requested resource"),
+}
 KUBELET_PORT = 10250
 
 
@@ -61,15 +67,12 @@ async def log(server: Server, request: ApiRequest) -> Response:
 
 def _refused(code: int, text: str, name: str) -> errors.StatusError:
     """A kubelet's refusal, as an API server words it."""
-    match code:
-        case 400:
-            return errors.bad_request(text)
-        case 404:
-            what = f"the server could not find the requested resource ( pods/log {name})"
-            return errors.StatusError(404, "NotFound", what)
-        case 403:
-            return errors.StatusError(403, "Forbidden", text)
-    return errors.internal(text)
+    if code == 400:
+        return errors.bad_request(text)
+    if code not in REFUSALS:
+        return errors.internal(text)
+    reason, message = REFUSALS[code]
+    return errors.StatusError(code, reason, f"{message or text} ( pods/log {name})")
 
 
 def _validate(request: ApiRequest) -> None:
