@@ -327,6 +327,17 @@ async def test_two_pods_on_one_port_answer_each_on_its_address(bench: Bench, bou
         outside.connect(("127.0.0.1", port))
 
 
+async def test_a_port_of_the_node_leads_to_the_pods(bench: Bench) -> None:
+    port, node_port = free_port(), free_port()
+    uid = await bench.pod(host_ports=[("", node_port, port, "TCP")])
+    await start(bench, f"cd /tmp; head -c 3000000 /dev/zero > name; exec python3 -m http.server {port}", uid)
+    await fetch(bench.runtime.address_of(uid, port))
+    assert len(await fetch(("127.31.0.8", node_port))) > 3_000_000
+    with pytest.raises(RuntimeFailure, match="Address already in use"):
+        await bench.pod(host_ports=[("", node_port, port, "TCP")])
+    assert [each.pod_uid for each in bench.runtime.list_sandboxes()] == [uid]
+
+
 async def test_a_pod_on_the_nodes_network_binds_as_it_says(bench: Bench) -> None:
     port = free_port()
     uid = await bench.pod(host_network=True)

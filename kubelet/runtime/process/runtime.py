@@ -136,7 +136,14 @@ class ProcessRuntime:
         if before:
             record.containers, record.configs = before.containers, before.configs
         self._save(record)
-        await self._start_shim(record)
+        try:
+            await self._start_shim(record)
+        except RuntimeFailure:
+            record.sandbox = replace(sandbox, ready=False)
+            self._save(record)
+            if before is None:
+                await self.remove_pod_sandbox(config.pod_uid)
+            raise
         return sandbox
 
     async def stop_pod_sandbox(self, pod_uid: str) -> None:
@@ -271,7 +278,9 @@ class ProcessRuntime:
     async def _start_shim(self, record: PodRecord) -> ShimClient:
         await self._cleared(record.sandbox.pod_uid)
         folder = self._records.folder_of(record.sandbox.pod_uid)
-        records.write(folder / "sandbox.json", facts.facts(record, self._abilities, self._port_offset))
+        records.write(
+            folder / "sandbox.json", facts.facts(record, self._abilities, self._node_ip, self._port_offset)
+        )
         title = f"{record.config.namespace}/{record.config.name}"
         with (folder / "shim.log").open("ab") as printed:
             starting = await asyncio.create_subprocess_exec(

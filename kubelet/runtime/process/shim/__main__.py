@@ -19,7 +19,7 @@ import time
 # -I and -S, for a light start: the way to our own packages is told here.
 sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), *[os.pardir] * 4)))
 
-from kubelet.runtime.process.shim import kernel
+from kubelet.runtime.process.shim import host_ports, kernel
 from kubelet.runtime.process.shim.abilities import abilities
 from kubelet.runtime.process.shim.loop import READABLE, Loop
 from kubelet.runtime.process.shim.pod import Pod
@@ -43,6 +43,7 @@ def main() -> None:
         surroundings = Surroundings(folder, json.load(file))
     listener = _listen()
     surroundings.enter()
+    ports = host_ports.listen(surroundings.host_ports, surroundings.node_ip, surroundings.port_offset)
     if pid := os.fork():
         _write_identity(pid)
         os._exit(0)
@@ -53,11 +54,13 @@ def main() -> None:
         score.write(OOM_SCORE_ADJ)
     kernel.set_name("kubelite-shim")
     kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
-    _serve(surroundings, listener)
-
-
-def _serve(surroundings: Surroundings, listener: socket.socket) -> None:
     loop = Loop()
+    for listening, port in ports:
+        host_ports.carry(loop, listening, (surroundings.ip, port))
+    _serve(loop, surroundings, listener)
+
+
+def _serve(loop: Loop, surroundings: Surroundings, listener: socket.socket) -> None:
     pod = Pod(loop, surroundings, time.time_ns)
     signal.signal(signal.SIGTERM, lambda *_: loop.call_later(0, pod.end))
     # Control-C on a terminal is not for us, nor is the end of that terminal.

@@ -43,11 +43,21 @@ class Log:
 
 
 class Sink:
-    """A descriptor to write to; what it does not take at once waits here. on_change: it has room again."""
+    """A descriptor to write to; what it does not take at once waits here. on_change: it has room again.
 
-    def __init__(self, loop: Loop, descriptor: int, on_change: Callable[[], None]) -> None:
+    on_close: it has ended, or nobody reads it any more.
+    """
+
+    def __init__(
+        self,
+        loop: Loop,
+        descriptor: int,
+        on_change: Callable[[], None],
+        on_close: Callable[[], None] = lambda: None,
+    ) -> None:
         os.set_blocking(descriptor, False)
         self._loop, self._descriptor, self._on_change = loop, descriptor, on_change
+        self._on_close = on_close
         self._waiting = b""
         self._is_last = False
         self.is_closed = False
@@ -73,6 +83,7 @@ class Sink:
             self.is_closed, self._waiting = True, b""
             self._loop.forget(self._descriptor)
             os.close(self._descriptor)
+            self._on_close()
 
     def _flush(self) -> None:
         try:
@@ -154,7 +165,7 @@ class Output:
 
 
 class Typed:
-    """What one attached client types, on its way to the container."""
+    """What one attached client types, on its way to the container; or any other stream to a sink."""
 
     def __init__(self, loop: Loop, descriptor: int, target: Sink, on_end: Callable[[], None]) -> None:
         os.set_blocking(descriptor, False)
@@ -178,6 +189,8 @@ class Typed:
             data = os.read(self._descriptor, READ_BYTES)
         except BlockingIOError:
             return
+        except OSError:
+            data = b""
         if not data:
             self.close()
             self._on_end()

@@ -24,6 +24,8 @@ class Surroundings:
         self.host_pid: bool = facts["host_pid"]
         self.host_ipc: bool = facts["host_ipc"]
         self.port_offset: int = facts["port_offset"]
+        self.node_ip: str = facts["node_ip"]
+        self.host_ports: list[list[object]] = facts["host_ports"]
         self.has_mounts: bool = facts["has_mounts"]
         self.has_redirection: bool = facts["has_redirection"]
         self.is_admin = kernel.is_admin()
