@@ -66,6 +66,7 @@ def inet6(host: str, port: int) -> bytes:
         (inet("127.0.0.1", 80), (POD, 80), (POD, 80)),
         (inet("127.96.0.1", 443), None, ("127.96.0.1", 443)),
         (inet(POD, 80), None, (POD, 80)),
+        (inet("127.0.0.53", 53), None, None),
         (inet("10.0.0.1", 80), None, None),
         (inet("0.0.0.0", 0), None, (POD, 0)),
         (inet6("::", 80), (f"::ffff:{POD}", 80), (f"::ffff:{POD}", 80)),

@@ -25,11 +25,15 @@ def bind_target(address: bytes, ip: str) -> Target | None:
 
 
 def connect_target(address: bytes, ip: str) -> Target | None:
-    """Where to connect to, from the pod's address, on the loopback; None: as asked, as it leads elsewhere."""
+    """Where to connect to, from the pod's address, on the loopback; None: as asked, as it leads elsewhere.
+
+    127.0.0.0/16 is the machine's own, its resolver's for instance; nodes, pods and Services are behind it.
+    """
     host, port, prefix = _parse(address)
     if host in (_ANY, _LOCAL):
         return prefix + ip, port
-    return (prefix + ".".join(map(str, host)), port) if host[:1] == bytes((_LOOPBACK,)) else None
+    is_of_clusters = host[:1] == bytes((_LOOPBACK,)) and host[1]
+    return (prefix + ".".join(map(str, host)), port) if is_of_clusters else None
 
 
 def _parse(address: bytes) -> tuple[bytes, int, str]:
