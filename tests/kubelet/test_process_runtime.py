@@ -327,6 +327,15 @@ async def test_two_pods_on_one_port_answer_each_on_its_address(bench: Bench, bou
         outside.connect(("127.0.0.1", port))
 
 
+async def test_a_low_port_is_for_everybody(bench: Bench) -> None:
+    """As with other runtimes; where the kubelet may not bind it, another stands in for it."""
+    port = 200 + free_port() % 800
+    container = await start(bench, f"cd /tmp; echo low > name; exec python3 -m http.server {port}")
+    assert "low" in await fetch(bench.runtime.address_of(container.pod_uid, port))
+    inside = f"import urllib.request as u; print(u.urlopen('http://localhost:{port}/name').read())"
+    assert "low" in await says(bench, container, "python3", "-c", inside)
+
+
 async def test_a_port_of_the_node_leads_to_the_pods(bench: Bench) -> None:
     port, node_port = free_port(), free_port()
     uid = await bench.pod(host_ports=[("", node_port, port, "TCP")])
