@@ -43,6 +43,11 @@ class Layout:
         return run_dir(self.data_dir)
 
     @property
+    def processes(self) -> Path:
+        """What the first node's kubelet is told of the cluster's processes."""
+        return self.run / "processes"
+
+    @property
     def env(self) -> Path:
         return self.data_dir / "env"
 

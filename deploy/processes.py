@@ -153,6 +153,8 @@ def _kubelet(topology: Topology, layout: Layout, position: int, node: str) -> Pr
         # The disk is the machine's, and full or not for reasons of its own.
         "eviction-hard": "memory.available<100Mi",
     }
+    if position == 1:
+        flags["process-path"] = layout.processes
     listens = ((address, KUBELET_PORT),)
     args = _args(flags, topology, "kubelet", topology.node_flags.get(node, {}))
     return Process(name, "kubelet", args, listens, f"https://{address}:{KUBELET_PORT}", STAGE_REST)

@@ -18,7 +18,7 @@ import signal
 import socket
 from typing import Any
 
-from deploy import claims, control, orders, state
+from deploy import claims, control, orders, showing, state
 from deploy.component import Component
 from deploy.ending import end, wait_ended
 from deploy.identity import identity_of
@@ -89,6 +89,7 @@ class Supervisor:
             began = loop.time()
             code = await self._live(component)
             delay = component.ended(code, loop.time() - began)
+            showing.show(self._layout, component)
             restart = "when asked for" if delay is None else f"in {delay:g}s"
             log.warning("ended", process=component.name, code=code, restart=restart)
             await component.may_start(delay)
@@ -104,6 +105,7 @@ class Supervisor:
                 return None
         identity = component.identity
         component.runs(identity, self._clock.now())
+        showing.show(self._layout, component)
         log.info("running", process=component.name, pid=identity.pid)
         self._write_down()
         if component.is_held:

@@ -8,6 +8,7 @@ import platform
 import random
 import ssl
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -35,6 +36,7 @@ from kubelet.node_flags import NodeFlags, gather, node_flags
 from kubelet.node_reporter import NodeReporter, Rhythm
 from kubelet.node_status import Condition, NodeFacts
 from kubelet.pod_worker import Node
+from kubelet.process_pods import ProcessPods
 from kubelet.runtime.interface import Runtime
 from kubelet.runtimes import RUNTIMES, Place
 from kubelet.server.gate import Gate
@@ -189,7 +191,12 @@ async def _run(options: Options) -> None:
             static = StaticPods(folder, options.node_name, kubelet.mirrors, kubelet.start_static)
             static.look()
             tasks.start("static pods", static.run)
-        server = _server(options, server_tls, kubelet, reporter, node)
+        process_logs: Mapping[str, Path] = {}
+        if (folder := options.node.processes) is not None:
+            shown = ProcessPods(folder, options.node_name, options.node_ip, kubelet.mirrors, clock)
+            process_logs = shown.logs
+            tasks.start("process pods", shown.run)
+        server = _server(options, server_tls, kubelet, reporter, node, process_logs)
         await server.start()
         try:
             tasks.start("events", recorder.run)
@@ -228,6 +235,7 @@ def _server(
     kubelet: Kubelet,
     reporter: NodeReporter,
     node: Node,
+    process_logs: Mapping[str, Path],
 ) -> KubeletServer:
     metrics.register(REGISTRY, node.runtime)
     return KubeletServer(
@@ -244,6 +252,7 @@ def _server(
             node.runtime,
             node.clock,
             node_name=options.node_name,
+            process_logs=process_logs,
             collector=Collector(_machine(options)),
         ),
         gate=Gate(node.client, options.node_name),

@@ -52,6 +52,7 @@ class NodeFlags:
     labels: Mapping[str, str]
     taints: list[Object]
     static_pods: Path | None
+    processes: Path | None
 
 
 def node_flags(function: F) -> F:
@@ -72,6 +73,7 @@ def gather(options: Mapping[str, Any]) -> NodeFlags:
         options["node_labels"],
         options["register_with_taints"],
         options["pod_manifest_path"],
+        options["process_path"],
     )
 
 
@@ -143,6 +145,11 @@ _OPTIONS = (
         "--pod-manifest-path",
         type=click.Path(path_type=Path),
         help="A folder of static pods, a file each.",
+    ),
+    click.option(
+        "--process-path",
+        type=click.Path(path_type=Path),
+        help="A folder of processes that somebody else runs, to be shown as pods.",
     ),
     click.option("--max-pods", default=MAX_PODS, show_default=True, help="How many pods may run here."),
     click.option(

@@ -105,12 +105,14 @@ class NodeReporter:
 
     async def _report_once(self) -> None:
         name, now = self._facts.name, self._clock.now()
-        self._node = node = await self._get_or_register()
+        node = await self._get_or_register()
         patch = node_status.status_patch(self._facts, node, now, self._fares())
         is_due = self._reported_at is None or now - self._reported_at >= STATUS_REPORT_PERIOD
         if is_due or node_status.is_news(node, patch):
-            await self._client.patch(NODES, None, name, patch, "strategic", subresource="status")
+            self._node = await self._send(patch)
             self._reported_at = now
+        else:
+            self._node = node
         if self._is_starting:
             self._recorder.event(node, NORMAL, "Starting", "Starting kubelet.")
         for reason in node_status.transitions(node, patch):
@@ -120,6 +122,11 @@ class NodeReporter:
             self._recorder.event(node, NORMAL, "NodeAllocatableEnforced", enforced)
             self._is_starting = False
         self._registered.set()
+
+    async def _send(self, patch: Object) -> Object:
+        return await self._client.patch(
+            NODES, None, self._facts.name, patch, "strategic", subresource="status"
+        )
 
     async def _get_or_register(self) -> Object:
         name = self._facts.name

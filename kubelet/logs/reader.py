@@ -27,14 +27,20 @@ LINE_BYTES_MAX = 1 << 20
 
 
 async def read(
-    path: Path, options: LogOptions, watched: Changes, is_running: Callable[[], bool]
+    path: Path,
+    options: LogOptions,
+    watched: Changes,
+    is_running: Callable[[], bool],
+    as_cri: Callable[[bytes], bytes] = lambda lines: lines,
 ) -> AsyncGenerator[bytes]:
-    """What the client wants of the log; with `follow` until the container ends."""
+    """What the client wants of the log; with `follow` until the container ends. as_cri: for lines that are
+    not as CRI writes them.
+    """
     selection = Selection(options)
     with watched.of(path) as event:
         async with aclosing(_lines(path, options, event, is_running)) as pieces:
             async for lines in pieces:
-                if shown := selection.take(lines):
+                if shown := selection.take(as_cri(lines)):
                     yield shown
                 if selection.is_full:
                     return

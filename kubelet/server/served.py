@@ -7,8 +7,9 @@ After: k8s pkg/kubelet/kubelet_pods.go, GetKubeletContainerLogs, validateContain
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from aiohttp import web
 
@@ -31,13 +32,16 @@ STATUSES = ("containerStatuses", "initContainerStatuses", "ephemeralContainerSta
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """The node as its port serves it. pods: those the API server has for this node."""
+    """The node as its port serves it. pods: those the API server has for this node; process_logs: the logs of
+    those that are processes of somebody else's, by namespace/name.
+    """
 
     pods: Store
     runtime: Runtime
     clock: Clock
     changes: Changes = field(default_factory=Changes)
     node_name: str = ""
+    process_logs: Mapping[str, Path] = field(default_factory=dict)
     collector: Collector = field(default_factory=Collector)
 
     def pod(self, request: web.Request) -> Object:
