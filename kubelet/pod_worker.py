@@ -14,35 +14,48 @@ After: k8s pkg/kubelet/pod_workers.go, pkg/kubelet/status/status_manager.go.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from kube.api import errors, meta
 from kube.api.errors import StatusError
 from kube.api.meta import Object
 from kube.api.resources import PODS
-from kube.base.backoff import Backoff
+from kube.base.backoff import Backoff as Retries
 from kube.base.clock import Clock
 from kube.base.logs import logger
 from kube.client.events import NORMAL, WARNING, EventRecorder
 from kube.client.rest import Client, ConnectionFailed
+from kubelet.images import Images
+from kubelet.pod import deadline
 from kubelet.pod import status as pod_status
+from kubelet.pod.backoff import Backoff, ran_well
+from kubelet.pod.container_status import full_name
 from kubelet.pod.environment import environment
+from kubelet.pod.failures import CannotStart, NotMounted, PodEnds
 from kubelet.pod.plan import (
     Action,
     BackOff,
     Life,
-    PodState,
     RunSandbox,
     StartContainer,
     StopContainer,
     StopSandbox,
-    init_containers,
+    Wait,
+    grace_seconds,
     life,
     plan,
 )
+from kubelet.pod.restarts import ephemeral_containers, init_containers
+from kubelet.pod.state import PodState, Waiting
+from kubelet.prober import Prober
 from kubelet.runtime.interface import ContainerConfig, Runtime, RuntimeFailure, SandboxConfig
+from kubelet.starting import Starting
+from kubelet.stopping import Stopping
+from kubelet.termination_messages import TerminationMessages
 
 log = logger(__name__)
 
@@ -62,6 +75,9 @@ class Node:
     client: Client
     recorder: EventRecorder
     clock: Clock
+    # Where the files of pods are kept, a folder a uid.
+    pods_dir: Path
+    backoff: Backoff = field(default_factory=Backoff)
 
 
 class PodWorker:
@@ -77,10 +93,29 @@ class PodWorker:
         self._backed_off: set[str] = set()
         self._is_gone = False
         self._changed = asyncio.Event()
+        self._ending = asyncio.Event()
+        self._ending_since: datetime | None = None
+        self._waiting: dict[str, Waiting] = {}
+        self._well_until: dict[str, int] = {}
+        runtime, clock = node.runtime, node.clock
+        self._folder = node.pods_dir / self._uid
+        self._prober = Prober(runtime, clock, self._event, self.wake)
+        self._messages = TerminationMessages(runtime, self._folder / "containers")
+        self._stopping = Stopping(runtime, clock, self._event)
+        images = Images(runtime, node.client, clock, node.backoff, self._event)
+        self._starting = Starting(
+            runtime,
+            images,
+            self._messages,
+            self._stopping,
+            self._container_config,
+            self._event,
+            self._ending,
+        )
 
     def update(self, pod: Object) -> None:
         """The pod changed; somebody else may have written what is ours to say."""
-        self._pod = pod
+        self._take(pod)
         if int(meta.resource_version(pod)) > self._reported_version:
             if pod_status.agrees(pod.get("status") or {}, self._reported):
                 self._disputed_at = None
@@ -94,8 +129,8 @@ class PodWorker:
             "deletionTimestamp": meta.format_time(self._node.clock.now()),
             "deletionGracePeriodSeconds": 0,
         }
-        self._pod = {**pod, "metadata": {**deleted, **pod["metadata"]}}
         self._is_gone = True
+        self._take({**pod, "metadata": {**pod["metadata"], **deleted}})
         self._changed.set()
 
     def wake(self) -> None:
@@ -104,18 +139,37 @@ class PodWorker:
 
     async def run(self) -> None:
         """Work until the pod is gone and nothing is left of it."""
-        backoff = Backoff(RETRY_SECONDS_MIN, RETRY_SECONDS_MAX)
-        while not self._is_done():
-            self._changed.clear()
-            try:
-                wait_seconds = await self._sync()
-                backoff.reset()
-            except (StatusError, ConnectionFailed, RuntimeFailure) as error:
-                log.warning("cannot sync a pod now", pod=meta.key(self._pod), error=error)
-                wait_seconds = backoff.next()
-            if not self._is_done():
-                await self._wait(wait_seconds)
-        await self._node.runtime.remove_pod_sandbox(self._uid)
+        retries = Retries(RETRY_SECONDS_MIN, RETRY_SECONDS_MAX)
+        try:
+            while not self._is_done():
+                self._changed.clear()
+                try:
+                    wait_seconds = await self._sync()
+                    retries.reset()
+                except NotMounted as missing:
+                    self._event(WARNING, missing.reason, missing.message)
+                    wait_seconds = self._node.backoff.retry.total_seconds()
+                except (StatusError, ConnectionFailed, RuntimeFailure) as error:
+                    log.warning("cannot sync a pod now", pod=meta.key(self._pod), error=error)
+                    wait_seconds = retries.next()
+                if not self._is_done():
+                    await self._wait(wait_seconds)
+            await self._node.runtime.remove_pod_sandbox(self._uid)
+            self._messages.clear()
+            with contextlib.suppress(OSError):
+                self._folder.rmdir()
+        finally:
+            await self._prober.close()
+
+    def _take(self, pod: Object) -> None:
+        """The pod as it is now; less grace than before holds at once."""
+        before, self._pod = self._pod, pod
+        if meta.is_terminating(pod):
+            self._ending.set()
+            if meta.is_terminating(before) and grace_seconds(pod) < grace_seconds(before):
+                self._stopping.hurry(grace_seconds(pod))
+            elif self._is_gone:
+                self._stopping.hurry(0)
 
     def _is_done(self) -> bool:
         return self._is_gone and life(self._pod, self._state()) is Life.TERMINATED
@@ -130,7 +184,7 @@ class PodWorker:
     async def _sync(self) -> float | None:
         """Do what there is to do; returns after how many seconds to look again even if nothing happens."""
         await self._report()
-        while actions := [each for each in self._plan() if not isinstance(each, BackOff)]:
+        while actions := [each for each in self._plan() if not isinstance(each, BackOff | Wait)]:
             await self._act(actions)
             await self._report()
         if life(self._pod, self._state()) is Life.TERMINATED and meta.is_terminating(self._pod):
@@ -138,16 +192,39 @@ class PodWorker:
         return self._next_look()
 
     def _state(self) -> PodState:
-        runtime = self._node.runtime
-        return PodState(runtime.sandbox_of(self._uid), runtime.containers_of(self._uid))
+        runtime, now = self._node.runtime, self._node.clock.now()
+        pod = {**self._pod, "status": {**(self._pod.get("status") or {}), **self._reported}}
+        return PodState(
+            runtime.sandbox_of(self._uid),
+            self._messages.told(self._pod, runtime.containers_of(self._uid)),
+            self._prober.health(),
+            self._waiting,
+            self._well_until,
+            self._node.backoff,
+            deadline.has_passed(pod, now),
+            self._ending_since,
+        )
 
     def _plan(self) -> list[Action]:
         return plan(self._pod, self._state(), self._node.clock.now())
 
+    def _look(self) -> None:
+        """Note what has changed in the runtime: what to probe, how long containers ran, that the pod ends."""
+        state = self._state()
+        is_ending = life(self._pod, state) is not Life.SYNC
+        if is_ending and self._ending_since is None:
+            self._ending_since = self._node.clock.now()
+            if state.is_overdue and meta.get(self._pod, "status", "phase") not in ("Succeeded", "Failed"):
+                self._event(NORMAL, deadline.OVERDUE_REASON, deadline.OVERDUE_MESSAGE)
+        self._prober.watch(self._pod, state, is_ending=is_ending)
+        for container in state.containers:
+            if container.is_exited and ran_well(container):
+                self._well_until[container.name] = container.attempt
+
     async def _act(self, actions: Sequence[Action]) -> None:
         """Starts go one after another; stops together, as their graces run together."""
         stops = [each for each in actions if isinstance(each, StopContainer)]
-        await asyncio.gather(*(self._stop(each) for each in stops))
+        await self._stopping.stop_all(self._pod, stops)
         for action in actions:
             match action:
                 case RunSandbox():
@@ -172,34 +249,17 @@ class PodWorker:
             raise
 
     async def _start(self, action: StartContainer) -> None:
-        spec, runtime = action.spec, self._node.runtime
-        container_id = action.created or await self._create(action)
-        await runtime.start_container(container_id)
-        self._event(NORMAL, "Started", "Container started", spec["name"])
-        self._backed_off.discard(spec["name"])
-
-    async def _create(self, action: StartContainer) -> str:
-        await self._pull(action.spec)
-        config = self._container_config(action.spec, action.attempt)
-        container_id = await self._node.runtime.create_container(self._uid, config)
-        self._event(NORMAL, "Created", "Container created", action.spec["name"])
-        return container_id
-
-    async def _pull(self, spec: Object) -> None:
-        image = spec["image"]
-        if spec.get("imagePullPolicy") != "Always":
-            present = f'Container image "{image}" already present on machine and can be accessed by the pod'
-            self._event(NORMAL, "Pulled", present, spec["name"])
+        name = action.spec["name"]
+        try:
+            await self._starting.start(self._pod, action)
+        except PodEnds:
             return
-        self._event(NORMAL, "Pulling", f'Pulling image "{image}"', spec["name"])
-        began = self._node.clock.now()
-        pulled = await self._node.runtime.pull_image(image)
-        took = f"{(self._node.clock.now() - began).total_seconds() * 1000:.0f}ms"
-        done = (
-            f'Successfully pulled image "{image}" in {took} ({took} including waiting). '
-            f"Image size: {pulled.size_bytes} bytes."
-        )
-        self._event(NORMAL, "Pulled", done, spec["name"])
+        except CannotStart as why:
+            until = why.until or self._node.clock.now() + self._node.backoff.retry
+            self._waiting[name] = Waiting(why.reason, why.message, until, action.spec["image"])
+            return
+        self._waiting.pop(name, None)
+        self._backed_off.discard(name)
 
     def _container_config(self, container: Object, attempt: int) -> ContainerConfig:
         sandbox = self._node.runtime.sandbox_of(self._uid)
@@ -218,12 +278,9 @@ class PodWorker:
             is_terminal=bool(container.get("tty")),
         )
 
-    async def _stop(self, action: StopContainer) -> None:
-        self._event(NORMAL, "Killing", action.message, action.name)
-        await self._node.runtime.stop_container(action.id, action.grace_seconds)
-
     async def _report(self) -> None:
         """Send the status if it is not what the API server knows."""
+        self._look()
         if self._is_gone:
             return
         self._warn_of_backoffs()
@@ -252,7 +309,7 @@ class PodWorker:
         for action in self._plan():
             if isinstance(action, BackOff) and action.name not in self._backed_off:
                 self._backed_off.add(action.name)
-                who = pod_status.full_name(self._pod)
+                who = full_name(self._pod)
                 message = f"Back-off restarting failed container {action.name} in pod {who}"
                 self._event(WARNING, "BackOff", message, action.name)
 
@@ -273,18 +330,21 @@ class PodWorker:
 
     def _next_look(self) -> float | None:
         now = self._node.clock.now()
-        times = [each.until for each in self._plan() if isinstance(each, BackOff)]
-        times += [at for at in self._ready_times() if at > now]
+        times = [each.until for each in self._plan() if isinstance(each, BackOff | Wait)]
         times += [self._disputed_at + DISPUTE] if self._disputed_at is not None else []
+        status = {**(self._pod.get("status") or {}), **self._reported}
+        overdue_at = deadline.ends_at({**self._pod, "status": status})
+        times += [overdue_at] if overdue_at is not None and overdue_at > now else []
         return max((min(times) - now).total_seconds(), 0.0) if times else None
-
-    def _ready_times(self) -> list[datetime]:
-        state = self._state()
-        pairs = [(spec, state.latest(spec["name"])) for spec in self._pod["spec"]["containers"]]
-        return [pod_status.ready_at(spec, each) for spec, each in pairs if each and each.is_running]
 
     def _event(self, kind: str, reason: str, message: str, container: str = "") -> None:
         """Tell users about the pod, or about one of its containers."""
-        is_init = any(spec["name"] == container for spec in init_containers(self._pod))
-        part = f"spec.{'initContainers' if is_init else 'containers'}{{{container}}}" if container else ""
+        part = f"spec.{self._list_of(container)}{{{container}}}" if container else ""
         self._node.recorder.event(self._pod, kind, reason, message, part)
+
+    def _list_of(self, container: str) -> str:
+        lists = {"initContainers": init_containers, "ephemeralContainers": ephemeral_containers}
+        for name, specs in lists.items():
+            if any(spec["name"] == container for spec in specs(self._pod)):
+                return name
+        return "containers"

@@ -12,20 +12,17 @@ After: k8s pkg/kubelet/kubelet_pods.go (generateAPIPodStatus, getPhase), pkg/kub
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from kube.api import conditions, meta
 from kube.api.meta import Object
-from kubelet.pod.plan import (
-    PodState,
-    backoff_ends_at,
-    has_finished,
-    init_containers,
-    is_initialized,
-    is_sidecar,
-)
+from kubelet.pod.container_status import container_status
+from kubelet.pod.deadline import OVERDUE_MESSAGE, OVERDUE_REASON
+from kubelet.pod.plan import has_finished, is_initialized
 from kubelet.pod.qos import qos_class
+from kubelet.pod.restarts import ephemeral_containers, init_containers, is_sidecar
+from kubelet.pod.state import PodState
 from kubelet.runtime.interface import Container
 
 # The conditions that are the kubelet's to say, in the order users see them.
@@ -34,14 +31,17 @@ CONDITIONS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersRe
 
 def build(pod: Object, state: PodState, node_ip: str, runtime_name: str, now: datetime) -> Object:
     """The status of the pod as it is now."""
-    containers = [
-        _container_status(pod, spec, state, runtime_name, now) for spec in pod["spec"]["containers"]
-    ]
-    inits = [_container_status(pod, spec, state, runtime_name, now) for spec in init_containers(pod)]
+
+    def statuses(specs: list[Object]) -> list[Object]:
+        return [container_status(pod, spec, state, runtime_name, now) for spec in specs]
+
+    containers = statuses(pod["spec"]["containers"])
+    inits = statuses(init_containers(pod))
     phase = _phase(pod, state)
     status: Object = {
         "phase": phase,
-        "conditions": _conditions(pod, state, phase, containers, now),
+        **_why_failed(pod, state, phase),
+        "conditions": _conditions(pod, state, phase, containers, inits, now),
         "hostIP": node_ip,
         "hostIPs": [{"ip": node_ip}],
         "startTime": meta.get(pod, "status", "startTime") or meta.format_time(now),
@@ -50,7 +50,10 @@ def build(pod: Object, state: PodState, node_ip: str, runtime_name: str, now: da
     }
     if inits:
         status["initContainerStatuses"] = inits
-    if state.sandbox:
+    if ephemeral := statuses(ephemeral_containers(pod)):
+        status["ephemeralContainerStatuses"] = ephemeral
+    # A sandbox that died before anybody looked has none.
+    if state.sandbox and state.sandbox.ip:
         status |= {"podIP": state.sandbox.ip, "podIPs": [{"ip": state.sandbox.ip}]}
     if meta.generation(pod):
         status["observedGeneration"] = meta.generation(pod)
@@ -84,26 +87,32 @@ def agrees(status: Object, sent: Object) -> bool:
     return all(shown.get(each["type"]) == each.get("status") for each in said)
 
 
-def is_ready(spec: Object, container: Container | None, now: datetime) -> bool:
-    """True when the container takes traffic; a readiness probe succeeds after its initial delay."""
-    return container is not None and container.is_running and ready_at(spec, container) <= now
-
-
-def ready_at(spec: Object, container: Container) -> datetime:
-    """From when on a running container is ready."""
-    assert container.started_at is not None
-    delay = meta.get(spec, "readinessProbe", "initialDelaySeconds", default=0)
-    return container.started_at + timedelta(seconds=delay)
-
-
 def _phase(pod: Object, state: PodState) -> str:
     known = str(meta.get(pod, "status", "phase", default="Pending"))
     if known in ("Succeeded", "Failed"):
         return known
     latest = [state.latest(spec["name"]) for spec in pod["spec"]["containers"]]
-    if has_finished(pod, state) or (latest and _all_ended(pod, latest)):
-        return "Succeeded" if all(each and each.exit_code == 0 for each in latest) else "Failed"
+    if state.is_overdue and not state.running:
+        return "Failed"
+    if has_finished(pod, state) and not state.is_overdue and not state.running:
+        return _outcome(latest)
+    if latest and not state.running and _all_ended(pod, latest):
+        return _outcome(latest)
     return "Running" if all(each and each.started_at for each in latest) else "Pending"
+
+
+def _outcome(latest: list[Container | None]) -> str:
+    return "Succeeded" if all(each and each.exit_code == 0 for each in latest) else "Failed"
+
+
+def _why_failed(pod: Object, state: PodState, phase: str) -> Object:
+    """The pod's own reason and message: once said, they stay."""
+    if phase != "Failed":
+        return {}
+    if state.is_overdue:
+        return {"reason": OVERDUE_REASON, "message": OVERDUE_MESSAGE}
+    known = pod.get("status") or {}
+    return {key: known[key] for key in ("reason", "message") if known.get(key)}
 
 
 def _all_ended(pod: Object, latest: list[Container | None]) -> bool:
@@ -111,100 +120,20 @@ def _all_ended(pod: Object, latest: list[Container | None]) -> bool:
     return meta.is_terminating(pod) and all(each is not None and each.is_exited for each in latest)
 
 
-def _container_status(pod: Object, spec: Object, state: PodState, runtime_name: str, now: datetime) -> Object:
-    latest = state.latest(spec["name"])
-    previous = state.previous(spec["name"])
-    backs_off = latest is not None and _backs_off(pod, spec, state, latest, now)
-    last = latest if backs_off else previous
-    is_init = spec in init_containers(pod) and not is_sidecar(spec)
-    ready = is_initialized(spec, latest) if is_init else is_ready(spec, latest, now)
-    status: Object = {
-        "name": spec["name"],
-        "state": _waiting(pod, state, spec, latest)
-        if backs_off or latest is None
-        else _state(latest, runtime_name),
-        "lastState": _state(last, runtime_name) if last else {},
-        "ready": ready,
-        "restartCount": latest.attempt if latest else 0,
-        "image": spec["image"],
-        "imageID": f"{runtime_name}://{spec['image']}" if latest else "",
-        "started": latest is not None and latest.is_running,
-    }
-    if latest:
-        status["containerID"] = f"{runtime_name}://{latest.id}"
-    return status
-
-
-def _backs_off(pod: Object, spec: Object, state: PodState, latest: Container, now: datetime) -> bool:
-    """True while an exited container waits for its next start."""
-    if not latest.is_exited or latest.image != spec["image"]:
-        return False
-    if meta.is_terminating(pod) or has_finished(pod, state):
-        return False
-    policy = pod["spec"].get("restartPolicy", "Always")
-    restarts = is_sidecar(spec) or policy == "Always" or (policy == "OnFailure" and latest.exit_code != 0)
-    completed_init = spec in init_containers(pod) and is_initialized(spec, latest)
-    return restarts and not completed_init and backoff_ends_at(latest) > now
-
-
-def _waiting(pod: Object, state: PodState, spec: Object, latest: Container | None) -> Object:
-    if latest is None:
-        initialized = all(is_initialized(each, state.latest(each["name"])) for each in init_containers(pod))
-        reason = "ContainerCreating" if initialized else "PodInitializing"
-        return {"waiting": {"reason": reason}}
-    return {"waiting": {"reason": "CrashLoopBackOff", "message": backoff_message(pod, spec["name"], latest)}}
-
-
-def backoff_message(pod: Object, name: str, container: Container) -> str:
-    """`back-off 10s restarting failed container=web pod=web-1_default(uid)`."""
-    assert container.finished_at is not None
-    seconds = int((backoff_ends_at(container) - container.finished_at).total_seconds())
-    delay = f"{seconds // 60}m{seconds % 60}s" if seconds >= 60 else f"{seconds}s"
-    return f"back-off {delay} restarting failed container={name} pod={full_name(pod)}"
-
-
-def full_name(pod: Object) -> str:
-    """`name_namespace(uid)`, as the kubelet writes a pod in messages."""
-    return f"{meta.name(pod)}_{meta.namespace(pod)}({meta.uid(pod)})"
-
-
-def _state(container: Container, runtime_name: str) -> Object:
-    if container.started_at is None:
-        return {"waiting": {"reason": "ContainerCreating"}}
-    started_at = meta.format_time(container.started_at)
-    if container.is_running:
-        return {"running": {"startedAt": started_at}}
-    assert container.finished_at is not None
-    return {
-        "terminated": {
-            "exitCode": container.exit_code,
-            "reason": container.reason,
-            "startedAt": started_at,
-            "finishedAt": meta.format_time(container.finished_at),
-            "containerID": f"{runtime_name}://{container.id}",
-        }
-    }
-
-
 def _conditions(
-    pod: Object, state: PodState, phase: str, containers: list[Object], now: datetime
+    pod: Object,
+    state: PodState,
+    phase: str,
+    containers: list[Object],
+    inits: list[Object],
+    now: datetime,
 ) -> list[dict[str, Any]]:
     known: list[dict[str, Any]] = meta.get(pod, "status", "conditions", default=[])
-    uninitialized = [
-        spec["name"]
-        for spec in init_containers(pod)
-        if not _has_initialized(spec, state.latest(spec["name"]))
-    ]
-    unready = [status["name"] for status in containers if not status["ready"]]
+    unready = [status["name"] for status in [*_sidecars(pod, inits), *containers] if not status["ready"]]
     has_place = state.sandbox is not None and state.sandbox.ready
     found = (
         _condition("PodReadyToStartContainers", has_place),
-        _condition(
-            "Initialized",
-            not uninitialized,
-            "ContainersNotInitialized",
-            f"containers with incomplete status: [{' '.join(uninitialized)}]",
-        ),
+        _initialized_condition(pod, state, phase),
         _ready_condition("Ready", phase, unready, pod),
         _ready_condition("ContainersReady", phase, unready, None),
         _condition("PodScheduled", True),
@@ -216,9 +145,20 @@ def _conditions(
     return [each for kind in CONDITIONS for each in known if each["type"] == kind]
 
 
-def _has_initialized(spec: Object, container: Container | None) -> bool:
-    """A sidecar counts as initialized once it has started, whatever became of it."""
-    return is_initialized(spec, container) or (is_sidecar(spec) and container is not None)
+def _sidecars(pod: Object, inits: list[Object]) -> list[Object]:
+    names = {spec["name"] for spec in init_containers(pod) if is_sidecar(spec)}
+    return [each for each in inits if each["name"] in names]
+
+
+def _initialized_condition(pod: Object, state: PodState, phase: str) -> Object:
+    has_begun = any(state.latest(spec["name"]) for spec in pod["spec"]["containers"])
+    missing = [spec["name"] for spec in init_containers(pod) if not is_initialized(spec, state)]
+    if phase == "Succeeded":
+        return {**_condition("Initialized", True), "reason": "PodCompleted"}
+    if not missing or has_begun:
+        return _condition("Initialized", True)
+    message = f"containers with incomplete status: [{' '.join(missing)}]"
+    return _condition("Initialized", False, "ContainersNotInitialized", message)
 
 
 def _ready_condition(kind: str, phase: str, unready: list[str], pod: Object | None) -> Object:

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from kubelet.doorkeeper import Doorkeeper
 from kubelet.kubelet import Kubelet
 from kubelet.node_reporter import NodeReporter
 from kubelet.node_status import NodeFacts
+from kubelet.pod.backoff import Backoff
 from kubelet.pod_worker import Node
 from kubelet.runtime.fake import FakeRuntime
 from kubelet.runtime.fake_records import Records
@@ -36,6 +38,7 @@ STAGES = Stages.parse(
         {"name": "run", "images": ["*"], **QUICK},
     ]
 )
+BACKOFF = Backoff(timedelta(seconds=0.5), timedelta(seconds=2))
 FACTS = NodeFacts(
     name="n1",
     ip="127.31.0.9",
@@ -122,7 +125,8 @@ async def running_node(api: Api, folder: Path, manifests: Path | None = None) ->
     async with Tasks() as tasks:
         reporter = NodeReporter(FACTS, client, recorder, clock)
         door = Doorkeeper(client, recorder, clock, reporter.last_node)
-        kubelet = Kubelet(Node(FACTS.ip, runtime, client, recorder, clock), FACTS.name, tasks, door)
+        node = Node(FACTS.ip, runtime, client, recorder, clock, folder / "pods", BACKOFF)
+        kubelet = Kubelet(node, FACTS.name, tasks, door)
         await runtime.start()
         tasks.start("events", recorder.run)
         if manifests is not None:

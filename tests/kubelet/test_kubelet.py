@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import asyncio
+import re
 from pathlib import Path
 from typing import Any
 
 from kube.base.clock import SystemClock
 from kubelet.pod import status as pod_status
-from kubelet.pod.plan import PodState
+from kubelet.pod.state import PodState
 from tests.kubelet.conftest import FACTS, TestNode, running_node
 from tests.support.api_server import Api
 from tests.support.wait import until_async

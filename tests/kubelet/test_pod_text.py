@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
-from kubelet.pod import status
-from kubelet.pod.plan import BackOff, PodState, StartContainer, StopContainer, life, plan
+from kubelet.pod import deadline, status
+from kubelet.pod.plan import BackOff, StartContainer, StopContainer, Wait, life, plan
+from kubelet.pod.state import Health, PodState, Waiting
 from kubelet.runtime.interface import Container, ContainerState, Sandbox
 from tests import datadriven
 from tests.datadriven import Case
@@ -32,17 +33,30 @@ class World:
         self.pod_object: dict[str, Any] = {}
         self.place: Sandbox | None = None
         self.containers: dict[str, Container] = {}
+        self.healths: dict[str, Health] = {}
+        self.waits: dict[str, Waiting] = {}
+        self.well: dict[str, int] = {}
+        self.ending: datetime | None = None
 
     def handle(self, case: Case) -> str:
         return str(getattr(self, case.command)(case))
 
     @property
     def state(self) -> PodState:
-        return PodState(self.place, list(self.containers.values()))
+        return PodState(
+            self.place,
+            list(self.containers.values()),
+            self.healths,
+            self.waits,
+            self.well,
+            is_overdue=deadline.has_passed(self.pod_object, self.now),
+            ending_since=self.ending,
+        )
 
     def pod(self, case: Case) -> str:
         """A new pod; what it had is forgotten."""
-        self.place, self.containers = None, {}
+        self.place, self.containers, self.ending = None, {}, None
+        self.healths, self.waits, self.well = {}, {}, {}
         metadata = {"name": "p", "namespace": "default", "uid": "u"}
         self.pod_object = {"metadata": metadata, "spec": yaml.safe_load(case.input)}
         if "phase" in case.options:
@@ -83,6 +97,34 @@ class World:
         )
         return ""
 
+    def health(self, case: Case) -> str:
+        """`health name-0 started=false ready=false failed=liveness`: what probes said."""
+        started, ready = (case.option(key, "true") == "true" for key in ("started", "ready"))
+        self.healths[case.args[0]] = Health(started, ready, case.option("failed", ""))
+        return ""
+
+    def cannot(self, case: Case) -> str:
+        """`cannot name reason until=3 image=i`, with its message below: it could not be started."""
+        name, reason = case.args
+        until, image = at(case.option("until", "0")), case.option("image", "i")
+        self.waits[name] = Waiting(reason, case.input.strip(), until, image)
+        return ""
+
+    def ran(self, case: Case) -> str:
+        """`ran name well=9`: up to that attempt its crashes do not count."""
+        self.well[case.args[0]] = int(case.option("well", "0"))
+        return ""
+
+    def forget(self, case: Case) -> str:
+        """The runtime has removed the container."""
+        del self.containers[case.args[0]]
+        return ""
+
+    def ends(self, case: Case) -> str:
+        """`ends since=3`: when it began to end."""
+        self.ending = at(case.option("since", "0"))
+        return ""
+
     def condition(self, case: Case) -> str:
         """A condition that somebody else sets."""
         found = self.pod_object["status"].setdefault("conditions", [])
@@ -91,18 +133,24 @@ class World:
 
     def plan(self, case: Case) -> str:
         """The pod's life and the actions."""
-        actions = plan(self.pod_object, self.state, at(case.option("now", "0")))
+        self.now = at(case.option("now", "0"))
+        actions = plan(self.pod_object, self.state, self.now)
         return "\n".join([life(self.pod_object, self.state).name, *(show(each) for each in actions)])
 
     def report(self, case: Case) -> str:
         """Phase, conditions that are not True, container states; the status is kept in the pod."""
-        new = status.build(self.pod_object, self.state, "10.9.0.1", "fake", at(case.option("now", "0")))
+        self.now = at(case.option("now", "0"))
+        new = status.build(self.pod_object, self.state, "10.9.0.1", "fake", self.now)
         self.pod_object["status"] = new
-        lines = [f"phase: {new['phase']}"]
+        lines = [" ".join(["phase:", *(new[key] for key in ("phase", "reason", "message") if key in new)])]
         for each in new["conditions"]:
             why = " ".join(each[key] for key in ("reason", "message") if key in each)
             lines.append(f"{each['type']}: {each['status']} since {each['lastTransitionTime'][14:19]} {why}")
-        for each in [*new.get("initContainerStatuses", ()), *new["containerStatuses"]]:
+        for each in [
+            *new.get("initContainerStatuses", ()),
+            *new["containerStatuses"],
+            *new.get("ephemeralContainerStatuses", ()),
+        ]:
             flags = [key for key in ("ready", "started") if each[key]]
             lines.append(f"{each['name']} x{each['restartCount']} {' '.join(flags)}: {each['state']}")
             if each["lastState"]:
@@ -111,7 +159,8 @@ class World:
 
     def yaml(self, case: Case) -> str:
         """The whole status."""
-        new = status.build(self.pod_object, self.state, "10.9.0.1", "fake", at(case.option("now", "0")))
+        self.now = at(case.option("now", "0"))
+        new = status.build(self.pod_object, self.state, "10.9.0.1", "fake", self.now)
         return yaml.safe_dump(new, sort_keys=False, width=120)
 
 
@@ -120,9 +169,11 @@ def show(action: Any) -> str:
         case StartContainer(spec, attempt, created):
             return f"start {spec['name']} attempt={attempt}" + (f" which is {created}" if created else "")
         case StopContainer(container_id, _, grace_seconds, message):
-            return f"stop {container_id} grace={grace_seconds}: {message}"
+            return f"stop {container_id} grace={grace_seconds:g}: {message}"
         case BackOff(name, until):
             return f"back off {name} until {(until - EPOCH).total_seconds():g}"
+        case Wait(name, until):
+            return f"wait with {name} until {(until - EPOCH).total_seconds():g}"
     return type(action).__name__
 
 
