@@ -181,7 +181,8 @@ async def _run(options: Options) -> None:
     client = Client(ClientConfig.load(options.kubeconfig), user_agent="kubelet")
     recorder = EventRecorder(client, "kubelet", options.node_name)
     async with Tasks() as tasks:
-        node = Node(options.node_ip, runtime, client, recorder, clock, options.root_dir / "pods")
+        pods_dir = options.root_dir / "pods"
+        node = Node(options.node_ip, runtime, client, recorder, clock, pods_dir, options.node.backoff)
         facts = _facts(options, f"{runtime.name}://{runtime.version}")
         fares = partial(_fares, options, runtime, clock)
         reporter = NodeReporter(facts, client, recorder, clock, options.rhythm, fares)

@@ -17,8 +17,10 @@ import click
 import yaml
 
 from kube.api.meta import Object
+from kube.base.flags import DURATION
 from kubelet import node_capacity
 from kubelet.node_capacity import Amounts, Threshold
+from kubelet.pod.backoff import Backoff
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -36,6 +38,7 @@ FIELDS = {
     "nodeLeaseDurationSeconds": "node_lease_duration_seconds",
     "containerLogMaxSize": "container_log_max_size",
     "containerLogMaxFiles": "container_log_max_files",
+    "crashLoopBackOff": "crash_loop_back_off_max",
     "port": "port",
 }
 
@@ -51,6 +54,7 @@ class NodeFlags:
     fake_capacity: Amounts
     labels: Mapping[str, str]
     taints: list[Object]
+    backoff: Backoff
     static_pods: Path | None
     processes: Path | None
 
@@ -72,6 +76,10 @@ def gather(options: Mapping[str, Any]) -> NodeFlags:
         options["fake_capacity"],
         options["node_labels"],
         options["register_with_taints"],
+        Backoff(
+            min(options["crash_loop_back_off_initial"], options["crash_loop_back_off_max"]),
+            options["crash_loop_back_off_max"],
+        ),
         options["pod_manifest_path"],
         options["process_path"],
     )
@@ -125,6 +133,8 @@ def _as_flag(name: str, value: Any) -> Any:
     """A field's value as its flag has it."""
     if name == "registerWithTaints":
         return ",".join(f"{each['key']}={each.get('value', '')}:{each['effect']}" for each in value)
+    if name == "crashLoopBackOff":
+        return value.get("maxContainerRestartPeriod")
     if isinstance(value, Mapping):
         sign = "<" if name == "evictionHard" else "="
         return ",".join(f"{key}{sign}{amount}" for key, amount in value.items())
@@ -165,6 +175,20 @@ _OPTIONS = (
     ),
     click.option(
         "--fake-capacity", default="", callback=_AMOUNTS, help="What a pretended node has: cpu=4,memory=8Gi."
+    ),
+    click.option(
+        "--crash-loop-back-off-initial",
+        type=DURATION,
+        default="10s",
+        show_default=True,
+        help="How long a container that has crashed twice waits, and an image that could not be pulled.",
+    ),
+    click.option(
+        "--crash-loop-back-off-max",
+        type=DURATION,
+        default="5m",
+        show_default=True,
+        help="How long it waits at most: crashLoopBackOff.maxContainerRestartPeriod of the file.",
     ),
     click.option("--node-labels", default="", callback=_read_by(parse_labels), help="Labels of a new node."),
     click.option(
