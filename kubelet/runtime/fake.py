@@ -39,6 +39,7 @@ from kubelet.runtime.interface import (
     Streams,
 )
 from kubelet.runtime.programs import table
+from kubelet.runtime.programs.process import Running
 from kubelet.runtime.stages import Stage, Stages
 
 SANDBOX_SECONDS = 0.2
@@ -46,6 +47,13 @@ SANDBOX_SECONDS = 0.2
 ATTEMPTS_KEPT = 2
 # The exit code of what SIGKILL ended.
 KILLED = 137
+# That of one whose program is not there, and the runtime's words for it.
+CANNOT_RUN = 128
+EXEC_AND_CREATE = (
+    "OCI runtime exec failed: exec failed: unable",
+    "failed to create containerd task: failed to create shim task: OCI runtime create failed: "
+    "runc create failed: unable",
+)
 
 
 @dataclass(slots=True)
@@ -104,7 +112,7 @@ class FakeRuntime:
             for container in record.containers.values():
                 self._pod_of[container.id] = uid
                 if container.is_running:
-                    await self._bring_to_life(container)
+                    await self._bring_to_life(container, self._program(container), self._age(container))
 
     async def stop(self) -> None:
         self._is_stopping = True
@@ -191,13 +199,18 @@ class FakeRuntime:
     async def start_container(self, container_id: str) -> None:
         stage = self._stage(self._container(container_id))
         await asyncio.sleep(stage.start_seconds)
+        try:
+            program = self._program(self._container(container_id))
+        except table.CannotStart as error:
+            self._cannot_run(container_id, str(error))
+            raise RuntimeFailure(str(error)) from error
         container = replace(
             self._container(container_id), state=ContainerState.RUNNING, started_at=self._clock.now()
         )
         self._update(container)
         for line in stage.log:
             self.print_line(container.id, line)
-        await self._bring_to_life(container)
+        await self._bring_to_life(container, program)
 
     async def stop_container(self, container_id: str, grace_seconds: float) -> None:
         stage = self._stage(self._container(container_id))
@@ -267,14 +280,15 @@ class FakeRuntime:
     def _log_line(self, container_id: str, text: str) -> None:
         self._records.write_log(container_id, format_line(self._clock.now(), text))
 
-    async def _bring_to_life(self, container: Container) -> None:
-        """Open the sockets of a running container and set the time of its end."""
+    async def _bring_to_life(self, container: Container, program: Running | None, late: float = 0.0) -> None:
+        """Run its program, or open its sockets and set the time of its end; late: seconds since its start."""
         stage = self._stage(container)
         config = self._pods[container.pod_uid].configs[container.id]
         log_line = partial(self._log_line, container.id)
         life = self._lives[container.id] = _Life(Console(config, log_line))
-        if config.stdin and stage.has_programs and not stage.page:
-            life.program = asyncio.ensure_future(self._run_program(container, config, life))
+        if program is not None:
+            life.program = asyncio.ensure_future(self._run_program(container, life, program, late))
+            return
         if stage.page:
             record = self._pods[container.pod_uid]
             log = partial(self.print_line, container.id)
@@ -287,18 +301,49 @@ class FakeRuntime:
             ends_at = container.started_at + timedelta(seconds=stage.exit_after_seconds)
             self._exit_later(container, life, ends_at, stage.exit_code)
 
-    async def _run_program(self, container: Container, config: ContainerConfig, life: _Life) -> None:
-        """Run the container's own program with its console; its end is the container's."""
+    def _program(self, container: Container) -> Running | None:
+        """What the container runs, where that is more than pretended; CannotStart where it must be and is not
+        there.
+        """
         record, stage = self._pods[container.pod_uid], self._stage(container)
+        config = record.configs[container.id]
+        words = [*config.command, *config.args] if config.command or not stage.page else []
+        words = words or [*stage.entrypoint] or (["sh"] if config.stdin and not stage.page else [])
+        if not words or not stage.has_programs or stage.exit_after_seconds is not None:
+            return None
         process = process_in(record, container.id, stage, is_terminal=config.is_terminal)
         try:
-            running = table.start(process, [*config.command, *config.args] or ["sh"])
-        except table.CannotStart:
-            # It only pretends to run then, as any other container.
-            return
+            return table.start(process, words)
+        except table.CannotStart as error:
+            if not stage.entrypoint:
+                return None
+            raise table.CannotStart(str(error).replace(*EXEC_AND_CREATE)) from error
+
+    def _age(self, container: Container) -> float:
+        """Seconds since its start."""
+        return (self._clock.now() - (container.started_at or self._clock.now())).total_seconds()
+
+    def _cannot_run(self, container_id: str, why: str) -> None:
+        """End a container that did not begin."""
+        now = self._clock.now()
+        ended = replace(
+            self._container(container_id),
+            state=ContainerState.EXITED,
+            started_at=now,
+            finished_at=now,
+            exit_code=CANNOT_RUN,
+            reason="StartError",
+            message=why,
+        )
+        self._update(ended)
+
+    async def _run_program(self, container: Container, life: _Life, program: Running, late: float) -> None:
+        """Run the container's own program with its console; its end is the container's."""
         end = partial(self._exit_by_itself, container.id, 0)
+        config = self._pods[container.pod_uid].configs[container.id]
         session = Session(life.console, self._clock, end, is_terminal=config.is_terminal)
-        code = await session.run(running)
+        code = await session.run(program, late)
+        life.console.flush()
         life.program = None
         self._exit_by_itself(container.id, code)
 

@@ -68,6 +68,11 @@ class Console:
             with contextlib.suppress(ConnectionError):
                 await client.streams.write_error(data)
 
+    def flush(self) -> None:
+        """Log what was written after the last newline."""
+        if self._line:
+            self._log(b"\n")
+
     def show(self, line: str) -> None:
         """A line that the container prints without its program."""
         end = b"\r\n" if self._config.is_terminal else b"\n"

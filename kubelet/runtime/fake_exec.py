@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar
 
@@ -63,9 +64,13 @@ class Session:
         self._interrupt = asyncio.Event()
         self._unread = b""
         self._has_ended = False
+        self._late = 0.0
 
-    async def run(self, running: Running) -> int:
-        """The program from its start to its end; its exit code."""
+    async def run(self, running: Running, late: float = 0.0) -> int:
+        """The program from its start to its end; its exit code. One that began `late` seconds ago goes on: it
+        sleeps that much less, and what it wrote meanwhile is not written again.
+        """
+        self._late = late
         keyboard = asyncio.ensure_future(self._listen()) if self._is_terminal else None
         try:
             return await self._drive(running)
@@ -94,11 +99,14 @@ class Session:
             case Read(line):
                 return await self._read(line=line)
             case Write(data, is_error):
-                await self._write(data, is_error=is_error)
+                if not self._late:
+                    await self._write(data, is_error=is_error)
             case Sleep(seconds):
-                await self._interruptible(asyncio.sleep(seconds))
+                skipped = min(self._late, seconds)
+                self._late -= skipped
+                await self._interruptible(asyncio.sleep(seconds - skipped))
             case Now():
-                return self._clock.now()
+                return self._clock.now() - timedelta(seconds=self._late)
             case Size():
                 return self._streams.size
             case Fetch():
@@ -118,6 +126,7 @@ class Session:
             await self._streams.write(data)
 
     async def _read(self, *, line: bool) -> bytes:
+        self._late = 0.0
         while not self._has_ended and (not self._unread or (line and b"\n" not in self._unread)):
             if self._is_terminal:
                 more = await self._interruptible(self._typed.get()) or b""

@@ -23,6 +23,8 @@ class Stage:
     page: names an HTTP page served on the container's ports (else default_ports).
     command_line: of the container's own process, where the pod says none; only `ps` shows it.
     has_programs: whether there is more in the image than that process, for `kubectl exec`.
+    entrypoint: the program that runs where the pod says none; such an image has no other programs than those
+    of programs/table.py, and a command that is none of them cannot start.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Stage:
     log: Sequence[str] = ()
     command_line: str = "sh"
     has_programs: bool = True
+    entrypoint: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
