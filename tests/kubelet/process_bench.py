@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -32,6 +33,13 @@ KINDS = {
 }
 
 
+def groups(pod_uid: str) -> Iterator[Path]:
+    """The control groups of a pod, or of those that match a pattern."""
+    for pattern in ("kubelite", "*/kubelite"):
+        for top in Path("/sys/fs/cgroup").glob(pattern):
+            yield from top.glob(f"pod{pod_uid}/**/")
+
+
 @asynccontextmanager
 async def process_bench(
     folder: Path, find: Callable[[Path], Awaitable[Abilities]] = abilities.find
@@ -50,3 +58,4 @@ async def process_bench(
         yield bench
     finally:
         await bench.close()
+        assert list(groups(f"contract-{os.getpid()}-*")) == [], "no control group is left"

@@ -26,7 +26,7 @@ from kubelet.runtime.interface import (
 from kubelet.runtime.process import abilities, clearing, runtime
 from kubelet.runtime.process.abilities import Abilities
 from kubelet.runtime.process.shim import kernel
-from tests.kubelet.process_bench import process_bench, script
+from tests.kubelet.process_bench import groups, process_bench, script
 from tests.kubelet.runtime_contract import Bench, Client
 from tests.support.wait import until_async
 
@@ -63,8 +63,7 @@ def shim_of(folder: Path, container: Container) -> int:
 
 
 def groups_of(container: Container) -> list[Path]:
-    tops = Path("/sys/fs/cgroup").glob("**/kubelite")
-    return [path for top in tops for path in top.glob(f"pod{container.pod_uid}/**/")]
+    return list(groups(container.pod_uid))
 
 
 def exists(*paths: str) -> bool:

@@ -139,8 +139,7 @@ class ProcessRuntime:
         try:
             await self._start_shim(record)
         except RuntimeFailure:
-            record.sandbox = replace(sandbox, ready=False)
-            self._save(record)
+            await self.stop_pod_sandbox(config.pod_uid)
             if before is None:
                 await self.remove_pod_sandbox(config.pod_uid)
             raise
