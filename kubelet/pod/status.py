@@ -70,6 +70,9 @@ def patch(pod: Object, status: Object, version: int) -> Object:
     written = [{**nothing, **condition} for condition in status["conditions"]]
     order = [{"type": condition["type"]} for condition in written]
     changed = {**status, "conditions": written, "$setElementOrder/conditions": order}
+    if "podIPs" in status:
+        # A new sandbox may have another address, which takes the place of the old one.
+        changed["podIPs"] = [*status["podIPs"], {"$patch": "replace"}]
     return {"metadata": {"uid": meta.uid(pod), "resourceVersion": str(version)}, "status": changed}
 
 

@@ -47,6 +47,9 @@ class Known:
             self._shares[seen.id] = inspected["Config"]["Labels"][labels.SHARES]
         elif seen.state is not ContainerState.CREATED:
             await self._write_log(seen, is_terminal=inspected["Config"]["Tty"])
+            if seen.is_exited:
+                # One that ended with its place, as when an engine ends, must not be started in it again.
+                await self.look_at(seen.sandbox_id)
         if self.view.put(seen):
             self.on_end(seen.pod_uid)
 

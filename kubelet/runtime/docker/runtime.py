@@ -128,8 +128,9 @@ class DockerRuntime:
         except RuntimeFailure:
             await self._remove(sandbox_id)
             raise
-        if before is not None:
-            await self._remove(before.id)
+        for old in self._known.view.places_of(config.pod_uid):
+            if old != sandbox_id:
+                await self._remove(old)
         sandbox = self._known.view.sandbox_of(config.pod_uid)
         assert sandbox is not None, "it was just seen"
         return sandbox

@@ -50,6 +50,10 @@ class View:
         """The pod's containers, and its sandboxes after them."""
         return [*self._containers.get(pod_uid, ()), *self._sandboxes.get(pod_uid, ())]
 
+    def places_of(self, pod_uid: str) -> list[str]:
+        """The pod's sandboxes, those that died among them."""
+        return list(self._sandboxes.get(pod_uid, ()))
+
     def ids(self) -> set[str]:
         return set(self._pod_of)
 
