@@ -96,6 +96,8 @@ class Surroundings:
 def _take_in_orphans() -> None:
     """Never returns."""
     signal.set_wakeup_fd(-1)
+    # Or a connection that the shim closes would stay open here.
+    os.closerange(0, os.sysconf("SC_OPEN_MAX"))
     kernel.set_name("pause")
     kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
