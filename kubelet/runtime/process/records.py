@@ -49,7 +49,8 @@ class Records:
     """The pods' folders."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        # The shims work in other folders than the kubelet.
+        self._folder = folder.absolute()
 
     def open(self) -> None:
         """Make the folder above them; OSError when that is not possible."""

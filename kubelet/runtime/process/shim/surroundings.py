@@ -84,7 +84,7 @@ class Surroundings:
 
     def _pause(self) -> int:
         """The first process of a namespace that all containers share: it takes in orphans."""
-        if self._first is None:
+        if self._first is None or not os.path.exists(f"/proc/{self._first}"):
             kernel.unshare(kernel.CLONE_NEWPID)
             self._first = os.fork()
             if self._first == 0:
