@@ -144,7 +144,9 @@ class Pod:
         _answer(peer, message)
 
     def _reopen_log(self, peer: Peer, message: Message) -> None:
-        self._running(message).reopen_log()
+        # One that has ended meanwhile has closed its log.
+        if container := self._containers.get(message["container"]):
+            container.reopen_log()
         _answer(peer, message)
 
     def _usage(self, peer: Peer, message: Message) -> None:
