@@ -144,9 +144,8 @@ class Pod:
         _answer(peer, message)
 
     def _reopen_log(self, peer: Peer, message: Message) -> None:
-        # One that has ended meanwhile has closed its log.
-        if container := self._containers.get(message["container"]):
-            container.reopen_log()
+        # Of one that has ended meanwhile the old file is the log: who moved it moves it back.
+        self._running(message).reopen_log()
         _answer(peer, message)
 
     def _usage(self, peer: Peer, message: Message) -> None:
