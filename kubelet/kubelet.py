@@ -42,6 +42,7 @@ class Kubelet:
         self.pods = Informer(node.client, PODS, field_selector=f"spec.nodeName={node_name}")
         self.pods.add_handler(self._add, self._update, self._delete)
         node.runtime.on_change(self._wake)
+        node.volumes.on_change(self._wake)
 
     def start_static(self, pod: Object, left: Callable[[], None]) -> Callable[[], None]:
         """Give a static pod a worker; returns what ends it, and calls `left` when nothing of it is left."""
@@ -63,6 +64,7 @@ class Kubelet:
         for sandbox in self._node.runtime.list_sandboxes():
             if sandbox.pod_uid not in self._workers:
                 self._end_orphan(sandbox)
+        await self._node.volumes.clear_orphans(set(self._workers))
 
     def _add(self, pod: Object) -> None:
         if is_mirror(pod):

@@ -20,6 +20,7 @@ import click
 from prometheus_client import REGISTRY
 
 from kube.api import quantity
+from kube.api.resources import SERVICES
 from kube.base import logs, tls
 from kube.base.clock import Clock, SystemClock
 from kube.base.flags import DURATION
@@ -27,8 +28,10 @@ from kube.base.run import StartupError, run
 from kube.base.tasks import Tasks
 from kube.client.config import ClientConfig
 from kube.client.events import EventRecorder
+from kube.client.informer import Informer
 from kube.client.rest import Client
 from kubelet import metrics, node_capacity, runtimes
+from kubelet.configuration import Configuration, Surface, node_dns
 from kubelet.doorkeeper import Doorkeeper
 from kubelet.kubelet import Kubelet
 from kubelet.logs.rotation import Policy, Rotation
@@ -45,6 +48,10 @@ from kubelet.server.server import KubeletServer
 from kubelet.static_pods import StaticPods
 from kubelet.stats.collector import Collector
 from kubelet.stats.machine import Machine, cpu_count, memory_bytes
+from kubelet.volumes.objects import PodObjects
+from kubelet.volumes.tokens import Tokens
+from kubelet.volumes.volumes import Place as VolumesPlace
+from kubelet.volumes.volumes import Volumes
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,9 +188,31 @@ async def _run(options: Options) -> None:
     client = Client(ClientConfig.load(options.kubeconfig), user_agent="kubelet")
     recorder = EventRecorder(client, "kubelet", options.node_name)
     async with Tasks() as tasks:
-        pods_dir = options.root_dir / "pods"
-        node = Node(options.node_ip, runtime, client, recorder, clock, pods_dir, options.node.backoff)
+        pods_dir = options.root_dir.absolute() / "pods"
         facts = _facts(options, f"{runtime.name}://{runtime.version}")
+        objects, services = PodObjects(client, tasks), Informer(client, SERVICES)
+        has_tmpfs = options.container_runtime != "fake" and os.geteuid() == 0
+        place = VolumesPlace(pods_dir, options.node_ip, facts.allocatable, has_tmpfs)
+        volumes = Volumes(place, client, objects, clock, Tokens(client, clock))
+        surface = Surface(
+            options.node_ip,
+            facts.allocatable,
+            node_dns(),
+            options.node.cluster_dns,
+            options.node.cluster_domain,
+        )
+        configuration = Configuration(surface, objects, services, volumes, pods_dir)
+        node = Node(
+            options.node_ip,
+            runtime,
+            client,
+            recorder,
+            clock,
+            pods_dir,
+            volumes,
+            configuration,
+            options.node.backoff,
+        )
         fares = partial(_fares, options, runtime, clock)
         reporter = NodeReporter(facts, client, recorder, clock, options.rhythm, fares)
         door = Doorkeeper(client, recorder, clock, reporter.last_node)
@@ -203,6 +232,8 @@ async def _run(options: Options) -> None:
             tasks.start("events", recorder.run)
             tasks.start("node status", reporter.report)
             tasks.start("node lease", reporter.renew_lease)
+            tasks.start("informer services", services.run)
+            tasks.start("volumes", volumes.run)
             tasks.start("pods", kubelet.run)
             tasks.start("log rotation", Rotation(runtime, clock, options.log_policy).run)
             await asyncio.Event().wait()

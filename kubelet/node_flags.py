@@ -40,6 +40,8 @@ FIELDS = {
     "containerLogMaxFiles": "container_log_max_files",
     "crashLoopBackOff": "crash_loop_back_off_max",
     "port": "port",
+    "clusterDNS": "cluster_dns",
+    "clusterDomain": "cluster_domain",
 }
 
 
@@ -57,6 +59,8 @@ class NodeFlags:
     backoff: Backoff
     static_pods: Path | None
     processes: Path | None
+    cluster_dns: tuple[str, ...] = ()
+    cluster_domain: str = "cluster.local"
 
 
 def node_flags(function: F) -> F:
@@ -82,6 +86,8 @@ def gather(options: Mapping[str, Any]) -> NodeFlags:
         ),
         options["pod_manifest_path"],
         options["process_path"],
+        tuple(filter(None, options["cluster_dns"].split(","))),
+        options["cluster_domain"],
     )
 
 
@@ -133,6 +139,8 @@ def _as_flag(name: str, value: Any) -> Any:
     """A field's value as its flag has it."""
     if name == "registerWithTaints":
         return ",".join(f"{each['key']}={each.get('value', '')}:{each['effect']}" for each in value)
+    if name == "clusterDNS":
+        return ",".join(value)
     if name == "crashLoopBackOff":
         return value.get("maxContainerRestartPeriod")
     if isinstance(value, Mapping):
@@ -161,6 +169,8 @@ _OPTIONS = (
         type=click.Path(path_type=Path),
         help="A folder of processes that somebody else runs, to be shown as pods.",
     ),
+    click.option("--cluster-dns", default="", help="The addresses of the cluster's DNS servers: a,b."),
+    click.option("--cluster-domain", default="cluster.local", show_default=True, help="Its DNS domain."),
     click.option("--max-pods", default=MAX_PODS, show_default=True, help="How many pods may run here."),
     click.option(
         "--system-reserved", default="", callback=_AMOUNTS, help="Kept from pods: cpu=1,memory=1Gi."

@@ -29,12 +29,12 @@ from kube.base.clock import Clock
 from kube.base.logs import logger
 from kube.client.events import NORMAL, WARNING, EventRecorder
 from kube.client.rest import Client, ConnectionFailed
+from kubelet.configuration import Configuration
 from kubelet.images import Images
 from kubelet.pod import deadline
 from kubelet.pod import status as pod_status
 from kubelet.pod.backoff import Backoff, ran_well
 from kubelet.pod.container_status import full_name
-from kubelet.pod.environment import environment
 from kubelet.pod.failures import CannotStart, NotMounted, PodEnds
 from kubelet.pod.plan import (
     Action,
@@ -52,10 +52,11 @@ from kubelet.pod.plan import (
 from kubelet.pod.restarts import ephemeral_containers, init_containers
 from kubelet.pod.state import PodState, Waiting
 from kubelet.prober import Prober
-from kubelet.runtime.interface import ContainerConfig, Runtime, RuntimeFailure, SandboxConfig
+from kubelet.runtime.interface import ContainerConfig, Runtime, RuntimeFailure
 from kubelet.starting import Starting
 from kubelet.stopping import Stopping
 from kubelet.termination_messages import TerminationMessages
+from kubelet.volumes.interface import PodVolumes
 
 log = logger(__name__)
 
@@ -77,6 +78,8 @@ class Node:
     clock: Clock
     # Where the files of pods are kept, a folder a uid.
     pods_dir: Path
+    volumes: PodVolumes
+    configuration: Configuration
     backoff: Backoff = field(default_factory=Backoff)
 
 
@@ -140,6 +143,7 @@ class PodWorker:
     async def run(self) -> None:
         """Work until the pod is gone and nothing is left of it."""
         retries = Retries(RETRY_SECONDS_MIN, RETRY_SECONDS_MAX)
+        self._node.volumes.follow(self._pod)
         try:
             while not self._is_done():
                 self._changed.clear()
@@ -156,6 +160,8 @@ class PodWorker:
                     await self._wait(wait_seconds)
             await self._node.runtime.remove_pod_sandbox(self._uid)
             self._messages.clear()
+            await self._node.volumes.teardown(self._uid)
+            self._node.configuration.remove(self._uid)
             with contextlib.suppress(OSError):
                 self._folder.rmdir()
         finally:
@@ -164,6 +170,7 @@ class PodWorker:
     def _take(self, pod: Object) -> None:
         """The pod as it is now; less grace than before holds at once."""
         before, self._pod = self._pod, pod
+        self._node.volumes.follow(pod)
         if meta.is_terminating(pod):
             self._ending.set()
             if meta.is_terminating(before) and grace_seconds(pod) < grace_seconds(before):
@@ -235,15 +242,9 @@ class PodWorker:
                     await self._node.runtime.stop_pod_sandbox(self._uid)
 
     async def _run_sandbox(self) -> None:
-        config = SandboxConfig(
-            pod_uid=self._uid,
-            namespace=meta.namespace(self._pod),
-            name=meta.name(self._pod),
-            host_network=bool(self._pod["spec"].get("hostNetwork")),
-            annotations=meta.annotations(self._pod),
-        )
+        await self._node.volumes.prepare(self._pod)
         try:
-            await self._node.runtime.run_pod_sandbox(config)
+            await self._node.runtime.run_pod_sandbox(self._node.configuration.sandbox(self._pod))
         except RuntimeFailure as failure:
             self._event(WARNING, "FailedCreatePodSandBox", f"Failed to create pod sandbox: {failure}")
             raise
@@ -261,22 +262,10 @@ class PodWorker:
         self._waiting.pop(name, None)
         self._backed_off.discard(name)
 
-    def _container_config(self, container: Object, attempt: int) -> ContainerConfig:
+    async def _container_config(self, container: Object, attempt: int) -> ContainerConfig:
         sandbox = self._node.runtime.sandbox_of(self._uid)
         assert sandbox is not None, "a container is made in its pod's sandbox"
-        ports = [each for each in container.get("ports") or () if each.get("protocol") != "UDP"]
-        return ContainerConfig(
-            name=container["name"],
-            attempt=attempt,
-            image=container["image"],
-            command=container.get("command") or (),
-            args=container.get("args") or (),
-            ports=[port["containerPort"] for port in ports],
-            environment=environment(self._pod, container, self._node.ip, sandbox.ip),
-            stdin=bool(container.get("stdin")),
-            stdin_once=bool(container.get("stdinOnce")),
-            is_terminal=bool(container.get("tty")),
-        )
+        return await self._node.configuration.container(self._pod, container, attempt, sandbox.ip)
 
     async def _report(self) -> None:
         """Send the status if it is not what the API server knows."""

@@ -8,7 +8,7 @@ After: k8s pkg/kubelet/kuberuntime/kuberuntime_container.go, startContainer.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
@@ -23,7 +23,7 @@ from kubelet.stopping import Stopping
 from kubelet.termination_messages import TerminationMessages
 
 Tell = Callable[[str, str, str, str], None]
-Configure = Callable[[Object, int], ContainerConfig]
+Configure = Callable[[Object, int], Awaitable[ContainerConfig]]
 
 
 class Starting:
@@ -66,7 +66,7 @@ class Starting:
     async def _create(self, pod: Object, action: StartContainer) -> str:
         spec = action.spec
         await self._unless_ending(self._images.ensure(pod, spec))
-        config = self._configure(spec, action.attempt)
+        config = await self._configure(spec, action.attempt)
         config = replace(config, mounts=[*config.mounts, *self._messages.mounts(spec, action.attempt)])
         try:
             container_id = await self._runtime.create_container(pod["metadata"]["uid"], config)

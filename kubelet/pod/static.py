@@ -63,6 +63,11 @@ def static_pod(pod: Object, file: str, node_name: str) -> Object:
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec, "status": {}}
 
 
+def is_static(pod: Object) -> bool:
+    """True for a pod that a file tells of."""
+    return meta.annotations(pod).get(SOURCE) == FILE
+
+
 def is_mirror(pod: Object) -> bool:
     """True for a pod of the API that shows a static one."""
     return MIRROR in meta.annotations(pod)

@@ -6,16 +6,19 @@ import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from kube.base.clock import SystemClock
+from kube.api.resources import SERVICES
+from kube.base.clock import Clock, SystemClock
 from kube.base.tasks import Tasks
 from kube.client.events import EventRecorder
+from kube.client.informer import Informer
+from kubelet.configuration import Configuration, Surface
 from kubelet.doorkeeper import Doorkeeper
 from kubelet.kubelet import Kubelet
 from kubelet.node_reporter import NodeReporter
@@ -26,6 +29,9 @@ from kubelet.runtime.fake import FakeRuntime
 from kubelet.runtime.fake_records import Records
 from kubelet.runtime.stages import Stages
 from kubelet.static_pods import StaticPods
+from kubelet.volumes.objects import PodObjects
+from kubelet.volumes.tokens import Tokens
+from kubelet.volumes.volumes import Place, Volumes
 from tests.support.api_server import Api, serving
 from tests.support.in_process import client_of
 from tests.support.wait import until_async
@@ -54,6 +60,17 @@ FACTS = NodeFacts(
 
 
 @dataclass
+class Moved:
+    """A clock that runs ahead of another."""
+
+    clock: Clock
+    ahead: timedelta = timedelta(0)
+
+    def now(self) -> datetime:
+        return self.clock.now() + self.ahead
+
+
+@dataclass
 class TestNode:
     """A node's kubelet while it runs."""
 
@@ -63,6 +80,9 @@ class TestNode:
     runtime: FakeRuntime
     kubelet: Kubelet
     reporter: NodeReporter
+    pods_dir: Path
+    volumes: Volumes
+    tokens_clock: Moved
 
     async def create(self, name: str, image: str = "run", **spec: Any) -> Any:
         """A pod that is on this node from the beginning."""
@@ -107,6 +127,9 @@ class TestNode:
 @pytest.fixture
 async def api() -> AsyncIterator[Api]:
     async with serving() as running:
+        # As a controller publishes it in each namespace: every pod mounts it.
+        authority = {"metadata": {"name": "kube-root-ca.crt"}, "data": {"ca.crt": "authority"}}
+        await running.ok("POST", "/api/v1/namespaces/default/configmaps", authority)
         yield running
 
 
@@ -125,7 +148,19 @@ async def running_node(api: Api, folder: Path, manifests: Path | None = None) ->
     async with Tasks() as tasks:
         reporter = NodeReporter(FACTS, client, recorder, clock)
         door = Doorkeeper(client, recorder, clock, reporter.last_node)
-        node = Node(FACTS.ip, runtime, client, recorder, clock, folder / "pods", BACKOFF)
+        objects, services = PodObjects(client, tasks), Informer(client, SERVICES)
+        pods_dir = folder / "pods"
+        tokens_clock = Moved(clock)
+        volumes = Volumes(
+            Place(pods_dir, FACTS.ip, FACTS.allocatable),
+            client,
+            objects,
+            clock,
+            Tokens(client, tokens_clock),
+        )
+        surface = Surface(FACTS.ip, FACTS.allocatable)
+        configuration = Configuration(surface, objects, services, volumes, pods_dir)
+        node = Node(FACTS.ip, runtime, client, recorder, clock, pods_dir, volumes, configuration, BACKOFF)
         kubelet = Kubelet(node, FACTS.name, tasks, door)
         await runtime.start()
         tasks.start("events", recorder.run)
@@ -134,8 +169,10 @@ async def running_node(api: Api, folder: Path, manifests: Path | None = None) ->
             static.look()
             tasks.start("static pods", static.run)
             tasks.start("node status", reporter.report)
+        tasks.start("informer services", services.run)
+        tasks.start("volumes", volumes.run)
         tasks.start("pods", kubelet.run)
-        yield TestNode(api, runtime, kubelet, reporter)
+        yield TestNode(api, runtime, kubelet, reporter, pods_dir, volumes, tokens_clock)
         await tasks.cancel()
         await runtime.stop()
         await client.close()
