@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -22,7 +22,7 @@ from kubelet.runtime.interface import Runtime
 @dataclass(frozen=True, slots=True)
 class Place:
     """What a runtime is told of its node. root_dir: where it may keep files, as `--root-dir` says; endpoint:
-    where it is, as `--container-runtime-endpoint` says, or empty.
+    where it is, as `--container-runtime-endpoint` says, or empty; networks: those of a fleet, by node.
     """
 
     node_name: str
@@ -32,6 +32,7 @@ class Place:
     clock: Clock
     chance: random.Random
     endpoint: str = ""
+    networks: Mapping[str, IPv4Network] = field(default_factory=dict)
 
     def new_id(self) -> str:
         """An id as container runtimes give them."""
@@ -58,10 +59,16 @@ def _fake(place: Place) -> Runtime:
     from kubelet.runtime.stages import Stages
 
     table = yaml.safe_load((files("kubelet") / "stages" / "images.yaml").read_text())
-    records = Records(place.root_dir / "fake")
+    records = Records(place.root_dir / "fake", is_kept=not place.networks)
     records.open()
     return FakeRuntime(
-        Stages.parse(table), records, place.pod_network, place.node_ip, place.clock, place.new_id
+        Stages.parse(table),
+        records,
+        place.pod_network,
+        place.node_ip,
+        place.clock,
+        place.new_id,
+        place.networks,
     )
 
 

@@ -10,7 +10,7 @@ Absent: images, file systems, processes; what `exec` starts is pretended too (pr
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -83,14 +83,18 @@ class FakeRuntime:
         node_ip: str,
         clock: Clock,
         new_id: Callable[[], str],
+        networks: Mapping[str, IPv4Network] | None = None,
     ) -> None:
+        """networks: those of the nodes, by name, where it carries several."""
         self._stages, self._records = stages, records
-        self._network, self._node_ip = network, node_ip
+        self._network, self._node_ip, self._networks = network, node_ip, networks or {}
         self._clock, self._new_id = clock, new_id
         self._pods: dict[str, PodRecord] = {}
         self._pod_of: dict[str, str] = {}
         self._lives: dict[str, _Life] = {}
-        self._last_address: str | None = None
+        # Of each network: what is given out, and what was last.
+        self._taken: dict[IPv4Network, set[str]] = {}
+        self._last_address: dict[IPv4Network, str] = {}
         self._is_stopping = False
         self._listener: Callable[[str], None] = lambda _: None
 
@@ -109,6 +113,8 @@ class FakeRuntime:
     async def start(self) -> None:
         self._pods = self._records.load()
         for uid, record in self._pods.items():
+            if record.sandbox.ready:
+                self._taken.setdefault(self._network_of(record.config), set()).add(record.sandbox.ip)
             for container in record.containers.values():
                 self._pod_of[container.id] = uid
                 if container.is_running:
@@ -137,7 +143,7 @@ class FakeRuntime:
             pod_uid=config.pod_uid,
             namespace=config.namespace,
             name=config.name,
-            ip=self._node_ip if config.host_network else self._take_address(),
+            ip=self._node_ip if config.host_network else self._take_address(self._network_of(config)),
             ready=True,
             created_at=self._clock.now(),
         )
@@ -151,6 +157,7 @@ class FakeRuntime:
             "containers end before their sandbox"
         )
         record.sandbox = replace(record.sandbox, ready=False)
+        self._give_back(record)
         self._save(record)
 
     async def remove_pod_sandbox(self, pod_uid: str) -> None:
@@ -158,7 +165,8 @@ class FakeRuntime:
             self._end_life(container.id)
             del self._pod_of[container.id]
             self._records.delete_log(container.id)
-        self._pods.pop(pod_uid, None)
+        if (record := self._pods.pop(pod_uid, None)) is not None and record.sandbox.ready:
+            self._give_back(record)
         self._records.delete(pod_uid)
 
     def problem(self) -> str | None:
@@ -376,13 +384,21 @@ class FakeRuntime:
         for server in life.servers:
             server.close()
 
-    def _take_address(self) -> str:
-        taken = {record.sandbox.ip for record in self._pods.values() if record.sandbox.ready}
+    def _network_of(self, config: SandboxConfig) -> IPv4Network:
+        return self._networks.get(config.node_name, self._network)
+
+    def _take_address(self, network: IPv4Network) -> str:
+        taken = self._taken.setdefault(network, set())
         try:
-            self._last_address = addresses.next_address(self._network, taken, self._last_address)
+            address = addresses.next_address(network, taken, self._last_address.get(network))
         except addresses.NoAddressLeft as error:
             raise RuntimeFailure(str(error)) from error
-        return self._last_address
+        taken.add(address)
+        self._last_address[network] = address
+        return address
+
+    def _give_back(self, record: PodRecord) -> None:
+        self._taken.get(self._network_of(record.config), set()).discard(record.sandbox.ip)
 
     def _forget_attempts(self, record: PodRecord, name: str) -> None:
         """Keep room for the new attempt among those kept."""

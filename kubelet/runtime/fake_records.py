@@ -1,7 +1,8 @@
-"""Shell: what the fake runtime remembers: one JSON file a pod, and one log file a container.
+"""Shell: what the fake runtime remembers: one JSON file a pod, and one log file a container that prints.
 
 A pod's file is written anew at each change and replaced in one step, so that a killed kubelet leaves the
-old or the new state, never half of one.
+old or the new state, never half of one. The pods of a fleet are not kept: after a restart of its process they
+start anew, as after a power cut.
 """
 
 from __future__ import annotations
@@ -39,12 +40,14 @@ class PodRecord:
 class Records:
     """The files under one folder."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, *, is_kept: bool = True) -> None:
+        self._folder, self._is_kept = folder, is_kept
 
     def open(self) -> None:
         """Make the folder; OSError when that is not possible."""
         self._folder.mkdir(parents=True, exist_ok=True)
+        for log in () if self._is_kept else self._folder.glob("*.log*"):
+            log.unlink(missing_ok=True)
 
     def load(self) -> dict[str, PodRecord]:
         """All pods, by uid."""
@@ -53,13 +56,16 @@ class Records:
         }
 
     def save(self, record: PodRecord) -> None:
+        if not self._is_kept:
+            return
         path = self._folder / f"{record.sandbox.pod_uid}.json"
         scratch = path.with_suffix(".new")
         scratch.write_text(json.dumps(asdict(record), default=_encode))
         os.replace(scratch, path)
 
     def delete(self, pod_uid: str) -> None:
-        (self._folder / f"{pod_uid}.json").unlink(missing_ok=True)
+        if self._is_kept:
+            (self._folder / f"{pod_uid}.json").unlink(missing_ok=True)
 
     def log_path(self, container_id: str) -> Path:
         return self._folder / f"{container_id}.log"

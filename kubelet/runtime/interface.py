@@ -39,6 +39,7 @@ class SandboxConfig:
     """What a pod needs for a place: who it is, and what its containers share.
 
     dns: None leaves it to the runtime. host_ports: (address or "", host port, container port, protocol).
+    node_name: which of the nodes it is on, where one runtime carries several.
     """
 
     pod_uid: str
@@ -54,6 +55,7 @@ class SandboxConfig:
     host_ipc: bool = False
     share_process_namespace: bool = False
     sysctls: Mapping[str, str] = field(default_factory=dict)
+    node_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
