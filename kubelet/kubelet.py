@@ -1,4 +1,4 @@
-"""Shell: the pods of one node: an informer on `spec.nodeName=<node>`, and a worker for each pod it tells of.
+"""Shell: the pods of one node, or of a fleet's: one informer, and a worker for each pod it tells of.
 
 Who is new asks the doorkeeper; until the first list is in, all who are new wait, the oldest goes first.
 
@@ -10,8 +10,8 @@ After: k8s pkg/kubelet/kubelet.go, syncLoop.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 
 from kube.api import meta
 from kube.api.meta import Object
@@ -30,23 +30,34 @@ from kubelet.static_pods import MirroredClient
 log = logger(__name__)
 
 
-class Kubelet:
-    """Starts, updates and ends workers."""
+@dataclass(frozen=True, slots=True)
+class Home:
+    """A node, and who lets pods in there."""
 
-    def __init__(self, node: Node, node_name: str, tasks: Tasks, door: Doorkeeper) -> None:
-        self._node, self._door = node, door
+    node: Node
+    door: Doorkeeper
+
+
+class Kubelet:
+    """Starts, updates and ends workers; homes: the nodes by name. All have the same runtime and volumes;
+    static pods are the first one's.
+    """
+
+    def __init__(self, homes: Mapping[str, Home], tasks: Tasks) -> None:
+        self._homes, self._first = homes, next(iter(homes.values()))
         self._waiting: dict[str, Object] = {}
-        self.mirrors = Mirrors(node.client, door.last_node)
+        node = self._node = self._first.node
+        self.mirrors = Mirrors(node.client, self._first.door.last_node)
         self._tasks = tasks
         self._workers: dict[str, PodWorker] = {}
-        self.pods = Informer(node.client, PODS, field_selector=f"spec.nodeName={node_name}")
+        self.pods = Informer(node.client, PODS, field_selector=_selector(homes))
         self.pods.add_handler(self._add, self._update, self._delete)
         node.runtime.on_change(self._wake)
         node.volumes.on_change(self._wake)
 
     def start_static(self, pod: Object, left: Callable[[], None]) -> Callable[[], None]:
         """Give a static pod a worker; returns what ends it, and calls `left` when nothing of it is left."""
-        self._door.let_in(pod)
+        self._first.door.let_in(pod)
         node = replace(self._node, client=MirroredClient.of(self._node.client, self.mirrors, pod))
         worker = PodWorker(node, pod)
         self._start_worker(worker, pod).add_done_callback(lambda task: None if task.cancelled() else left())
@@ -70,6 +81,8 @@ class Kubelet:
         if is_mirror(pod):
             self.mirrors.saw(pod)
             return
+        if not self._is_ours(pod):
+            return
         is_here = self._node.runtime.sandbox_of(meta.uid(pod)) is not None
         if is_here or meta.is_terminating(pod):
             self._admit(pod)
@@ -82,23 +95,26 @@ class Kubelet:
         """Let a new pod in, or have it refused; one that has finished and left nothing gives no work."""
         if has_finished(pod):
             return
-        if (refusal := self._door.ask(pod)) is None:
-            self._start_worker(PodWorker(self._node, pod), pod)
+        home = self._home(pod)
+        if (refusal := home.door.ask(pod)) is None:
+            self._start_worker(PodWorker(home.node, pod), pod)
         else:
             self._tasks.start(f"refuse pod {meta.key(pod)}", self._refuse, pod, refusal)
 
     async def _refuse(self, pod: Object, refusal: Refusal) -> None:
-        if not await self._door.turn_away(pod, refusal):
+        home = self._home(pod)
+        if not await home.door.turn_away(pod, refusal):
             return
         now = self.pods.store.get(meta.key(pod))
         if now is not None and meta.uid(now) == meta.uid(pod) and meta.uid(pod) not in self._workers:
-            self._start_worker(PodWorker(self._node, now), now)
+            self._start_worker(PodWorker(home.node, now), now)
         else:
-            self._door.left(meta.uid(pod))
+            home.door.left(meta.uid(pod))
 
     def _admit(self, pod: Object) -> None:
-        self._door.let_in(pod)
-        self._start_worker(PodWorker(self._node, pod), pod)
+        home = self._home(pod)
+        home.door.let_in(pod)
+        self._start_worker(PodWorker(home.node, pod), pod)
 
     def _update(self, old: Object, new: Object) -> None:
         uid = meta.uid(new)
@@ -108,9 +124,9 @@ class Kubelet:
         if uid in self._waiting:
             self._waiting[uid] = new
         elif uid in self._workers:
-            self._door.changed(new)
+            self._home(new).door.changed(new)
             self._workers[uid].update(new)
-        elif meta.is_terminating(new):
+        elif meta.is_terminating(new) and self._is_ours(new):
             self._admit(new)
 
     def _delete(self, pod: Object) -> None:
@@ -120,7 +136,7 @@ class Kubelet:
         uid = meta.uid(pod)
         self._waiting.pop(uid, None)
         # Its place is free at once: the scheduler, too, has seen that it is gone.
-        self._door.left(uid)
+        self._home(pod).door.left(uid)
         if uid in self._workers:
             self._workers[uid].delete(pod)
 
@@ -142,9 +158,22 @@ class Kubelet:
         assert uid not in self._workers, f"pod {meta.key(pod)} has a worker already"
         self._workers[uid] = worker
         task = self._tasks.start(f"pod {meta.key(pod)}", worker.run)
-        task.add_done_callback(lambda _: self._left(uid))
+        door = self._home(pod).door
+        task.add_done_callback(lambda _: self._left(uid, door))
         return task
 
-    def _left(self, uid: str) -> None:
+    def _left(self, uid: str, door: Doorkeeper) -> None:
         self._workers.pop(uid, None)
-        self._door.left(uid)
+        door.left(uid)
+
+    def _is_ours(self, pod: Object) -> bool:
+        return pod["spec"].get("nodeName") in self._homes
+
+    def _home(self, pod: Object) -> Home:
+        """The pod's node; the first one for what is left of a pod that is gone."""
+        return self._homes.get(pod["spec"].get("nodeName", ""), self._first)
+
+
+def _selector(names: Collection[str]) -> str:
+    """Which pods to hear of: those of the node; of a fleet, all that have a node."""
+    return f"spec.nodeName={next(iter(names))}" if len(names) == 1 else "spec.nodeName!="

@@ -9,7 +9,7 @@ import random
 import ssl
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from ipaddress import IPv4Network
@@ -30,10 +30,12 @@ from kube.client.config import ClientConfig
 from kube.client.events import EventRecorder
 from kube.client.informer import Informer
 from kube.client.rest import Client
+from kubelet import fleet as fleets
 from kubelet import metrics, node_capacity, runtimes
 from kubelet.configuration import Configuration, Surface, node_dns
 from kubelet.doorkeeper import Doorkeeper
-from kubelet.kubelet import Kubelet
+from kubelet.fleet import Fleet, Member
+from kubelet.kubelet import Home, Kubelet
 from kubelet.logs.rotation import Policy, Rotation
 from kubelet.node_flags import NodeFlags, gather, node_flags
 from kubelet.node_reporter import NodeReporter, Rhythm
@@ -48,6 +50,7 @@ from kubelet.server.server import KubeletServer
 from kubelet.static_pods import StaticPods
 from kubelet.stats.collector import Collector
 from kubelet.stats.machine import Machine, cpu_count, memory_bytes
+from kubelet.volumes.interface import NoVolumes, PodVolumes
 from kubelet.volumes.objects import PodObjects
 from kubelet.volumes.tokens import Tokens
 from kubelet.volumes.volumes import Place as VolumesPlace
@@ -72,6 +75,7 @@ class Options:
     log_policy: Policy
     container_runtime_endpoint: str
     node: NodeFlags
+    nodes: int | None = None
 
 
 def _bytes(_context: click.Context, _parameter: click.Parameter, text: str) -> int:
@@ -134,6 +138,11 @@ def _bytes(_context: click.Context, _parameter: click.Parameter, text: str) -> i
     show_default=True,
     help="How many files a container's log may have.",
 )
+@click.option(
+    "--nodes",
+    type=click.IntRange(min=1),
+    help="Be a fleet of so many pretended nodes, <name>-0 and on, each with a /24 of --pod-cidr.",
+)
 @node_flags
 @click.option("--log-level", default="info", show_default=True)
 def main(
@@ -152,6 +161,7 @@ def main(
     container_runtime_endpoint: str,
     container_log_max_size: int,
     container_log_max_files: int,
+    nodes: int | None,
     log_level: str,
     **node: Any,
 ) -> None:
@@ -173,6 +183,7 @@ def main(
         Policy(container_log_max_size, container_log_max_files),
         container_runtime_endpoint,
         gather(node),
+        nodes,
     )
     run(partial(_run, options))
 
@@ -186,22 +197,25 @@ async def _run(options: Options) -> None:
     runtime = _runtime(options, clock, chance)
     await runtime.start()
     client = Client(ClientConfig.load(options.kubeconfig), user_agent="kubelet")
-    recorder = EventRecorder(client, "kubelet", options.node_name)
     async with Tasks() as tasks:
         pods_dir = options.root_dir.absolute() / "pods"
         facts = _facts(options, f"{runtime.name}://{runtime.version}")
         objects, services = PodObjects(client, tasks), Informer(client, SERVICES)
         has_tmpfs = options.container_runtime != "fake" and os.geteuid() == 0
         place = VolumesPlace(pods_dir, options.node_ip, facts.allocatable, has_tmpfs)
-        volumes = Volumes(place, client, objects, clock, Tokens(client, clock))
+        volumes: PodVolumes = Volumes(place, client, objects, clock, Tokens(client, clock))
+        if options.nodes is not None:
+            volumes = NoVolumes()
         surface = Surface(
             options.node_ip,
             facts.allocatable,
             node_dns(),
             options.node.cluster_dns,
             options.node.cluster_domain,
+            has_files=options.nodes is None,
         )
         configuration = Configuration(surface, objects, services, volumes, pods_dir)
+        recorder = EventRecorder(client, "kubelet", options.node_name)
         node = Node(
             options.node_ip,
             runtime,
@@ -213,25 +227,21 @@ async def _run(options: Options) -> None:
             configuration,
             options.node.backoff,
         )
-        fares = partial(_fares, options, runtime, clock)
-        reporter = NodeReporter(facts, client, recorder, clock, options.rhythm, fares)
-        door = Doorkeeper(client, recorder, clock, reporter.last_node)
-        kubelet = Kubelet(node, options.node_name, tasks, door)
+        fleet = _fleet(options, node, facts)
+        kubelet, first = Kubelet(fleet.homes, tasks), next(iter(fleet.members))
         if (folder := options.node.static_pods) is not None:
-            static = StaticPods(folder, options.node_name, kubelet.mirrors, kubelet.start_static)
+            static = StaticPods(folder, first, kubelet.mirrors, kubelet.start_static)
             static.look()
             tasks.start("static pods", static.run)
         process_logs: Mapping[str, Path] = {}
         if (folder := options.node.processes) is not None:
-            shown = ProcessPods(folder, options.node_name, options.node_ip, kubelet.mirrors, clock)
+            shown = ProcessPods(folder, first, options.node_ip, kubelet.mirrors, clock)
             process_logs = shown.logs
             tasks.start("process pods", shown.run)
-        server = _server(options, server_tls, kubelet, reporter, node, process_logs)
+        server = _server(options, server_tls, kubelet, fleet, node, process_logs)
         await server.start()
         try:
-            tasks.start("events", recorder.run)
-            tasks.start("node status", reporter.report)
-            tasks.start("node lease", reporter.renew_lease)
+            tasks.start("fleet", fleet.start, tasks)
             tasks.start("informer services", services.run)
             tasks.start("volumes", volumes.run)
             tasks.start("pods", kubelet.run)
@@ -244,19 +254,56 @@ async def _run(options: Options) -> None:
             await client.close()
 
 
-def _runtime(options: Options, clock: Clock, chance: random.Random) -> Runtime:
+def _fleet(options: Options, node: Node, facts: NodeFacts) -> Fleet:
+    """The node, or as many pretended ones as `--nodes` says."""
+    names = fleets.names(options.node_name, options.nodes)
+    cidrs = _networks(options)
+    fares = partial(_fares, options, node.runtime, node.clock)
+    members = {}
+    for name in names:
+        own = replace(
+            facts, name=name, pod_cidr=str(cidrs.get(name, facts.pod_cidr)), machine_id=_machine_id(name)
+        )
+        recorder = EventRecorder(node.client, "kubelet", name)
+        reporter = NodeReporter(own, node.client, recorder, node.clock, options.rhythm, fares)
+        door = Doorkeeper(node.client, recorder, node.clock, reporter.last_node)
+        members[name] = Member(Home(replace(node, recorder=recorder), door), reporter, recorder)
+    return Fleet(members, options.rhythm.lease_seconds / 4)
+
+
+def _networks(options: Options) -> dict[str, IPv4Network]:
+    """Those of a fleet's nodes; a single node has all of `--pod-cidr`."""
+    if options.nodes is None:
+        return {}
     try:
-        network = IPv4Network(options.pod_cidr)
+        return fleets.networks(_pod_network(options), fleets.names(options.node_name, options.nodes))
     except ValueError as error:
         raise StartupError(f"--pod-cidr {options.pod_cidr}: {error}") from error
+
+
+def _pod_network(options: Options) -> IPv4Network:
+    try:
+        return IPv4Network(options.pod_cidr)
+    except ValueError as error:
+        raise StartupError(f"--pod-cidr {options.pod_cidr}: {error}") from error
+
+
+def _machine_id(name: str) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_DNS, name))
+
+
+def _runtime(options: Options, clock: Clock, chance: random.Random) -> Runtime:
+    if options.nodes is not None and options.container_runtime != "fake":
+        raise StartupError(f"--nodes: a fleet's containers are pretended, not {options.container_runtime}")
     place = Place(
         options.node_name,
         options.node_ip,
-        network,
+        _pod_network(options),
         options.root_dir,
         clock,
         chance,
         options.container_runtime_endpoint,
+        _networks(options),
     )
     return runtimes.make(options.container_runtime, place)
 
@@ -265,7 +312,7 @@ def _server(
     options: Options,
     server_tls: ssl.SSLContext,
     kubelet: Kubelet,
-    reporter: NodeReporter,
+    fleet: Fleet,
     node: Node,
     process_logs: Mapping[str, Path],
 ) -> KubeletServer:
@@ -276,7 +323,7 @@ def _server(
         server_tls,
         checks={
             "pods": lambda: None if kubelet.pods.has_synced else "the node's pods are not listed yet",
-            "node": lambda: None if reporter.is_registered else "the node is not registered yet",
+            "node": fleet.missing,
         },
         registry=REGISTRY,
         served=Served(
@@ -311,7 +358,7 @@ def _facts(options: Options, runtime: str) -> NodeFacts:
         machine=architectures.get(platform.machine(), platform.machine()),
         kernel=platform.release(),
         os_image=_os_image(),
-        machine_id=str(uuid.uuid5(uuid.NAMESPACE_DNS, options.node_name)),
+        machine_id=_machine_id(options.node_name),
         boot_id=_read("/proc/sys/kernel/random/boot_id"),
         runtime=runtime,
         capacity=capacity,

@@ -68,6 +68,9 @@ class NodeReporter:
     def is_registered(self) -> bool:
         return self._registered.is_set()
 
+    async def wait_registered(self) -> None:
+        await self._registered.wait()
+
     def last_node(self) -> Object:
         """The Node as it was last seen; before that, as it is going to be."""
         if self._node is None:

@@ -34,6 +34,7 @@ def sandbox_config(pod: Object, hostname: str, dns: DNSConfig | None) -> Sandbox
         host_ipc=bool(spec.get("hostIPC")),
         share_process_namespace=bool(spec.get("shareProcessNamespace")),
         sysctls={each["name"]: each["value"] for each in context.get("sysctls") or ()},
+        node_name=spec.get("nodeName") or "",
     )
 
 

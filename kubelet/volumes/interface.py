@@ -14,6 +14,10 @@ from kube.api.meta import Object
 class PodVolumes(Protocol):
     """The volumes of one node's pods."""
 
+    async def run(self) -> None:
+        """Keep files up to date, until cancelled; returns where there are none."""
+        ...
+
     async def prepare(self, pod: Object) -> None:
         """Have everything in place, or NotMounted; costs nothing the second time."""
         ...
@@ -41,6 +45,9 @@ class PodVolumes(Protocol):
 
 class NoVolumes:
     """Makes nothing: its pods find no files, and cost none."""
+
+    async def run(self) -> None:
+        return
 
     async def prepare(self, pod: Object) -> None:
         return

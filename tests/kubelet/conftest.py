@@ -20,7 +20,7 @@ from kube.client.events import EventRecorder
 from kube.client.informer import Informer
 from kubelet.configuration import Configuration, Surface
 from kubelet.doorkeeper import Doorkeeper
-from kubelet.kubelet import Kubelet
+from kubelet.kubelet import Home, Kubelet
 from kubelet.node_reporter import NodeReporter
 from kubelet.node_status import NodeFacts
 from kubelet.pod.backoff import Backoff
@@ -161,7 +161,7 @@ async def running_node(api: Api, folder: Path, manifests: Path | None = None) ->
         surface = Surface(FACTS.ip, FACTS.allocatable)
         configuration = Configuration(surface, objects, services, volumes, pods_dir)
         node = Node(FACTS.ip, runtime, client, recorder, clock, pods_dir, volumes, configuration, BACKOFF)
-        kubelet = Kubelet(node, FACTS.name, tasks, door)
+        kubelet = Kubelet({FACTS.name: Home(node, door)}, tasks)
         await runtime.start()
         tasks.start("events", recorder.run)
         if manifests is not None:
