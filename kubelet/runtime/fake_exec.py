@@ -19,6 +19,7 @@ from kube.base import low_ports
 from kube.base.clock import Clock
 from kube.base.logs import logger
 from kubelet.runtime.fake_http import PAGES
+from kubelet.runtime.fake_mounts import mounted
 from kubelet.runtime.fake_records import PodRecord
 from kubelet.runtime.interface import Streams
 from kubelet.runtime.programs.files import pod_files
@@ -187,9 +188,11 @@ class Heard:
 
 def process_in(record: PodRecord, container_id: str, stage: Stage, *, is_terminal: bool) -> Process:
     """What a command finds in a container."""
-    config, name, ip = record.configs[container_id], record.config.name, record.sandbox.ip
+    config, ip = record.configs[container_id], record.sandbox.ip
+    name = record.config.hostname or record.config.name
     command_line = " ".join([*config.command, *config.args]) or stage.command_line
-    files = pod_files(name, ip, record.config.namespace, PAGES[stage.page] if stage.page else None)
+    page = PAGES[stage.page] if stage.page else None
+    files = pod_files(name, ip, record.config.namespace, page, *mounted(config.mounts))
     environment = {"PATH": PATH, "HOSTNAME": name, **config.environment}
     environment.setdefault("HOME", "/root")
     programs = PROGRAMS if stage.has_programs else {}

@@ -6,7 +6,8 @@ Every folder above a file exists, and so do those that every Linux has.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 FOLDERS = (
     "/bin", "/dev", "/etc", "/home", "/lib", "/proc", "/root", "/run", "/sbin", "/sys", "/tmp", "/usr/bin",
@@ -23,9 +24,9 @@ class FileProblem(Exception):
 class Files:
     """Contents by path."""
 
-    def __init__(self, contents: Mapping[str, bytes]) -> None:
+    def __init__(self, contents: Mapping[str, bytes], folders: Sequence[str] = ()) -> None:
         self._contents = {NULL: b"", **contents}
-        paths = [*(f"{each}/x" for each in FOLDERS), *self._contents]
+        paths = [*(f"{each}/x" for each in (*FOLDERS, *folders)), *self._contents]
         self._folders = {"/"} | {folder for path in paths for folder in _above(path)}
 
     def path(self, folder: str, name: str) -> str:
@@ -53,8 +54,15 @@ class Files:
         return sorted(below - {""})
 
 
-def pod_files(hostname: str, ip: str, namespace: str, page: str | None) -> Files:
-    """What the kubelet writes for a pod, and the page of a web server."""
+def pod_files(
+    hostname: str,
+    ip: str,
+    namespace: str,
+    page: str | None,
+    mounted: Mapping[str, bytes] = MappingProxyType({}),
+    folders: Sequence[str] = (),
+) -> Files:
+    """What the kubelet writes for a pod, the page of a web server, and over it what is mounted."""
     domains = f"{namespace}.svc.cluster.local svc.cluster.local cluster.local"
     contents = {
         "/etc/hostname": f"{hostname}\n",
@@ -65,7 +73,7 @@ def pod_files(hostname: str, ip: str, namespace: str, page: str | None) -> Files
     }
     if page is not None:
         contents[PAGE_PATH] = page
-    return Files({path: text.encode() for path, text in contents.items()})
+    return Files({path: text.encode() for path, text in contents.items()} | dict(mounted), folders)
 
 
 def _above(path: str) -> list[str]:
