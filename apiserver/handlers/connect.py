@@ -11,13 +11,14 @@ pkg/registry/core/pod/strategy.go (streamLocation), pkg/registry/core/pod/rest/a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
 import orjson
 from starlette.responses import Response
-from starlette.websockets import WebSocket
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from apiserver.filters.authorization import forbidden
 from apiserver.handlers import spdy_command
@@ -100,25 +101,38 @@ async def _remote_command(server: Server, request: ApiRequest, what: str, comman
     if wants_spdy(request):
         return await _spdy_command(server, request, url, query, wanted, broke_off)
     dialect = chosen_dialect(request, COMMAND_DIALECTS)
+    connect = partial(_to_command, server, url, query, dialect.upstream)
+    # kubectl misses what comes before it has looked at the answer to its handshake. So, as the real one: the
+    # newest protocol is switched to before the kubelet is asked, and a refusal told in it.
+    joined = None if dialect.name == V5 else await connect()
+    return Upgrade(partial(_join_command, dialect, joined, connect, _last_words(broke_off)))
+
+
+async def _to_command(server: Server, url: str, query: Query, protocol: str) -> Upstream:
     try:
-        joined: Upstream | StatusError = await to_kubelet(server, url, query, dialect.upstream)
+        return await to_kubelet(server, url, query, protocol)
     except KubeletRefusal as refusal:
-        if dialect.name != V5:
-            raise _upgrade_failed(refusal) from refusal
-        joined = _upgrade_failed(refusal)
-    return Upgrade(partial(_join_command, dialect, joined, broke_off))
+        raise _upgrade_failed(refusal) from refusal
 
 
 async def _join_command(
-    dialect: Dialect, joined: Upstream | StatusError, broke_off: StatusError, client: WebSocket
+    dialect: Dialect,
+    joined: Upstream | None,
+    connect: Callable[[], Awaitable[Upstream]],
+    last_words: bytes,
+    client: WebSocket,
 ) -> None:
+    """Join a client with its command, which is connected to now if it is not joined yet."""
     await client.accept(subprotocol=dialect.name or None)
-    if isinstance(joined, StatusError):
-        # As the real one: it upgrades before it asks the kubelet.
-        await say(client, dialect.said(_last_words(joined)))
-        await client.close()
+    try:
+        upstream = joined or await connect()
+    except StatusError as error:
+        # The client may have left meanwhile.
+        with suppress(WebSocketDisconnect, RuntimeError):
+            await say(client, dialect.said(_last_words(error)))
+            await client.close()
     else:
-        await join(client, dialect, joined, _last_words(broke_off))
+        await join(client, dialect, upstream, last_words)
 
 
 async def _spdy_command(

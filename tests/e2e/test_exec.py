@@ -34,7 +34,7 @@ apiVersion: v1
 kind: Pod
 metadata: {name: two}
 spec:
-  containers: [{name: a, image: busybox}, {name: b, image: busybox}]
+  containers: [{name: a, image: busybox, command: &wait [sleep, "10000"]}, {name: b, image: busybox, command: *wait}]
 ---
 apiVersion: v1
 kind: Pod
@@ -45,7 +45,7 @@ apiVersion: v1
 kind: Pod
 metadata: {name: waiting}
 spec:
-  initContainers: [{name: first, image: busybox}]
+  initContainers: [{name: first, image: busybox, command: [sleep, "10000"]}]
   containers: [{name: c, image: busybox}]
 ---
 apiVersion: v1
