@@ -34,7 +34,9 @@ apiVersion: v1
 kind: Pod
 metadata: {name: two}
 spec:
-  containers: [{name: a, image: busybox, command: &wait [sleep, "10000"]}, {name: b, image: busybox, command: *wait}]
+  containers:
+  - {name: a, image: busybox, command: [sleep, "10000"]}
+  - {name: b, image: busybox, command: [sleep, "10000"]}
 ---
 apiVersion: v1
 kind: Pod

@@ -9,7 +9,6 @@ from collections.abc import Iterable
 
 import pytest
 
-from kubelet.streaming.port_forward import PortForward
 from kube.base.spdy import (
     DICTIONARY,
     FIN,
@@ -22,6 +21,7 @@ from kube.base.spdy import (
     StreamOpened,
     StreamReset,
 )
+from kubelet.streaming.port_forward import PortForward
 
 
 class Client:
