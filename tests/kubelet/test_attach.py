@@ -6,22 +6,18 @@ from typing import Any
 
 import pytest
 
-from kubelet.runtime.interface import ContainerConfig, SandboxConfig
 from tests.kubelet.conftest import TestNode
 from tests.kubelet.test_server import SUCCESS, Command, Port, command, port
 
 __all__ = ["port"]
 
 
-async def start(node: TestNode, **config: Any) -> str:
-    """A container `c` of pod `p` that the kubelet has not made; its id."""
-    uid = (await node.create("p", nodeName=""))["metadata"]["uid"]
-    await node.runtime.run_pod_sandbox(SandboxConfig(uid, "default", "p"))
-    container_id = await node.runtime.create_container(uid, ContainerConfig("c", 0, "run", **config))
-    await node.runtime.start_container(container_id)
-    # The kubelet knows of the pod only what this says.
-    node.kubelet.pods.store.put(await node.get("p"))
-    return container_id
+async def start(node: TestNode, **spec: Any) -> str:
+    """Run pod `p` with a container `c`; the container's id."""
+    await node.create("p", restartPolicy="Never", containers=[{"name": "c", "image": "run", **spec}])
+    pod = await node.wait("p", "Running")
+    (container,) = node.runtime.containers_of(pod["metadata"]["uid"])
+    return container.id
 
 
 async def until_shown(client: Command, text: bytes) -> None:
@@ -34,7 +30,7 @@ def log_of(node: TestNode, container_id: str) -> list[str]:
 
 
 async def test_a_terminal_is_that_of_the_containers_shell(node: TestNode, port: Port) -> None:
-    container_id = await start(node, args=["sh"], stdin=True, is_terminal=True)
+    container_id = await start(node, args=["sh"], stdin=True, tty=True)
     async with command(port, "/attach/default/p/c?input=1&output=1&tty=1") as client:
         await client.send(4, b'{"Width":132,"Height":43}')
         await client.send(0, b"stty size\r")
@@ -53,7 +49,7 @@ async def test_a_terminal_is_that_of_the_containers_shell(node: TestNode, port: 
 
 
 async def test_input_ends_with_the_first_client(node: TestNode, port: Port) -> None:
-    container_id = await start(node, command=["cat"], stdin=True, stdin_once=True)
+    container_id = await start(node, command=["cat"], stdin=True, stdinOnce=True)
     async with command(port, "/attach/default/p/c?input=1&output=1&error=1") as client:
         await client.send(0, b"hello\n")
         await client.send(255, b"\0")
