@@ -17,7 +17,7 @@ import yaml
 
 from deploy.layout import Layout, local_url
 from deploy.processes import apiserver_urls, etcd_client_urls
-from deploy.topology import Topology
+from deploy.topology import FLEET, Topology
 
 
 def write_all(topology: Topology, layout: Layout) -> None:
@@ -36,7 +36,8 @@ def write_all(topology: Topology, layout: Layout) -> None:
     )
     _write_private(layout.admin_kubeconfig, admin)
     kubelets = (f"kubelet-{node}" for node in topology.nodes)
-    for component in ("controller-manager", "scheduler", "proxy", *kubelets):
+    fleet = (FLEET,) if topology.fleet else ()
+    for component in ("controller-manager", "scheduler", "proxy", *kubelets, *fleet):
         path = layout.kubeconfig(component)
         path.parent.mkdir(parents=True, exist_ok=True)
         document = _kubeconfig(

@@ -8,6 +8,7 @@
 Ports stand in decades above the base B (6440): the shared API at B+3, then API servers at B+10, members'
 clients at B+20, peers at B+30, metrics at B+40, controller managers at B+50, schedulers at B+60, the proxy's
 health at B+70. Cluster number c (0-15) owns the nodes 127.(16+c).0.N, the pods 127.(224+c).N.0/24 of node N,
+the fleet's nodes 127.(16+c).1.1 and their pods 127.(112+4c).0.0/14,
 and the Services 127.(96+c).0.0/16.
 
 Invariants: two clusters with different numbers and bases at least 80 apart share no address.
@@ -109,6 +110,15 @@ class Layout:
 
     def pod_cidr(self, position: int) -> str:
         return f"127.{224 + self.number}.{position}.0/24"
+
+    @property
+    def fleet_ip(self) -> str:
+        """The one address of all nodes of the fleet."""
+        return f"127.{16 + self.number}.1.1"
+
+    @property
+    def fleet_pod_cidr(self) -> str:
+        return f"127.{112 + 4 * self.number}.0.0/14"
 
     @property
     def service_cidr(self) -> str:

@@ -27,7 +27,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from deploy.errors import LaunchError
 from deploy.layout import LOCAL, Layout
-from deploy.topology import Topology
+from deploy.topology import FLEET, Topology
 
 CA_LIFETIME = timedelta(days=3650)
 LIFETIME = timedelta(days=365)
@@ -102,7 +102,14 @@ def wanted_certificates(topology: Topology, layout: Layout) -> list[Wanted]:
             )
             for position, node in enumerate(topology.nodes, start=1)
         ),
+        *([_fleet(layout)] if topology.fleet else []),
     ]
+
+
+def _fleet(layout: Layout) -> Wanted:
+    """One certificate for all its nodes; its role is in apiserver/authorization/bootstrap_policy.py."""
+    addresses = (layout.fleet_ip, LOCAL)
+    return Wanted(FLEET, "ca", "system:kubelite:node-fleet", names=LOCAL_NAMES, addresses=addresses)
 
 
 def ensure(topology: Topology, layout: Layout, now: datetime) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from deploy.layout import KUBELET_PORT, LOCAL, Layout, local_url
-from deploy.topology import Flags, Topology
+from deploy.topology import FLEET, Flags, Topology
 
 NO_FLAGS: Flags = {}
 STAGE_STORE, STAGE_API, STAGE_REST = 0, 1, 2
@@ -45,6 +45,7 @@ def processes(topology: Topology, layout: Layout) -> list[Process]:
             _kubelet(topology, layout, position, node)
             for position, node in enumerate(topology.nodes, start=1)
         ),
+        *([_fleet(topology, layout)] if topology.fleet else []),
         *(_proxy(topology, layout, index) for index in range(topology.proxy)),
     ]
 
@@ -158,6 +159,24 @@ def _kubelet(topology: Topology, layout: Layout, position: int, node: str) -> Pr
     listens = ((address, KUBELET_PORT),)
     args = _args(flags, topology, "kubelet", topology.node_flags.get(node, {}))
     return Process(name, "kubelet", args, listens, f"https://{address}:{KUBELET_PORT}", STAGE_REST)
+
+
+def _fleet(topology: Topology, layout: Layout) -> Process:
+    address = layout.fleet_ip
+    flags = {
+        "kubeconfig": layout.kubeconfig(FLEET),
+        "nodes": topology.fleet,
+        "hostname-override": FLEET,
+        "node-ip": address,
+        "pod-cidr": layout.fleet_pod_cidr,
+        "port": KUBELET_PORT,
+        "root-dir": layout.root_dir(FLEET),
+        "tls-cert-file": layout.cert(FLEET),
+        "tls-private-key-file": layout.key(FLEET),
+        "client-ca-file": layout.cert("ca"),
+    }
+    args, url = _args(flags, topology, FLEET), f"https://{address}:{KUBELET_PORT}"
+    return Process(FLEET, "kubelet", args, ((address, KUBELET_PORT),), url, STAGE_REST)
 
 
 def _proxy(topology: Topology, layout: Layout, index: int) -> Process:

@@ -16,7 +16,7 @@ from typing import Any
 from deploy.errors import LaunchError
 from deploy.identity import Identity
 from deploy.layout import Layout, run_dir
-from deploy.topology import Topology, TopologyError, parse
+from deploy.topology import FLEET, Topology, TopologyError, parse
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,10 @@ def topology_document(topology: Topology) -> dict[str, Any]:
     document: dict[str, Any] = {name: {"count": count} for name, count in counted.items()}
     document["store"] = topology.store
     document["kubelet"] = {"nodes": [_node_document(topology, name) for name in topology.nodes]}
+    if topology.fleet:
+        document[FLEET] = {"nodes": topology.fleet}
     for name, flags in topology.flags.items():
-        document[name]["flags"] = dict(flags)
+        document.setdefault(name, {})["flags"] = dict(flags)
     return document
 
 

@@ -1,7 +1,8 @@
 """Core: which processes a cluster has, as `topology.yaml` says it.
 
 A row is a component with its count (a kubelet row: its nodes) and flags for all of them; a node may be a
-mapping with a name, a runtime and flags of its own; `store: etcd` makes the members those of a real etcd
+mapping with a name, a runtime and flags of its own; `fleet` is one process that plays many pretended nodes,
+fleet-0 and on; `store: etcd` makes the members those of a real etcd
 instead of ours. A mistake in the file is a `TopologyError` whose text names
 the row and what may stand there.
 """
@@ -15,6 +16,9 @@ from dataclasses import dataclass, field
 # Ports are handed out in decades (layout.py), and node addresses end in one byte.
 COUNT_MAX = 9
 NODES_MAX = 250
+# Each has a /24 of the fleet's network (layout.py).
+FLEET_MAX = 1024
+FLEET = "fleet"
 
 COUNTED = ("etcd", "apiserver", "controller-manager", "scheduler", "proxy")
 # All proxies of a machine would listen on the same addresses.
@@ -43,6 +47,12 @@ class Topology:
     flags: Mapping[str, Flags] = field(default_factory=dict)
     store: str = STORES[0]
     node_flags: Mapping[str, Flags] = field(default_factory=dict)
+    fleet: int = 0
+
+    @property
+    def all_nodes(self) -> tuple[str, ...]:
+        """The nodes of the kubelets, and those of the fleet."""
+        return (*self.nodes, *(f"{FLEET}-{index}" for index in range(self.fleet)))
 
 
 def parse(document: object) -> Topology:
@@ -53,7 +63,9 @@ def parse(document: object) -> Topology:
     counts = {name: _count(name, rows.get(name, {})) for name in COUNTED}
     if counts["etcd"] < 1:
         raise TopologyError("etcd: a cluster needs at least one store member")
-    nodes = _nodes(rows.get("kubelet", {}))
+    nodes, fleet = _nodes(rows.get("kubelet", {})), _fleet(rows.get(FLEET, {}))
+    if fleet and (mixed := [name for name in nodes if f"{name}-".startswith(f"{FLEET}-")]):
+        raise TopologyError(f"kubelet: {mixed[0]} is the name of a node of the fleet")
     return Topology(
         etcd=counts["etcd"],
         apiserver=counts["apiserver"],
@@ -64,14 +76,16 @@ def parse(document: object) -> Topology:
         flags={name: _flags(name, row) for name, row in rows.items() if row.get("flags")},
         store=_store(document.get("store", STORES[0])),
         node_flags={name: flags for name, flags in nodes.items() if flags},
+        fleet=fleet,
     )
 
 
 def _row(name: str, row: object) -> Mapping[str, object]:
     """One component's row, with the keys it may have."""
-    allowed = {"nodes", "flags"} if name == "kubelet" else {"count", "flags"}
-    if name not in (*COUNTED, "kubelet"):
-        raise TopologyError(f"{name}: no such component; known are {', '.join((*COUNTED, 'kubelet'))}")
+    known = (*COUNTED, "kubelet", FLEET)
+    allowed = {"count", "flags"} if name in COUNTED else {"nodes", "flags"}
+    if name not in known:
+        raise TopologyError(f"{name}: no such component; known are {', '.join(known)}")
     if not isinstance(row, Mapping):
         raise TopologyError(f"{name}: must be a mapping with {' and '.join(sorted(allowed))}")
     if unknown := sorted(set(map(str, row)) - allowed):
@@ -90,6 +104,14 @@ def _count(name: str, row: Mapping[str, object]) -> int:
     if not isinstance(count, int) or isinstance(count, bool) or not 0 <= count <= maximum:
         raise TopologyError(f"{name}: count must be a number from 0 to {maximum}, not {count!r}")
     return count
+
+
+def _fleet(row: Mapping[str, object]) -> int:
+    """How many nodes the fleet has."""
+    nodes = row.get("nodes", 0)
+    if not isinstance(nodes, int) or isinstance(nodes, bool) or not 0 <= nodes <= FLEET_MAX:
+        raise TopologyError(f"fleet: nodes must be a number from 0 to {FLEET_MAX}, not {nodes!r}")
+    return nodes
 
 
 def _nodes(row: Mapping[str, object]) -> dict[str, Flags]:

@@ -23,7 +23,12 @@ from kube.client.config import ClientConfig
 from kube.client.rest import Client, ConnectionFailed
 
 DEADLINE_SECONDS = 60.0
-POLL_SECONDS = 0.1
+# More for each node of a fleet.
+FLEET_NODE_SECONDS = 0.1
+# A list of a thousand nodes is a second's work now and then, and none ten times a second.
+POLL_SECONDS, FLEET_POLL_SECONDS = 0.1, 2.0
+# How many names of missing nodes are shown.
+NAMES_MAX = 5
 
 Say = Callable[[str], None]
 # What is still missing for a step, or None when it is reached.
@@ -48,18 +53,19 @@ async def wait_usable(topology: Topology, layout: Layout, say: Say) -> None:
 async def _reach_all(topology: Topology, client: Client, layout: Layout, say: Say) -> None:
     """Walk through the steps, in the order in which a cluster comes alive."""
     began = asyncio.get_running_loop().time()
+    deadline_seconds = DEADLINE_SECONDS + topology.fleet * FLEET_NODE_SECONDS
     steps: dict[str, Check] = {
         "the API answers": lambda: _api_missing(client),
-        f"all {len(topology.nodes)} nodes are Ready": lambda: _nodes_missing(client, topology),
+        f"all {len(topology.all_nodes)} nodes are Ready": lambda: _nodes_missing(client, topology),
         "the default service account exists": lambda: _service_account_missing(client),
     }
     for step, check in steps.items():
         missing = await check()
         while missing:
-            await asyncio.sleep(POLL_SECONDS)
-            if asyncio.get_running_loop().time() - began > DEADLINE_SECONDS:
+            await asyncio.sleep(FLEET_POLL_SECONDS if topology.fleet else POLL_SECONDS)
+            if asyncio.get_running_loop().time() - began > deadline_seconds:
                 raise LaunchError(
-                    f"not usable after {DEADLINE_SECONDS:g} s: {missing}; see {layout.log('*')}"
+                    f"not usable after {deadline_seconds:g} s: {missing}; see {layout.log('*')}"
                 )
             missing = await check()
         say(f"{asyncio.get_running_loop().time() - began:5.1f} s  {step}")
@@ -81,8 +87,9 @@ async def _nodes_missing(client: Client, topology: Topology) -> str | None:
     except (ConnectionFailed, StatusError) as error:
         return f"nodes cannot be listed ({error})"
     ready = {node["metadata"]["name"] for node in nodes if conditions.is_true(node, "Ready")}
-    missing = [name for name in topology.nodes if name not in ready]
-    return f"not Ready: {', '.join(missing)}" if missing else None
+    missing = [name for name in topology.all_nodes if name not in ready]
+    more = f" and {len(missing) - NAMES_MAX} more" if len(missing) > NAMES_MAX else ""
+    return f"not Ready: {', '.join(missing[:NAMES_MAX])}{more}" if missing else None
 
 
 async def _service_account_missing(client: Client) -> str | None:

@@ -265,7 +265,9 @@ def _fleet(options: Options, node: Node, facts: NodeFacts) -> Fleet:
             facts, name=name, pod_cidr=str(cidrs.get(name, facts.pod_cidr)), machine_id=_machine_id(name)
         )
         recorder = EventRecorder(node.client, "kubelet", name)
-        reporter = NodeReporter(own, node.client, recorder, node.clock, options.rhythm, fares)
+        reporter = NodeReporter(
+            own, node.client, recorder, node.clock, options.rhythm, fares, has_events=options.nodes is None
+        )
         door = Doorkeeper(node.client, recorder, node.clock, reporter.last_node)
         members[name] = Member(Home(replace(node, recorder=recorder), door), reporter, recorder)
     return Fleet(members, options.rhythm.lease_seconds / 4)

@@ -45,7 +45,9 @@ RHYTHM = Rhythm()
 
 
 class NodeReporter:
-    """Speaks for one node; rhythm: how often; fares: how it fares now."""
+    """Speaks for one node; rhythm: how often; fares: how it fares now; has_events: its start and conditions
+    are worth Events, as those of a thousand pretended nodes are not.
+    """
 
     def __init__(
         self,
@@ -55,9 +57,11 @@ class NodeReporter:
         clock: Clock,
         rhythm: Rhythm = RHYTHM,
         fares: Callable[[], Condition] = lambda: FINE,
+        *,
+        has_events: bool = True,
     ) -> None:
         self._facts, self._client, self._recorder, self._clock = facts, client, recorder, clock
-        self._rhythm, self._fares = rhythm, fares
+        self._rhythm, self._fares, self._has_events = rhythm, fares, has_events
         self._is_starting = True
         self._reported_at: datetime | None = None
         self._lease: Object | None = None
@@ -107,7 +111,7 @@ class NodeReporter:
             await asyncio.sleep(seconds)
 
     async def _report_once(self) -> None:
-        name, now = self._facts.name, self._clock.now()
+        now = self._clock.now()
         node = await self._get_or_register()
         patch = node_status.status_patch(self._facts, node, now, self._fares())
         is_due = self._reported_at is None or now - self._reported_at >= STATUS_REPORT_PERIOD
@@ -116,6 +120,13 @@ class NodeReporter:
             self._reported_at = now
         else:
             self._node = node
+        if self._has_events:
+            self._tell(node, patch)
+        self._registered.set()
+
+    def _tell(self, node: Object, patch: Object) -> None:
+        """Say what users may want to know of the node."""
+        name = self._facts.name
         if self._is_starting:
             self._recorder.event(node, NORMAL, "Starting", "Starting kubelet.")
         for reason in node_status.transitions(node, patch):
@@ -124,7 +135,6 @@ class NodeReporter:
             enforced = "Updated Node Allocatable limit across pods"
             self._recorder.event(node, NORMAL, "NodeAllocatableEnforced", enforced)
             self._is_starting = False
-        self._registered.set()
 
     async def _send(self, patch: Object) -> Object:
         return await self._client.patch(

@@ -161,6 +161,8 @@ CLUSTER_ROLES: dict[str, list[dict[str, Any]]] = {
     # One role for all our controllers; garbage collection and namespaces reach every kind.
     "system:kube-controller-manager": [rule("*", "*", "*"), urls("get", "*")],
     "system:node": NODE_RULES,
+    # One process that plays many nodes; Kubernetes has no such thing.
+    "system:kubelite:node-fleet": NODE_RULES,
     "system:node-proxier": [
         rule("list watch", "core", "services endpoints"),
         rule(READ, "core", "nodes"),
@@ -231,6 +233,7 @@ CLUSTER_BINDINGS: dict[str, list[tuple[str, str]]] = {
     "system:volume-scheduler": [("User", "system:kube-scheduler")],
     "system:kube-controller-manager": [("User", "system:kube-controller-manager")],
     "system:node": [("Group", "system:nodes")],
+    "system:kubelite:node-fleet": [("User", "system:kubelite:node-fleet")],
     "system:node-proxier": [("User", "system:kube-proxy"), ("Group", "system:nodes")],
 }
 AGGREGATED = {

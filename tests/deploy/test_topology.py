@@ -9,6 +9,7 @@ import yaml
 
 from deploy.layout import Layout
 from deploy.processes import processes
+from deploy.state import topology_document
 from deploy.topology import Topology, TopologyError, parse
 from tests import datadriven
 
@@ -49,3 +50,13 @@ def test_the_small_topology_has_one_of_everything() -> None:
     small = topology("topology-small.yaml")
     assert (small.etcd, small.apiserver, small.controller_manager, small.scheduler) == (1, 1, 1, 1)
     assert small.nodes == ("node1",)
+
+
+def test_the_nodes_of_a_fleet_are_numbered() -> None:
+    fleet = topology("topology-fleet.yaml")
+    assert (len(fleet.all_nodes), fleet.all_nodes[0], fleet.all_nodes[-1]) == (1000, "fleet-0", "fleet-999")
+
+
+def test_a_fleet_is_remembered() -> None:
+    fleet = topology("topology-fleet.yaml")
+    assert parse(topology_document(fleet)) == fleet
