@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any, cast
 
 import aiohttp
@@ -24,7 +25,7 @@ from apiserver.server import Server
 from kube.api import errors
 
 CHUNK_BYTES = 32 * 1024
-# How long a kubelet may take to answer the end of a WebSocket.
+# How long either side may take to answer the end of a stream.
 CLOSE_SECONDS = 2.0
 NORMAL_CLOSURE, INTERNAL_ERROR = 1000, 1011
 UPGRADE = "Upgrade request required"
@@ -117,12 +118,13 @@ async def _leave(upstream: Upstream) -> None:
 
 
 async def _up(client: WebSocket, dialect: Dialect, upstream: Upstream) -> None:
-    try:
-        while (message := await client.receive())["type"] != "websocket.disconnect":
-            if data := dialect.heard(message.get("bytes") or message.get("text") or b""):
+    """Until the client leaves. What a kubelet does not take any more is dropped: how it ended is still to be
+    told, and a connection cut with unread data in it would take that along.
+    """
+    while (message := await client.receive())["type"] != "websocket.disconnect":
+        if data := dialect.heard(message.get("bytes") or message.get("text") or b""):
+            with suppress(ConnectionError):
                 await upstream.send_bytes(data)
-    except ConnectionError:
-        return
 
 
 async def _down(client: WebSocket, dialect: Dialect, upstream: Upstream) -> None:
@@ -144,11 +146,15 @@ async def _end(client: WebSocket, dialect: Dialect, upstream: Upstream, last_wor
 
 
 async def join_bytes(upstream: Upstream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Copy bytes of a connection that was taken over, both ways, until either side leaves."""
+    """Copy bytes of a connection that was taken over, both ways, until either side leaves.
+
+    A client is read on for a while, so that it hears the end.
+    """
 
     async def up() -> None:
         while data := await reader.read(CHUNK_BYTES):
-            await upstream.send_bytes(data)
+            with suppress(ConnectionError):
+                await upstream.send_bytes(data)
 
     async def down() -> None:
         async for message in upstream:
@@ -159,6 +165,7 @@ async def join_bytes(upstream: Upstream, reader: asyncio.StreamReader, writer: a
     tasks = [asyncio.ensure_future(up()), asyncio.ensure_future(down())]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(tasks[:1], timeout=CLOSE_SECONDS)
     finally:
         for each in tasks:
             each.cancel()

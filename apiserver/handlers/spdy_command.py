@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 
 import aiohttp
 
 from apiserver.handlers.dialects import STATUS, plain_end
-from apiserver.handlers.relay import Upstream
+from apiserver.handlers.relay import CLOSE_SECONDS, Upstream
 from kube.base.logs import logger
 from kube.base.spdy import (
     Connection,
@@ -69,6 +70,8 @@ class SpdyCommand:
         down = asyncio.ensure_future(self._down(writer))
         try:
             await asyncio.wait({up, down}, return_when=asyncio.FIRST_COMPLETED)
+            # It is read on, so that it hears the end.
+            await asyncio.wait({up}, timeout=CLOSE_SECONDS)
         finally:
             for each in (up, down):
                 each.cancel()
@@ -109,10 +112,11 @@ class SpdyCommand:
             self._are_open.set()
 
     async def _pass_on(self, kind: str, data: bytes, fin: bool) -> None:
-        if kind in ("stdin", "resize") and data:
-            await self._upstream.send_bytes(bytes([CHANNELS[kind]]) + data)
-        if kind == "stdin" and fin:
-            await self._upstream.send_bytes(bytes([CLOSE, STDIN]))
+        with suppress(ConnectionError):
+            if kind in ("stdin", "resize") and data:
+                await self._upstream.send_bytes(bytes([CHANNELS[kind]]) + data)
+            if kind == "stdin" and fin:
+                await self._upstream.send_bytes(bytes([CLOSE, STDIN]))
 
     async def _down(self, writer: asyncio.StreamWriter) -> None:
         try:

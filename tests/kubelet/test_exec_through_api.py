@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -122,6 +124,21 @@ async def test_a_kubelet_that_breaks_off_is_no_success(port: Port, kubelet: Kube
         await kubelet.stop()
         status = await client.finish()
     assert status["message"] == "Internal error occurred: the kubelet of n1 broke off the connection"
+
+
+@pytest.mark.parametrize("protocol", ["v5.channel.k8s.io", "v4.channel.k8s.io"])
+async def test_who_sends_much_hears_that_nobody_reads_it(port: Port, protocol: str) -> None:
+    for _ in range(10):
+        async with command(port, f"{PODS}/p/exec?command=xyz&{STDIO}", protocol) as client:
+
+            async def send(client: Command = client) -> None:
+                with contextlib.suppress(ConnectionError):
+                    for _ in range(200):
+                        await client.send(0, bytes(1 << 15))
+
+            sending = asyncio.ensure_future(send())
+            assert "xyz" in (await client.finish())["message"]
+            await sending
 
 
 async def test_a_container_that_does_not_run(node: TestNode, port: Port) -> None:
