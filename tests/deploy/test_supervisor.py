@@ -163,7 +163,8 @@ async def test_what_waits_to_be_restarted_can_be_killed_or_started(layout: Layou
         restarts = (await status_of(layout, "a"))["restarts"]
         started = (await order(layout, "start", "a"))["done"]
         assert list(started) == ["a"]
-        assert (await status_of(layout, "a"))["restarts"] == restarts + 1
+        # It fails again at once, and is started again in its turn.
+        assert (await status_of(layout, "a"))["restarts"] > restarts
 
 
 async def is_in(layout: Layout, name: str, state: str) -> bool:

@@ -20,7 +20,7 @@ import pytest
 import deploy
 from deploy import state
 from deploy.identity import Identity
-from deploy.layout import PORT_SPAN, Layout
+from deploy.layout import LOCAL, PORT_SPAN, Layout
 from deploy.processes import processes
 from deploy.topology import Topology
 from tests.support.wait import until
@@ -28,6 +28,7 @@ from tests.support.wait import until
 COMMAND_SECONDS = 120.0
 DEFAULT_TOPOLOGY = Path(deploy.__file__).parent / "topology.yaml"
 FIRST_BASE, LAST_BASE = 20000, 29000
+_claims: list[socket.socket] = []
 OTHER_STORE = os.environ.get("KUBELITE_STORE", "")
 needs_our_store = pytest.mark.skipif(bool(OTHER_STORE), reason="only our members' links can be cut")
 
@@ -196,10 +197,20 @@ def _listens(address: tuple[str, int]) -> bool:
 
 
 def _free_base() -> int:
-    """A port base with nothing on any of its ports; where to look first depends on the process."""
-    bases = range(FIRST_BASE, LAST_BASE, PORT_SPAN)
-    first = os.getpid() % len(bases)
-    for base in (*bases[first:], *bases[:first]):
-        if not any(_listens(("127.0.0.1", port)) for port in range(base, base + PORT_SPAN)):
+    """A port base with nothing on any of its ports, and nobody's else as long as this process lives."""
+    for base in range(FIRST_BASE, LAST_BASE, PORT_SPAN):
+        if _claim(base) and not any(_listens((LOCAL, port)) for port in range(base, base + PORT_SPAN)):
             return base
     raise AssertionError("no free ports")
+
+
+def _claim(base: int) -> bool:
+    """Whether this process is the first to take the name of the port base."""
+    claim = socket.socket(socket.AF_UNIX)
+    try:
+        claim.bind(f"\0kubelite-tests-{base}")
+    except OSError:
+        claim.close()
+        return False
+    _claims.append(claim)
+    return True
