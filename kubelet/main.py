@@ -222,7 +222,7 @@ async def _run(options: Options) -> None:
             client,
             recorder,
             clock,
-            pods_dir,
+            pods_dir if options.nodes is None else None,
             volumes,
             configuration,
             options.node.backoff,

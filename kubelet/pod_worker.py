@@ -76,8 +76,8 @@ class Node:
     client: Client
     recorder: EventRecorder
     clock: Clock
-    # Where the files of pods are kept, a folder a uid.
-    pods_dir: Path
+    # Where the files of pods are kept, a folder a uid; None where they have none.
+    pods_dir: Path | None
     volumes: PodVolumes
     configuration: Configuration
     backoff: Backoff = field(default_factory=Backoff)
@@ -101,9 +101,9 @@ class PodWorker:
         self._waiting: dict[str, Waiting] = {}
         self._well_until: dict[str, int] = {}
         runtime, clock = node.runtime, node.clock
-        self._folder = node.pods_dir / self._uid
+        self._folder = node.pods_dir / self._uid if node.pods_dir else None
         self._prober = Prober(runtime, clock, self._event, self.wake)
-        self._messages = TerminationMessages(runtime, self._folder / "containers")
+        self._messages = TerminationMessages(runtime, self._folder and self._folder / "containers")
         self._stopping = Stopping(runtime, clock, self._event)
         images = Images(runtime, node.client, clock, node.backoff, self._event)
         self._starting = Starting(
@@ -162,8 +162,9 @@ class PodWorker:
             self._messages.clear()
             await self._node.volumes.teardown(self._uid)
             self._node.configuration.remove(self._uid)
-            with contextlib.suppress(OSError):
-                self._folder.rmdir()
+            if self._folder is not None:
+                with contextlib.suppress(OSError):
+                    self._folder.rmdir()
         finally:
             await self._prober.close()
 

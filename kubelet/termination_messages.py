@@ -25,17 +25,17 @@ LOG_LINES_MAX = 80
 
 
 class TerminationMessages:
-    """Of one pod; its files are in that folder, which `clear` removes."""
+    """Of one pod; its files are in that folder, which `clear` removes; without one only logs are read."""
 
-    def __init__(self, runtime: Runtime, folder: Path) -> None:
+    def __init__(self, runtime: Runtime, folder: Path | None) -> None:
         self._runtime, self._folder = runtime, folder
         self._read: dict[str, str] = {}
 
     def mounts(self, spec: Object, attempt: int) -> Sequence[Mount]:
         """The file for a container's message, made anew."""
-        if not (inside := spec.get("terminationMessagePath")):
-            return ()
         path = self._path(spec["name"], attempt)
+        if path is None or not (inside := spec.get("terminationMessagePath")):
+            return ()
         path.parent.mkdir(parents=True, exist_ok=True)
         for old in path.parent.iterdir():
             # The attempt before the last is not told of any more.
@@ -55,7 +55,8 @@ class TerminationMessages:
 
     def clear(self) -> None:
         """Remove the files."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
         self._read.clear()
 
     def _with_message(self, container: Container, spec: Object | None, limit: int) -> Container:
@@ -67,7 +68,8 @@ class TerminationMessages:
         return replace(container, message=message) if message else container
 
     def _message(self, container: Container, spec: Object, limit: int) -> str:
-        message = _end_of(self._path(container.name, container.attempt), limit).decode(errors="replace")
+        path = self._path(container.name, container.attempt)
+        message = _end_of(path, limit).decode(errors="replace") if path else ""
         falls_back = spec.get("terminationMessagePolicy") == "FallbackToLogsOnError"
         if message or not falls_back or container.exit_code == 0:
             return message
@@ -75,8 +77,8 @@ class TerminationMessages:
         said = "".join(_text(line) for line in lines[-LOG_LINES_MAX:])
         return said.encode()[-min(LOG_BYTES_MAX, limit) :].decode(errors="ignore")
 
-    def _path(self, name: str, attempt: int) -> Path:
-        return self._folder / name / str(attempt)
+    def _path(self, name: str, attempt: int) -> Path | None:
+        return self._folder / name / str(attempt) if self._folder else None
 
 
 def _specs(pod: Object) -> list[Object]:
