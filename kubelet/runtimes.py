@@ -50,7 +50,10 @@ def make(name: str, place: Place) -> Runtime:
 async def clear(name: str, root_dir: Path, endpoint: str) -> None:
     """End and remove every pod that a node's runtime runs, after its kubelet has ended for good."""
     if name in CLEARERS:
+        from kubelet.volumes.volumes import remove
+
         await CLEARERS[name](root_dir, endpoint)
+        remove(root_dir / "pods")
 
 
 def _fake(place: Place) -> Runtime:

@@ -43,8 +43,10 @@ class PodObjects:
         self._watched: dict[Key, _Watched] = {}
         self._held: dict[str, set[Key]] = {}
 
-    def __len__(self) -> int:
-        return len(self._watched)
+    @property
+    def watch_count(self) -> int:
+        """How many watches are held now."""
+        return sum(not each.task.done() for each in self._watched.values())
 
     def on_change(self, listener: Callable[[str], None]) -> None:
         """Call `listener(uid)` for each pod that holds an object that changed."""

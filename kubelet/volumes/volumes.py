@@ -40,6 +40,7 @@ log = logger(__name__)
 
 # How often tokens are looked at, and what could not be written is tried again.
 LOOK_SECONDS = 10.0
+FINISHED = ("Succeeded", "Failed")
 PLUGINS = {
     "emptyDir": "empty-dir",
     "configMap": "configmap",
@@ -89,6 +90,10 @@ class Volumes:
 
     def follow(self, pod: Object) -> None:
         uid = meta.uid(pod)
+        if meta.get(pod, "status", "phase") in FINISHED:
+            # Its files stay until it is deleted, but nobody reads them any more.
+            self._leave(uid)
+            return
         old = self._pods.get(uid)
         if old is None:
             if self._folder(uid).exists() and not meta.is_terminating(pod):
@@ -121,21 +126,25 @@ class Volumes:
 
     async def teardown(self, pod_uid: str) -> None:
         async with self._locks.setdefault(pod_uid, asyncio.Lock()):
-            self._objects.release(pod_uid)
-            self._tokens.forget(pod_uid)
-            for kept in (self._pods, self._ready, self._locks):
-                kept.pop(pod_uid, None)
-            self._stale.discard(pod_uid)
+            self._leave(pod_uid)
             folder = self._folder(pod_uid)
             if folder.exists():
-                await asyncio.to_thread(_remove, folder)
+                await asyncio.to_thread(remove, folder)
+            self._locks.pop(pod_uid, None)
+
+    def _leave(self, pod_uid: str) -> None:
+        self._objects.release(pod_uid)
+        self._tokens.forget(pod_uid)
+        for kept in (self._pods, self._ready):
+            kept.pop(pod_uid, None)
+        self._stale.discard(pod_uid)
 
     async def clear_orphans(self, living: Collection[str]) -> None:
         pods_dir = self._place.pods_dir
         for name in sorted(os.listdir(pods_dir)) if pods_dir.exists() else ():
             if name not in living:
                 log.info("removing what is left of a pod that is gone", uid=name)
-                await asyncio.to_thread(_remove, pods_dir / name)
+                await asyncio.to_thread(remove, pods_dir / name)
 
     async def run(self) -> None:
         """Write again what changed, until cancelled."""
@@ -162,7 +171,10 @@ class Volumes:
 
     async def _rewrite(self, uid: str) -> None:
         async with self._locks.setdefault(uid, asyncio.Lock()):
-            pod = self._pods[uid]
+            pod = self._pods.get(uid)
+            if pod is None:
+                # It has finished or gone meanwhile.
+                return
             for volume in filter(is_written, pod["spec"].get("volumes") or ()):
                 await self._make(pod, volume)
 
@@ -258,8 +270,8 @@ def _group(pod: Object) -> int | None:
     return group
 
 
-def _remove(folder: Path) -> None:
-    """Everything, file systems in memory first."""
+def remove(folder: Path) -> None:
+    """All volumes below a folder, file systems in memory first."""
     for place in [Path(each) for each, _, _ in os.walk(folder) if os.path.ismount(each)]:
         kernel.umount(str(place))
     shutil.rmtree(folder, ignore_errors=True)

@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from kube.api import meta
+from kube.base.tasks import Tasks
+from kubelet.volumes.objects import PodObjects
 from tests.kubelet.conftest import TestNode, running_node
 from tests.support.api_server import Api
+from tests.support.in_process import client_of
 from tests.support.wait import until_async
 
 MAPS = "/api/v1/namespaces/default/configmaps"
@@ -90,6 +93,28 @@ async def test_a_pod_waits_for_what_its_volumes_need(node: TestNode) -> None:
     await mapped(node.api, "late", k="here")
     pod = await node.wait("p", "Running")
     assert await said(node, pod, "cat", "/etc/v/k") == "here"
+
+
+async def test_objects_are_watched_while_pods_use_them(api: Api) -> None:
+    heard: list[str] = []
+    constant = {"metadata": {"name": "constant"}, "data": {"k": "1"}, "immutable": True}
+    await api.ok("POST", MAPS, constant)
+    client = client_of(api, "kubelet")
+    async with Tasks() as tasks:
+        objects = PodObjects(client, tasks)
+        objects.on_change(heard.append)
+        objects.hold("u1", "default", [("ConfigMap", "m"), ("ConfigMap", "constant")])
+        objects.hold("u2", "default", [("ConfigMap", "m")])
+        await until_async("the immutable one is left", lambda: objects.watch_count == 1)
+        assert await objects.get("default", ("ConfigMap", "constant"))
+        assert await objects.get("default", ("ConfigMap", "m")) is None
+        await mapped(api, "m", k="1")
+        await until_async("both hear", lambda: sorted(heard) == ["u1", "u1", "u2"])
+        objects.release("u1")
+        assert objects.watch_count == 1
+        objects.release("u2")
+        await until_async("nobody watches", lambda: objects.watch_count == 0)
+    await client.close()
 
 
 async def test_secrets_have_their_modes_and_items(node: TestNode) -> None:
