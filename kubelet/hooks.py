@@ -27,7 +27,7 @@ async def run(runtime: Runtime, container: Container, pod: Object, spec: Object,
     hook = (spec.get("lifecycle") or {}).get(kind) or {}
     if "sleep" in hook:
         await asyncio.sleep(hook["sleep"].get("seconds") or 0)
-    elif ("exec" in hook or "httpGet" in hook) and runtime.pretended_probe(container.id, kind) is None:
+    elif ("exec" in hook or "httpGet" in hook) and runtime.pretended_probe(container.id, kind, hook) is None:
         await (_exec if "exec" in hook else _http)(runtime, container, pod, spec, hook)
 
 

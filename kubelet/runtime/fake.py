@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from ipaddress import IPv4Network
 from pathlib import Path
+from typing import Any
 
 from kube.base.clock import Clock
 from kubelet.container_logs import format_line
@@ -276,8 +277,17 @@ class FakeRuntime:
     async def stats(self, pod_uid: str) -> Sequence[ContainerStats]:
         return ()
 
-    def pretended_probe(self, container_id: str, kind: str) -> bool | None:
-        return True
+    def pretended_probe(self, container_id: str, kind: str, action: Mapping[str, Any]) -> bool | None:
+        """What its stage says; else programs are run and sockets spoken to; all others succeed."""
+        container = self._container(container_id)
+        stage = self._stage(container)
+        if kind in stage.probes:
+            assert container.started_at is not None, "what is probed has started"
+            return stage.probes[kind].succeeds((self._clock.now() - container.started_at).total_seconds())
+        if "exec" in action:
+            command = action["exec"].get("command") or [""]
+            return None if stage.has_programs and command[0] in table.PROGRAMS else True
+        return None if self._lives[container_id].servers else True
 
     def print_line(self, container_id: str, text: str) -> None:
         """Write a line of the container's output."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class ContainerState(Enum):
@@ -329,6 +329,8 @@ class Runtime(Protocol):
         """What the pod's running containers have used."""
         ...
 
-    def pretended_probe(self, container_id: str, kind: str) -> bool | None:
-        """How a probe ends that only pretends to ask; None: it can be asked. `kind`: liveness ..."""
+    def pretended_probe(self, container_id: str, kind: str, action: Mapping[str, Any]) -> bool | None:
+        """How asking ends where it is only pretended; None: the container can be asked. kind: liveness ...,
+        postStart ...; action: the probe or hook, as the pod's spec has it.
+        """
         ...

@@ -9,11 +9,22 @@ After: KWOK's stages (kustomize/stage), which are states of pods; these are stat
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
 ANNOTATION = "kubelite/stage"
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeTimes:
+    """When a pretended probe succeeds, in seconds since the container's start; None: to its end."""
+
+    after: float = 0.0
+    until: float | None = None
+
+    def succeeds(self, seconds: float) -> bool:
+        return seconds >= self.after and (self.until is None or seconds < self.until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +36,7 @@ class Stage:
     has_programs: whether there is more in the image than that process, for `kubectl exec`.
     entrypoint: the program that runs where the pod says none; such an image has no other programs than those
     of programs/table.py, and a command that is none of them cannot start.
+    probes: by kind (startup, readiness, liveness), for those that are not asked at all.
     """
 
     name: str
@@ -40,6 +52,12 @@ class Stage:
     command_line: str = "sh"
     has_programs: bool = True
     entrypoint: Sequence[str] = ()
+    probes: Mapping[str, ProbeTimes] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, document: Mapping[str, Any]) -> Stage:
+        probes = {kind: ProbeTimes(**times) for kind, times in document.get("probes", {}).items()}
+        return cls(**{**document, "probes": probes})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +68,7 @@ class Stages:
 
     @classmethod
     def parse(cls, documents: Sequence[Mapping[str, Any]]) -> Stages:
-        return cls(tuple(Stage(**document) for document in documents))
+        return cls(tuple(Stage.parse(document) for document in documents))
 
     def of(self, image: str, annotations: Mapping[str, str]) -> Stage:
         """The stage an annotation names, or the first whose patterns match the image."""

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pty
 import re
 import selectors
 import shlex
-import signal
-import struct
 import subprocess
 import sys
-import termios
 
 import pytest
 
 from tests.support.cluster import COMMAND_SECONDS, Cluster
+from tests.support.terminal import Terminal
 from tests.support.wait import until
 
 pytestmark = pytest.mark.e2e
@@ -140,40 +136,6 @@ def test_megabytes_come_back_byte_by_byte(cluster: Cluster, pods: str, program: 
     stdout, stderr, code = outcome(cluster, program, pods, "-i web -- cat", data)
     assert (stderr, code) == ("", 0)
     assert stdout == data
-
-
-class Terminal:
-    """A program on a terminal of its own, and the hand that types."""
-
-    def __init__(self, words: list[str], env: dict[str, str], columns: int, rows: int) -> None:
-        self._pid, self._fd = pty.fork()
-        if self._pid == 0:
-            os.execvpe(words[0], words, env)
-        self.resize(columns, rows)
-        self.text = ""
-
-    def resize(self, columns: int, rows: int) -> None:
-        fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-        os.kill(self._pid, signal.SIGWINCH)
-
-    def type(self, keys: str) -> None:
-        os.write(self._fd, keys.encode())
-
-    def wait_for(self, text: str) -> None:
-        """Read until that comes, after what was read before."""
-        start = len(self.text)
-        while text not in self.text[start:]:
-            self.text += os.read(self._fd, 4096).decode()
-
-    def finish(self) -> int:
-        """Read to the end; the exit code."""
-        try:
-            while data := os.read(self._fd, 4096):
-                self.text += data.decode()
-        except OSError:
-            pass
-        os.close(self._fd)
-        return os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

@@ -16,7 +16,7 @@ from kubelet.runtime.addresses import NoAddressLeft, next_address
 from kubelet.runtime.fake import FakeRuntime
 from kubelet.runtime.fake_records import Records
 from kubelet.runtime.interface import Container, ContainerConfig, SandboxConfig
-from kubelet.runtime.stages import Stages, repository_of
+from kubelet.runtime.stages import ProbeTimes, Stages, repository_of
 
 STAGES = Stages.parse(
     [
@@ -29,6 +29,7 @@ STAGES = Stages.parse(
             "start_seconds": 0,
         },
         {"name": "stubborn", "images": ["stubborn"], "stop_seconds": 60, "start_seconds": 0},
+        {"name": "unready", "images": ["unready"], "start_seconds": 0, "probes": {"readiness": {"until": 0}}},
         {"name": "run", "images": ["*"], "start_seconds": 0, "stop_seconds": 0},
     ]
 )
@@ -100,6 +101,27 @@ async def test_a_stopped_container_answers_no_more(tmp_path: Path) -> None:
     assert sandbox is not None
     with pytest.raises(ConnectionRefusedError):
         await fetch(sandbox.ip, port)
+
+
+async def test_probes_are_asked_where_there_is_something_to_ask(tmp_path: Path) -> None:
+    runtime = make_runtime(tmp_path)
+    web = await start(runtime, "a", ContainerConfig("web", 0, "nginx", ports=[free_port()]))
+    other = await start(runtime, "b", ContainerConfig("c", 0, "other"))
+    unready = await start(runtime, "c", ContainerConfig("c", 0, "unready"))
+    page, known = {"httpGet": {"port": 80}}, {"exec": {"command": ["false"]}}
+    unknown = {"exec": {"command": ["/health-check"]}}
+    assert [runtime.pretended_probe(web.id, "liveness", each) for each in (page, known)] == [None, None]
+    assert runtime.pretended_probe(web.id, "liveness", unknown) is True
+    assert runtime.pretended_probe(other.id, "readiness", page) is True, "it has no socket"
+    assert runtime.pretended_probe(unready.id, "readiness", page) is False
+    assert runtime.pretended_probe(unready.id, "liveness", page) is True
+    await runtime.stop()
+
+
+def test_the_times_in_which_a_pretended_probe_succeeds() -> None:
+    times = ProbeTimes(after=2, until=5)
+    assert [times.succeeds(at) for at in (1.9, 2, 4.9, 5)] == [False, True, True, False]
+    assert ProbeTimes().succeeds(10_000)
 
 
 async def test_a_taken_port_is_no_reason_to_fail(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from ipaddress import IPv4Network
 from pathlib import Path
+from typing import Any
 
 from kube.base.clock import Clock
 from kube.base.startup import StartupError
@@ -230,7 +231,7 @@ class DockerRuntime:
         found = [stats.read(each, now) for each in inspected if each is not None]
         return [each for each in found if each is not None]
 
-    def pretended_probe(self, container_id: str, kind: str) -> bool | None:
+    def pretended_probe(self, container_id: str, kind: str, action: Mapping[str, Any]) -> bool | None:
         return None
 
     # What the engine has.

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import os
 import platform
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -265,7 +265,7 @@ class ProcessRuntime:
         now = self._clock.now()
         return [ContainerStats(key, now, cpu, memory) for key, (cpu, memory) in used.items()]
 
-    def pretended_probe(self, container_id: str, kind: str) -> bool | None:
+    def pretended_probe(self, container_id: str, kind: str, action: Mapping[str, Any]) -> bool | None:
         return None
 
     def _command(self, container_id: str, words: Sequence[str]) -> Command:
