@@ -16,7 +16,6 @@ from itertools import islice
 
 from kube.base.logs import logger
 from kube.base.tasks import Tasks
-from kube.client.events import EventRecorder
 from kubelet.kubelet import Home
 from kubelet.node_reporter import NodeReporter
 
@@ -26,6 +25,8 @@ log = logger(__name__)
 POD_PREFIX = 24
 # So many nodes register at once; more would only wait in the API server.
 REGISTERING_MAX = 16
+# So many requests about pods are under way at once; heartbeats have a client of their own and never wait.
+AT_ONCE_MAX = 32
 PROGRESS_NODES = 100
 
 
@@ -44,11 +45,10 @@ def networks(network: IPv4Network, nodes: Sequence[str]) -> dict[str, IPv4Networ
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One node: who lives there, who speaks for it, who tells what happens on it."""
+    """One node: who lives there, and who speaks for it."""
 
     home: Home
     reporter: NodeReporter
-    recorder: EventRecorder
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,6 @@ class Fleet:
         async with asyncio.TaskGroup() as registering:
             for name, member in self.members.items():
                 await gate.acquire()
-                tasks.start(f"events {name}", member.recorder.run)
                 tasks.start(f"node status {name}", member.reporter.report)
                 tasks.start(f"node lease {name}", member.reporter.renew_lease)
                 registering.create_task(self._registered(member, gate))

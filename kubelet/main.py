@@ -196,7 +196,9 @@ async def _run(options: Options) -> None:
     )
     runtime = _runtime(options, clock, chance)
     await runtime.start()
-    client = Client(ClientConfig.load(options.kubeconfig), user_agent="kubelet")
+    config = ClientConfig.load(options.kubeconfig)
+    client = Client(config, user_agent="kubelet", at_once=fleets.AT_ONCE_MAX)
+    heartbeats = Client(config, user_agent="kubelet")
     async with Tasks() as tasks:
         pods_dir = options.root_dir.absolute() / "pods"
         facts = _facts(options, f"{runtime.name}://{runtime.version}")
@@ -227,7 +229,7 @@ async def _run(options: Options) -> None:
             configuration,
             options.node.backoff,
         )
-        fleet = _fleet(options, node, facts)
+        fleet = _fleet(options, node, facts, heartbeats)
         kubelet, first = Kubelet(fleet.homes, tasks), next(iter(fleet.members))
         if (folder := options.node.static_pods) is not None:
             static = StaticPods(folder, first, kubelet.mirrors, kubelet.start_static)
@@ -241,6 +243,7 @@ async def _run(options: Options) -> None:
         server = _server(options, server_tls, kubelet, fleet, node, process_logs)
         await server.start()
         try:
+            tasks.start("events", recorder.run)
             tasks.start("fleet", fleet.start, tasks)
             tasks.start("informer services", services.run)
             tasks.start("volumes", volumes.run)
@@ -252,9 +255,10 @@ async def _run(options: Options) -> None:
             await runtime.stop()
             await server.stop()
             await client.close()
+            await heartbeats.close()
 
 
-def _fleet(options: Options, node: Node, facts: NodeFacts) -> Fleet:
+def _fleet(options: Options, node: Node, facts: NodeFacts, heartbeats: Client) -> Fleet:
     """The node, or as many pretended ones as `--nodes` says."""
     names = fleets.names(options.node_name, options.nodes)
     cidrs = _networks(options)
@@ -264,12 +268,12 @@ def _fleet(options: Options, node: Node, facts: NodeFacts) -> Fleet:
         own = replace(
             facts, name=name, pod_cidr=str(cidrs.get(name, facts.pod_cidr)), machine_id=_machine_id(name)
         )
-        recorder = EventRecorder(node.client, "kubelet", name)
+        recorder = node.recorder.on(name)
         reporter = NodeReporter(
-            own, node.client, recorder, node.clock, options.rhythm, fares, has_events=options.nodes is None
+            own, heartbeats, recorder, node.clock, options.rhythm, fares, has_events=options.nodes is None
         )
         door = Doorkeeper(node.client, recorder, node.clock, reporter.last_node)
-        members[name] = Member(Home(replace(node, recorder=recorder), door), reporter, recorder)
+        members[name] = Member(Home(replace(node, recorder=recorder), door), reporter)
     return Fleet(members, options.rhythm.lease_seconds / 4)
 
 

@@ -10,6 +10,7 @@ After: k8s staging/src/k8s.io/client-go/tools/record/event.go.
 from __future__ import annotations
 
 import asyncio
+import copy
 from datetime import datetime
 
 from kube.api import errors, meta
@@ -41,6 +42,13 @@ class EventRecorder:
         self._clock = clock or SystemClock()
         self._correlator = EventCorrelator()
         self._queue: asyncio.Queue[Object] = asyncio.Queue(maxsize=QUEUE_SIZE)
+        self._is_dropping = False
+
+    def on(self, host: str) -> EventRecorder:
+        """The same for another host; this one sends for both, and the queue is common."""
+        twin = copy.copy(self)
+        twin._host = host
+        return twin
 
     def event(self, about: Object, type: str, reason: str, message: str, field_path: str = "") -> None:
         """Record that something happened to `about`, which says its apiVersion and kind.
@@ -52,8 +60,11 @@ class EventRecorder:
             event["involvedObject"]["fieldPath"] = field_path
         try:
             self._queue.put_nowait(event)
+            self._is_dropping = False
         except asyncio.QueueFull:
-            log.warning("event dropped, the queue is full", reason=reason, about=meta.key(about))
+            if not self._is_dropping:
+                log.warning("events are dropped, the queue is full", reason=reason, about=meta.key(about))
+            self._is_dropping = True
 
     async def run(self) -> None:
         """Send what is recorded, until cancelled."""

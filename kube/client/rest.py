@@ -22,7 +22,7 @@ import asyncio
 import functools
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any
 
 import aiohttp
@@ -95,7 +95,8 @@ def _always() -> bool:
 class Client:
     """Talks to the API servers of one cluster; `close` it when done.
 
-    `request_seconds` is the deadline of requests for one object, `may_write` the fence.
+    `request_seconds` is the deadline of requests for one object, `may_write` the fence; of more requests than
+    `at_once` the later ones wait their turn, and their deadlines begin with it.
     """
 
     def __init__(
@@ -105,10 +106,13 @@ class Client:
         *,
         request_seconds: float = REQUEST_SECONDS,
         may_write: Callable[[], bool] = _always,
+        at_once: int | None = None,
     ) -> None:
         assert config.servers, "a client needs a server"
         self._request_seconds, self._may_write = request_seconds, may_write
         self._servers = config.servers
+        turn = asyncio.Semaphore(at_once) if at_once else nullcontext()
+        self._turn: AbstractAsyncContextManager[Any] = turn
         self._current = 0
         self._reachable = True
         headers = {"User-Agent": user_agent, "Accept": ACCEPT, "Accept-Encoding": "identity"}
@@ -290,7 +294,7 @@ class Client:
                 raise ConnectionFailed(f"{method} {path}: only the leader may write", sent=sent)
             server = self._current
             try:
-                async with self._pulses[server].awaited(seconds):
+                async with self._turn, self._pulses[server].awaited(seconds):
                     response = await self._http.send(build(self._servers[server]))
             except WIRE_ERRORS as error:
                 failure = error

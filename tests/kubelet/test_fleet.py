@@ -49,10 +49,10 @@ def members(node: Node) -> dict[str, Member]:
     found = {}
     for name in NODES:
         facts = replace(FACTS, name=name, pod_cidr=str(NETWORKS[name]))
-        recorder = EventRecorder(node.client, "kubelet", name)
+        recorder = node.recorder.on(name)
         reporter = NodeReporter(facts, node.client, recorder, node.clock, has_events=False)
         door = Doorkeeper(node.client, recorder, node.clock, reporter.last_node)
-        found[name] = Member(Home(replace(node, recorder=recorder), door), reporter, recorder)
+        found[name] = Member(Home(replace(node, recorder=recorder), door), reporter)
     return found
 
 
@@ -85,6 +85,7 @@ async def test_fifty_nodes_register_and_run_their_pods(api: Api, tmp_path: Path)
         nodes = Fleet(members(node), 0.1)
         kubelet = Kubelet(nodes.homes, tasks)
         assert nodes.missing() == "50 nodes are not registered"
+        tasks.start("events", recorder.run)
         tasks.start("services", services.run)
         tasks.start("pods", kubelet.run)
         await nodes.start(tasks)
