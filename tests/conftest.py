@@ -25,6 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 CLUSTERS = ("e2e", "deploy")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Say what stays together when tests run on several processors (`--dist loadgroup`)."""
     for item in items:

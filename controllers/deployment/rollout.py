@@ -9,7 +9,8 @@ Each answer is a small step; the ReplicaSets' changes bring the Deployment back 
 Sizes are by name; a ReplicaSet that is not in the answer keeps its size.
 
 A ReplicaSet's status may be older than its size. Pods beyond that size are about to go, however available the
-status calls them; Kubernetes counts them, and in such a moment takes one more than it may.
+status calls them; Kubernetes counts them, and in such a moment takes one more than it may. Nor does it wait
+for them to go before others come in their place, and so may have one too many; here they are waited for.
 
 After: k8s pkg/controller/deployment/{rolling,recreate,sync}.go.
 """
@@ -44,7 +45,8 @@ def rolling(deployment: Object, family: Family) -> Sizes:
         return {meta.name(family.new): wanted}
     grown = size_of_new(deployment, family.all, size)
     if grown != size:
-        return {meta.name(family.new): grown}
+        is_too_early = any(map(_has_more, family.old))
+        return {} if is_too_early else {meta.name(family.new): grown}
     return _shrink_old(deployment, family, family.new)
 
 
@@ -62,6 +64,13 @@ def _shrink_old(deployment: Object, family: Family, new: Object) -> Sizes:
     _take(family.active_old, sizes, spare)
     changed = [each for each in family.active_old if sizes[meta.name(each)] != replicas(each)]
     return {meta.name(each): sizes[meta.name(each)] for each in changed}
+
+
+def _has_more(replica_set: Object) -> bool:
+    """Whether it may still have pods beyond its size: the next ones would be beyond maxSurge."""
+    observed = meta.get(replica_set, "status", "observedGeneration", default=0)
+    is_seen = int(observed) >= meta.generation(replica_set)
+    return not is_seen or status_count([replica_set], "replicas") > replicas(replica_set)
 
 
 def _available(replica_set: Object) -> int:

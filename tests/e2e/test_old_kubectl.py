@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-import deploy
 from tests.support.cluster import Cluster
+from tests.support.debian import ROOT
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 # Put there by tests/run: the package would be in the way of a newer kubectl if it were installed.
-PROGRAM = Path(deploy.__file__).parent.parent / ".venv" / "debian" / "usr" / "bin" / "kubectl"
+PROGRAM = ROOT / "usr" / "bin" / "kubectl"
 DEPLOYMENT = """
 apiVersion: apps/v1
 kind: Deployment

@@ -57,7 +57,7 @@ def test_it_says_how_it_is(cluster: Cluster, name: str) -> None:
     assert "# TYPE " in answers["/metrics"].text
 
 
-@pytest.mark.parametrize("name", [name for name in EVERYONE if not name.startswith("apiserver")])
+@pytest.mark.parametrize("name", [name for name in EVERYONE if not name.startswith(("apiserver", "kubelet"))])
 def test_it_does_not_talk_to_strangers(cluster: Cluster, name: str) -> None:
     with client(cluster, name, known=False) as http, pytest.raises((httpx.TransportError, ssl.SSLError)):
         http.get(health_url(cluster, name) + "/metrics")
@@ -69,6 +69,13 @@ def test_the_api_server_refuses_anonymous_requests(cluster: Cluster) -> None:
         for path in ("/api/v1/namespaces/default/pods", "/apis/apps/v1/deployments", "/metrics"):
             assert http.get(base + path).status_code in (401, 403), path
         assert http.get(base + "/healthz").status_code == 200
+
+
+def test_a_kubelet_wants_to_know_who_asks(cluster: Cluster) -> None:
+    with client(cluster, "kubelet-node1", known=False) as http:
+        for path in ("/pods", "/metrics", "/containerLogs/default/web/c", "/stats/summary"):
+            answer = http.get(health_url(cluster, "kubelet-node1") + path)
+            assert (answer.status_code, answer.text) == (401, "Unauthorized"), path
 
 
 def test_components_may_do_their_own_work_only(cluster: Cluster) -> None:
