@@ -22,6 +22,9 @@ from kubelet.runtime.interface import Container, ContainerConfig, Runtime, Runti
 from kubelet.stopping import Stopping
 from kubelet.termination_messages import TerminationMessages
 
+# Of each container of a pod, as the real kubelet's --maximum-dead-containers-per-container.
+DEAD_KEPT = 1
+
 Tell = Callable[[str, str, str, str], None]
 Configure = Callable[[Object, int], Awaitable[ContainerConfig]]
 
@@ -68,12 +71,20 @@ class Starting:
         await self._unless_ending(self._images.ensure(pod, spec))
         config = await self._configure(spec, action.attempt)
         config = replace(config, mounts=[*config.mounts, *self._messages.mounts(spec, action.attempt)])
+        await self._forget_dead(pod, spec["name"])
         try:
             container_id = await self._runtime.create_container(pod["metadata"]["uid"], config)
         except RuntimeFailure as failure:
             raise CannotStart("CreateContainerError", str(failure)) from failure
         self._tell(NORMAL, "Created", "Container created", spec["name"])
         return container_id
+
+    async def _forget_dead(self, pod: Object, name: str) -> None:
+        """Of those that ended before keep the last, which users are told of."""
+        containers = self._runtime.containers_of(pod["metadata"]["uid"])
+        dead = [each for each in containers if each.name == name and each.is_exited]
+        for each in dead[: len(dead) - DEAD_KEPT]:
+            await self._runtime.remove_container(each.id)
 
     async def _post_start(self, pod: Object, spec: Object, container_id: str) -> None:
         if not (spec.get("lifecycle") or {}).get("postStart"):

@@ -23,6 +23,8 @@ from kube.api.meta import Object
 from kubelet.pod.state import Health
 
 KINDS = ("startup", "liveness", "readiness")
+# What a container is taken for before its probes have said anything; of its start nothing is.
+PRESUMED = {"liveness": True, "readiness": False}
 
 
 class Outcome(Enum):
@@ -74,7 +76,7 @@ class Probe:
             return False
         before, self.verdict = self.verdict, succeeded
         # That it is (still) alive, or not yet ready, is what one takes it for anyway.
-        return before is not None or succeeded is not (self.kind == "liveness")
+        return before is not None or succeeded is not PRESUMED.get(self.kind)
 
 
 class Probes:

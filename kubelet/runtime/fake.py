@@ -44,8 +44,6 @@ from kubelet.runtime.programs.process import Running
 from kubelet.runtime.stages import Stage, Stages
 
 SANDBOX_SECONDS = 0.2
-# Of each container the last attempt and the one before it are kept, as kubectl describe shows them.
-ATTEMPTS_KEPT = 2
 # The exit code of what SIGKILL ended.
 KILLED = 137
 # That of one whose program is not there, and the runtime's words for it.
@@ -198,7 +196,6 @@ class FakeRuntime:
             state=ContainerState.CREATED,
             created_at=self._clock.now(),
         )
-        self._forget_attempts(record, config.name)
         record.containers[container.id] = container
         record.configs[container.id] = config
         self._pod_of[container.id] = pod_uid
@@ -409,12 +406,6 @@ class FakeRuntime:
 
     def _give_back(self, record: PodRecord) -> None:
         self._taken.get(self._network_of(record.config), set()).discard(record.sandbox.ip)
-
-    def _forget_attempts(self, record: PodRecord, name: str) -> None:
-        """Keep room for the new attempt among those kept."""
-        attempts = [each.id for each in record.containers.values() if each.name == name]
-        for container_id in attempts[: len(attempts) - (ATTEMPTS_KEPT - 1)]:
-            self._forget(record, container_id)
 
     def _forget(self, record: PodRecord, container_id: str) -> None:
         del record.containers[container_id], record.configs[container_id], self._pod_of[container_id]

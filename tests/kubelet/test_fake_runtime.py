@@ -160,14 +160,6 @@ async def test_a_container_that_ignores_sigterm_is_killed(tmp_path: Path) -> Non
     assert runtime.containers_of("a")[0].exit_code == 137
 
 
-async def test_two_attempts_are_kept(tmp_path: Path) -> None:
-    runtime = make_runtime(tmp_path)
-    for attempt in range(4):
-        container = await start(runtime, "a", ContainerConfig("c", attempt, "x"))
-        await runtime.stop_container(container.id, 30)
-    assert [each.attempt for each in runtime.containers_of("a")] == [2, 3]
-
-
 async def test_a_removed_sandbox_leaves_nothing(tmp_path: Path) -> None:
     runtime = make_runtime(tmp_path)
     container = await start(runtime, "a", ContainerConfig("c", 0, "x"))

@@ -1,0 +1,128 @@
+"""Pods on a node from their first container to their last, with the real API server: what users are shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.kubelet.conftest import TestNode
+from tests.support.wait import until_async
+
+SLEEPS = ["sleep", "1000"]
+
+
+async def create(
+    node: TestNode, name: str, *command: str, pod: dict[str, Any] | None = None, **more: Any
+) -> None:
+    """A pod with one container that runs one of the pretended programs."""
+    containers = [{"name": "c", "image": "shell", "command": list(command), **more}]
+    await node.create(name, containers=containers, **(pod or {}))
+
+
+async def status(node: TestNode, name: str, kind: str = "containerStatuses") -> Any:
+    pod = await node.get(name)
+    return ((pod or {}).get("status", {}).get(kind) or [{}])[0]
+
+
+async def reason(node: TestNode, name: str, state: str) -> Any:
+    return (await status(node, name)).get("state", {}).get(state, {}).get("reason")
+
+
+async def has_event(node: TestNode, name: str, text: str) -> None:
+    async def check() -> bool:
+        return any(text in each for each in await node.events(name, 1))
+
+    await until_async(f"an event: {text}", check)
+
+
+async def test_of_dead_containers_the_last_is_kept(node: TestNode) -> None:
+    await create(node, "p", "sh", "-c", "echo attempt; exit 3")
+
+    async def restarted() -> bool:
+        return int((await status(node, "p")).get("restartCount", 0)) >= 3
+
+    await until_async("it was restarted three times", restarted)
+    pod = await node.get("p")
+    containers = node.runtime.containers_of(pod["metadata"]["uid"])
+    assert [each.attempt for each in containers] == sorted(each.attempt for each in containers)
+    assert len(containers) <= 2
+    assert containers[-1].attempt >= 3
+    last = (await status(node, "p"))["lastState"]["terminated"]
+    assert (last["exitCode"], last["reason"]) == (3, "Error")
+
+
+async def test_a_startup_probe_that_never_succeeds_restarts_its_container(node: TestNode) -> None:
+    probe = {"exec": {"command": ["false"]}, "periodSeconds": 1, "failureThreshold": 1}
+    await create(node, "p", *SLEEPS, startupProbe=probe, pod={"terminationGracePeriodSeconds": 0})
+
+    async def restarted() -> bool:
+        return int((await status(node, "p")).get("restartCount", 0)) >= 1
+
+    await until_async("it is restarted", restarted)
+    await has_event(node, "p", "Unhealthy: Startup probe failed: ")
+    await has_event(node, "p", "Killing: Container c failed startup probe, will be restarted")
+
+
+async def test_a_container_is_ready_when_its_probe_says_so(node: TestNode) -> None:
+    probe = {"exec": {"command": ["test", "-e", "/config/ready"]}, "periodSeconds": 1}
+    volume = {"name": "v", "configMap": {"name": "conf", "optional": True}}
+    mounts = [{"name": "v", "mountPath": "/config"}]
+    await create(node, "p", *SLEEPS, readinessProbe=probe, volumeMounts=mounts, pod={"volumes": [volume]})
+    await has_event(node, "p", "Unhealthy: Readiness probe failed: ")
+    assert (await status(node, "p"))["ready"] is False
+    data = {"metadata": {"name": "conf"}, "data": {"ready": ""}}
+    await node.api.ok("POST", "/api/v1/namespaces/default/configmaps", data)
+
+    async def is_ready() -> bool:
+        return bool((await status(node, "p"))["ready"])
+
+    await until_async("it is ready", is_ready)
+
+
+async def test_a_hook_that_fails_ends_its_container(node: TestNode) -> None:
+    hook = {"postStart": {"exec": {"command": ["sh", "-c", "echo no; exit 1"]}}}
+    await create(node, "p", *SLEEPS, lifecycle=hook, pod={"terminationGracePeriodSeconds": 0})
+    await has_event(node, "p", "FailedPostStartHook: PostStartHook failed")
+    await has_event(node, "p", "Killing: FailedPostStartHook")
+
+
+async def test_the_end_of_a_log_may_be_the_message(node: TestNode) -> None:
+    more = {"terminationMessagePolicy": "FallbackToLogsOnError", "pod": {"restartPolicy": "Never"}}
+    await create(node, "p", "sh", "-c", "echo first; echo last words; exit 1", **more)
+    await node.wait("p", "Failed")
+    ended = (await status(node, "p"))["state"]["terminated"]
+    assert (ended["exitCode"], ended["message"]) == (1, "first\nlast words\n")
+
+
+async def test_a_pod_has_its_time(node: TestNode) -> None:
+    await create(node, "p", *SLEEPS, pod={"activeDeadlineSeconds": 1, "terminationGracePeriodSeconds": 0})
+    pod = await node.wait("p", "Failed")
+    assert pod["status"]["reason"] == "DeadlineExceeded"
+    assert pod["status"]["message"] == "Pod was active on the node longer than the specified deadline"
+
+
+async def test_a_sidecar_ends_after_the_work_is_done(node: TestNode) -> None:
+    sidecar = {"name": "s", "image": "shell", "command": SLEEPS, "restartPolicy": "Always"}
+    init = {"name": "i", "image": "shell", "command": ["true"]}
+    spec = {"initContainers": [sidecar, init], "restartPolicy": "Never", "terminationGracePeriodSeconds": 0}
+    await create(node, "p", "sh", "-c", "echo done", pod=spec)
+    await node.wait("p", "Succeeded")
+    of_sidecar, of_init = (await node.get("p"))["status"]["initContainerStatuses"]
+    assert of_init["state"]["terminated"]["reason"] == "Completed"
+    assert "terminated" in of_sidecar["state"]
+
+
+async def test_a_debugger_beside_what_runs(node: TestNode) -> None:
+    await create(node, "p", *SLEEPS)
+    await node.wait("p", "Running")
+    path = "/api/v1/namespaces/default/pods/p/ephemeralcontainers"
+    debugger = {"name": "d", "image": "shell", "command": ["sh", "-c", "exit 4"], "targetContainerName": "c"}
+    pod = await node.get("p")
+    pod["spec"]["ephemeralContainers"] = [debugger]
+    await node.api.ok("PUT", path, pod)
+
+    async def has_ended() -> bool:
+        ended = await status(node, "p", "ephemeralContainerStatuses")
+        return bool(ended.get("state", {}).get("terminated", {}).get("exitCode") == 4)
+
+    await until_async("the debugger has ended", has_ended)
+    assert (await status(node, "p"))["restartCount"] == 0
