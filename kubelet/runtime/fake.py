@@ -22,7 +22,7 @@ from kube.base.clock import Clock
 from kubelet.container_logs import format_line
 from kubelet.runtime import addresses
 from kubelet.runtime.fake_console import Console
-from kubelet.runtime.fake_exec import Heard, Session, process_in, unless
+from kubelet.runtime.fake_exec import Heard, Session, files_in, process_in, unless
 from kubelet.runtime.fake_http import PageServer
 from kubelet.runtime.fake_records import PodRecord, Records
 from kubelet.runtime.interface import (
@@ -40,6 +40,7 @@ from kubelet.runtime.interface import (
     Streams,
 )
 from kubelet.runtime.programs import table
+from kubelet.runtime.programs.files import Files
 from kubelet.runtime.programs.process import Running
 from kubelet.runtime.stages import Stage, Stages
 
@@ -55,13 +56,22 @@ EXEC_AND_CREATE = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Program:
+    """A container's own program, ready to run, and the files it runs among."""
+
+    running: Running
+    files: Files
+
+
 @dataclass(slots=True)
 class _Life:
-    """What a running container holds besides its record. `ended`: commands in it end with it; `program`: what
-    runs in one that takes input.
+    """What a running container holds besides its record. `files`: None until somebody looks; `ended`:
+    commands in it end with it; `program`: what runs in one that takes input.
     """
 
     console: Console
+    files: Files | None = None
     servers: list[PageServer] = field(default_factory=list)
     exit_timer: asyncio.TimerHandle | None = None
     ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -232,8 +242,9 @@ class FakeRuntime:
             raise RuntimeFailure(f"failed to exec in container: container {container_id} is not running")
         container = self._container(container_id)
         record, stage = self._pods[container.pod_uid], self._stage(container)
+        life.files = life.files or files_in(record, container_id, stage)
         try:
-            process = process_in(record, container_id, stage, is_terminal=is_terminal)
+            process = process_in(record, container_id, stage, life.files, is_terminal=is_terminal)
             running = table.start(process, command)
         except table.CannotStart as error:
             why = f'failed to start exec "{self._new_id()}": {error}'
@@ -295,14 +306,16 @@ class FakeRuntime:
     def _log_line(self, container_id: str, text: str) -> None:
         self._records.write_log(container_id, format_line(self._clock.now(), text))
 
-    async def _bring_to_life(self, container: Container, program: Running | None, late: float = 0.0) -> None:
+    async def _bring_to_life(self, container: Container, program: _Program | None, late: float = 0.0) -> None:
         """Run its program, or open its sockets and set the time of its end; late: seconds since its start."""
         stage = self._stage(container)
         config = self._pods[container.pod_uid].configs[container.id]
         log_line = partial(self._log_line, container.id)
         life = self._lives[container.id] = _Life(Console(config, log_line))
         if program is not None:
-            life.program = asyncio.ensure_future(self._run_program(container, life, program, late))
+            life.files = program.files
+            running = self._run_program(container, life, program.running, late)
+            life.program = asyncio.ensure_future(running)
             return
         if stage.page:
             record = self._pods[container.pod_uid]
@@ -316,7 +329,7 @@ class FakeRuntime:
             ends_at = container.started_at + timedelta(seconds=stage.exit_after_seconds)
             self._exit_later(container, life, ends_at, stage.exit_code)
 
-    def _program(self, container: Container) -> Running | None:
+    def _program(self, container: Container) -> _Program | None:
         """What the container runs, where that is more than pretended; CannotStart where it must be and is not
         there.
         """
@@ -326,9 +339,10 @@ class FakeRuntime:
         words = words or [*stage.entrypoint] or (["sh"] if config.stdin and not stage.page else [])
         if not words or not stage.has_programs or stage.exit_after_seconds is not None:
             return None
-        process = process_in(record, container.id, stage, is_terminal=config.is_terminal)
+        files = files_in(record, container.id, stage)
+        process = process_in(record, container.id, stage, files, is_terminal=config.is_terminal)
         try:
-            return table.start(process, words)
+            return _Program(table.start(process, words), files)
         except table.CannotStart as error:
             if not stage.entrypoint:
                 return None

@@ -19,10 +19,10 @@ from kube.base import low_ports
 from kube.base.clock import Clock
 from kube.base.logs import logger
 from kubelet.runtime.fake_http import PAGES
-from kubelet.runtime.fake_mounts import mounted
+from kubelet.runtime.fake_mounts import Mounts
 from kubelet.runtime.fake_records import PodRecord
 from kubelet.runtime.interface import Streams
-from kubelet.runtime.programs.files import pod_files
+from kubelet.runtime.programs.files import Files, pod_files
 from kubelet.runtime.programs.process import (
     INTERRUPTED,
     PATH,
@@ -186,18 +186,27 @@ class Heard:
         self.output += data
 
 
-def process_in(record: PodRecord, container_id: str, stage: Stage, *, is_terminal: bool) -> Process:
+def files_in(record: PodRecord, container_id: str, stage: Stage) -> Files:
+    """The files of a container that starts."""
+    name = record.config.hostname or record.config.name
+    page = PAGES[stage.page] if stage.page else None
+    mounts = Mounts(record.configs[container_id].mounts)
+    return pod_files(name, record.sandbox.ip, record.config.namespace, page, mounts)
+
+
+def process_in(
+    record: PodRecord, container_id: str, stage: Stage, files: Files, *, is_terminal: bool
+) -> Process:
     """What a command finds in a container."""
     config, ip = record.configs[container_id], record.sandbox.ip
     name = record.config.hostname or record.config.name
     command_line = " ".join([*config.command, *config.args]) or stage.command_line
-    page = PAGES[stage.page] if stage.page else None
-    files = pod_files(name, ip, record.config.namespace, page, *mounted(config.mounts))
     environment = {"PATH": PATH, "HOSTNAME": name, **config.environment}
     environment.setdefault("HOME", "/root")
     programs = PROGRAMS if stage.has_programs else {}
     surroundings = Surroundings(name, ip, command_line, files)
-    return Process(surroundings, programs, environment, is_terminal)
+    directory = config.working_dir if files.is_folder(config.working_dir) else "/"
+    return Process(surroundings, programs, environment, is_terminal, directory)
 
 
 async def unless(event: asyncio.Event, waiting: Awaitable[T]) -> T | None:

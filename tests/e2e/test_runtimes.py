@@ -22,8 +22,6 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 RUNTIMES = ("fake", "process", "docker")
 # Where there are images: a process node runs the machine's programs, whatever the image is called.
 WITH_IMAGES = ("docker",)
-# A fake container's files are pretended, and read only.
-WITH_FILES = ("process", "docker")
 WITH_MEMORY_LIMITS = ("process", "docker")
 # A first process that sets no trap hears no SIGTERM; the pretended shell has no traps and no loops.
 IDLE = SLOW = {"fake": ("sleep", "1000")}
@@ -178,7 +176,7 @@ def test_commands_hear_and_see_their_clients(engine: Engine, mixed: Cluster, run
     assert terminal.finish() == 3
 
 
-@pytest.mark.parametrize("runtime", WITH_FILES)
+@pytest.mark.parametrize("runtime", RUNTIMES)
 def test_files_are_copied_both_ways(mixed: Cluster, runtime: str, tmp_path: Path) -> None:
     name = create(mixed, runtime, "copier", *idle(runtime))
     ready(mixed, name)

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from kubelet.runtime.programs.process import Interrupted, Read, Request, Running, Write
+from kubelet.runtime.programs.files import FileProblem, Files
+from kubelet.runtime.programs.process import Interrupted, Read, Request, Running, Write, complain
 
 
 @dataclass(slots=True)
@@ -36,7 +37,14 @@ class Stream:
     is_error: bool
 
 
-Target = Sink | Stream | None
+@dataclass(frozen=True, slots=True)
+class ToFile:
+    """A file, to which is appended."""
+
+    path: str
+
+
+Target = Sink | Stream | ToFile | None
 OUTPUT, ERRORS = Stream(is_error=False), Stream(is_error=True)
 
 
@@ -49,7 +57,7 @@ class Streams:
     errors: Target = ERRORS
 
 
-def plumbed(running: Running, streams: Streams) -> Running:
+def plumbed(running: Running, streams: Streams, files: Files) -> Running:
     """The same program behind those streams."""
     step: Callable[[], Request] = partial(next, running)
     while True:
@@ -65,6 +73,13 @@ def plumbed(running: Running, streams: Streams) -> Running:
                 target = streams.errors if is_error else streams.output
                 if isinstance(target, Sink):
                     target.data += data
+                elif isinstance(target, ToFile):
+                    try:
+                        files.write(target.path, data, appends=True)
+                    except FileProblem as problem:
+                        yield complain(f"write error: {problem}\n")
+                        running.close()
+                        return 1
                 elif target is not None:
                     yield Write(data, target.is_error)
             case _:

@@ -23,6 +23,7 @@ from kubelet.runtime.programs.files import Files
 NOT_FOUND = 127
 NOT_EXECUTABLE = 126
 INTERRUPTED = 130
+FOREVER_SECONDS = 10 * 365 * 86400
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -105,6 +106,9 @@ class Process:
     def path(self, name: str) -> str:
         """The whole path of a name, seen from the working directory."""
         return self.surroundings.files.path(self.directory, name)
+
+    def is_folder(self, name: str) -> bool:
+        return self.surroundings.files.is_folder(self.path(name))
 
     def find(self, name: str) -> Program | None:
         """The program of that name or path."""

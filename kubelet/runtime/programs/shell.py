@@ -13,7 +13,7 @@ from typing import Any
 
 from kubelet.runtime.programs import shell_syntax
 from kubelet.runtime.programs.files import NULL, FileProblem
-from kubelet.runtime.programs.plumbing import Sink, Source, Streams, Target, plumbed
+from kubelet.runtime.programs.plumbing import Sink, Source, Streams, Target, ToFile, plumbed
 from kubelet.runtime.programs.process import (
     INTERRUPTED,
     NOT_FOUND,
@@ -108,17 +108,20 @@ class Shell:
         return code
 
     def _redirected(self, command: Command, streams: Streams) -> Running:
-        outer = Streams(streams.source, streams.output, streams.errors)
+        outer, files = (
+            Streams(streams.source, streams.output, streams.errors),
+            self.process.surroundings.files,
+        )
         for redirect in command.redirects:
             target = self._word(redirect.target) or ""
             problem = self._redirect(streams, redirect.stream, redirect.sign, target)
             if problem:
-                yield from plumbed(_complaining(f"sh: {problem}\n"), outer)
+                yield from plumbed(_complaining(f"sh: {problem}\n"), outer, files)
                 return 1
         words = [text for word in command.words if (text := self._word(word)) is not None]
         if not words:
             return 0
-        return (yield from plumbed(self._command(words), streams))
+        return (yield from plumbed(self._command(words), streams, files))
 
     def _redirect(self, streams: Streams, stream: int, sign: str, target: str) -> str:
         """Lead one stream elsewhere; why that cannot be, or nothing."""
@@ -135,7 +138,11 @@ class Shell:
                 return f"bad file descriptor: {target}"
             found = streams.output if target == "1" else streams.errors
         elif path != NULL:
-            return f"can't create {target}: Read-only file system"
+            try:
+                self.process.surroundings.files.write(path, b"", appends=sign == ">>")
+            except FileProblem as problem:
+                return f"can't create {target}: {problem}"
+            found = ToFile(path)
         if stream == 2:
             streams.errors = found
         else:

@@ -5,10 +5,12 @@ After: what busybox prints.
 
 from __future__ import annotations
 
+import operator
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from kubelet.runtime.programs.process import (
+    FOREVER_SECONDS,
     NOT_FOUND,
     EndContainer,
     Now,
@@ -21,7 +23,6 @@ from kubelet.runtime.programs.process import (
 )
 
 SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
-FOREVER_SECONDS = 10 * 365 * 86400
 
 
 def true(_: Process, __: Sequence[str]) -> Running:
@@ -73,6 +74,8 @@ def ls(process: Process, words: Sequence[str]) -> Running:
             code = 1
             continue
         entries = files.entries(path) if files.is_folder(path) else [name]
+        if not {"a", "A"} & set(letters):
+            entries = [each for each in entries if not each.startswith(".") or each == name]
         if "l" in letters:
             entries = [_long(process, process.path(f"{path}/{each}"), each) for each in entries]
         if len(names) > 1 and files.is_folder(path):
@@ -173,6 +176,20 @@ def stty(process: Process, words: Sequence[str]) -> Running:
     return 0
 
 
+COMPARISONS: dict[str, Callable[[int, int], bool]] = {
+    "-eq": operator.eq,
+    "-ne": operator.ne,
+    "-lt": operator.lt,
+    "-le": operator.le,
+    "-gt": operator.gt,
+    "-ge": operator.ge,
+}
+
+
+def _is_number(text: str) -> bool:
+    return re.fullmatch(r"-?[0-9]+", text) is not None
+
+
 def test(process: Process, words: Sequence[str]) -> Running:
     """`test -e FILE`, `test A = B` and their like; also as `[ ... ]`."""
     yield from ()
@@ -183,6 +200,7 @@ def test(process: Process, words: Sequence[str]) -> Running:
         case [("-e" | "-f" | "-d" | "-s" | "-r") as what, name]:
             path = process.path(name)
             holds = files.exists(path) and (what in ("-e", "-r") or files.is_folder(path) == (what == "-d"))
+            holds = holds and (what != "-s" or bool(files.read(path)))
         case ["-n", text] | [text]:
             holds = bool(text)
         case ["-z", text]:
@@ -191,6 +209,8 @@ def test(process: Process, words: Sequence[str]) -> Running:
             holds = one == other
         case [one, "!=", other]:
             holds = one != other
+        case [one, sign, other] if sign in COMPARISONS and _is_number(one) and _is_number(other):
+            holds = COMPARISONS[sign](int(one), int(other))
         case []:
             holds = False
         case _:

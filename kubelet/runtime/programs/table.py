@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kubelet.runtime.programs import system, text, web
+from kubelet.runtime.programs import archive, changes, system, text, web
 from kubelet.runtime.programs.process import Process, Program, Running
 from kubelet.runtime.programs.shell import sh
 
@@ -16,23 +16,34 @@ PROGRAMS: dict[str, Program] = {
     "ash": sh,
     "bash": sh,
     "cat": text.cat,
+    "cp": changes.cp,
     "curl": web.curl,
     "date": system.date,
     "echo": text.echo,
     "env": system.env,
     "false": system.false,
+    "grep": text.grep,
     "head": text.head,
     "hostname": system.hostname,
     "id": system.identity,
     "kill": system.kill,
     "ls": system.ls,
+    "mkdir": changes.mkdir,
+    "mv": changes.mv,
     "printenv": system.printenv,
     "ps": system.ps,
     "pwd": system.pwd,
+    "rm": changes.rm,
+    "rmdir": changes.rmdir,
+    "seq": text.seq,
     "sh": sh,
     "sleep": system.sleep,
     "stty": system.stty,
+    "tail": text.tail,
+    "tar": archive.tar,
+    "tee": changes.tee,
     "test": system.test,
+    "touch": changes.touch,
     "true": system.true,
     "wc": text.wc,
     "wget": web.wget,

@@ -1,12 +1,23 @@
-"""Core: pretended programs that read and write text: cat, echo, head, wc."""
+"""Core: pretended programs that read and write text: cat, echo, grep, head, seq, tail, wc."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 from kubelet.runtime.programs.files import FileProblem
-from kubelet.runtime.programs.process import Process, Read, Request, Running, Write, complain, say
+from kubelet.runtime.programs.process import (
+    FOREVER_SECONDS,
+    Process,
+    Read,
+    Request,
+    Running,
+    Sleep,
+    Write,
+    complain,
+    say,
+)
 
 
 def cat(process: Process, words: Sequence[str]) -> Running:
@@ -90,9 +101,80 @@ def wc(process: Process, words: Sequence[str]) -> Running:
         if content is None:
             return 1
     else:
-        content = b""
-        while data := (yield Read()):
-            content += data
+        content = yield from everything()
     counts = [str(count(content)) for letter, count in COUNTS.items() if letter in asked]
     yield say(" ".join([*counts, *names[:1]]) + "\n")
     return 0
+
+
+def tail(process: Process, words: Sequence[str]) -> Running:
+    """`tail [-f] [-n LINES | -LINES] [FILE]`; what it follows never grows."""
+    count, follows, names, rest = 10, False, [], list(words)
+    while rest:
+        word = rest.pop(0)
+        if word == "-n" and rest and rest[0].lstrip("+").isdecimal():
+            count = int(rest.pop(0))
+        elif word[:1] == "-" and word[1:].isdecimal():
+            count = int(word[1:])
+        elif word in ("-f", "-F"):
+            follows = True
+        else:
+            names.append(word)
+    content: bytes | None = b""
+    if names:
+        content = yield from opened(process, "tail", names[0])
+        if content is None:
+            return 1
+    else:
+        content = yield from everything()
+    lines = content.splitlines(keepends=True)
+    yield Write(b"".join(lines[max(len(lines) - count, 0) :]))
+    if follows and names:
+        yield Sleep(FOREVER_SECONDS)
+    return 0
+
+
+def grep(process: Process, words: Sequence[str]) -> Running:
+    """`grep [-qivc] PATTERN [FILE]`; patterns are Python's, which for most is the same."""
+    letters = "".join(word[1:] for word in words if word.startswith("-"))
+    rest = [word for word in words if not word.startswith("-")]
+    if not rest:
+        yield complain("grep: missing pattern\n")
+        return 2
+    try:
+        pattern = re.compile(rest[0].encode(), re.IGNORECASE if "i" in letters else 0)
+    except re.error:
+        yield complain(f"grep: bad regex '{rest[0]}'\n")
+        return 2
+    content = (yield from opened(process, "grep", rest[1])) if rest[1:] else (yield from everything())
+    if content is None:
+        return 2
+    found = [line for line in content.splitlines() if bool(pattern.search(line)) is not ("v" in letters)]
+    if "c" in letters:
+        yield say(f"{len(found)}\n")
+    elif "q" not in letters:
+        yield Write(b"".join(line + b"\n" for line in found))
+    return 0 if found else 1
+
+
+def seq(_: Process, words: Sequence[str]) -> Running:
+    """`seq [FIRST [STEP]] LAST`, of whole numbers."""
+    if not 1 <= len(words) <= 3 or not all(re.fullmatch(r"-?[0-9]+", word) for word in words):
+        yield complain(f"seq: invalid number '{' '.join(words)}'\n")
+        return 1
+    numbers = [int(word) for word in words]
+    first, step, last = (numbers[0] if numbers[1:] else 1), (numbers[1] if numbers[2:] else 1), numbers[-1]
+    if step == 0:
+        yield complain("seq: increment is 0\n")
+        return 1
+    for number in range(first, last + (1 if step > 0 else -1), step):
+        yield say(f"{number}\n")
+    return 0
+
+
+def everything() -> Generator[Request, Any, bytes]:
+    """The whole standard input."""
+    content = b""
+    while data := (yield Read()):
+        content += data
+    return content
