@@ -356,7 +356,7 @@ def test_member_list_add_update_remove(both):
     assert f"Member {member:>16} updated in cluster" in ours("member", "update", member, f"--peer-urls={other}")
     assert other in ours("member", "list")
     assert re.fullmatch(
-        rf"Member {member} removed from cluster\s+[0-9a-f]+\n", ours("member", "remove", member)
+        rf"Member\s+{member} removed from cluster\s+[0-9a-f]+\n", ours("member", "remove", member)
     )
     assert len(ours("member", "list").splitlines()) == cluster.size
     assert "member not found" in both.refused("member", "remove", "1234").lower()
