@@ -26,6 +26,7 @@ from kubelet.runtime.programs.files import Files, pod_files
 from kubelet.runtime.programs.process import (
     INTERRUPTED,
     PATH,
+    Breathe,
     EndContainer,
     Fetch,
     Interrupted,
@@ -50,6 +51,8 @@ T = TypeVar("T")
 # Lines typed ahead of a program that does not read; those typed after them are lost, as on a real terminal.
 TYPED_AHEAD_MAX = 64
 FETCH_SECONDS = 10.0
+# How long a round of a loop takes at least.
+BREATH_SECONDS = 0.005
 FETCH_BYTES_MAX = 1 << 20
 
 
@@ -106,6 +109,8 @@ class Session:
                 skipped = min(self._late, seconds)
                 self._late -= skipped
                 await self._interruptible(asyncio.sleep(seconds - skipped))
+            case Breathe():
+                await self._interruptible(asyncio.sleep(BREATH_SECONDS))
             case Now():
                 return self._clock.now() - timedelta(seconds=self._late)
             case Size():

@@ -353,7 +353,9 @@ def test_member_list_add_update_remove(both):
     again = ours.run("member", "add", "m3", f"--peer-urls=https://127.0.0.1:{port}")
     assert "Peer URLs already exists" in again.stderr
     other = f"https://127.0.0.1:{port + 1}"
-    assert f"Member {member:>16} updated in cluster" in ours("member", "update", member, f"--peer-urls={other}")
+    assert f"Member {member:>16} updated in cluster" in ours(
+        "member", "update", member, f"--peer-urls={other}"
+    )
     assert other in ours("member", "list")
     assert re.fullmatch(
         rf"Member\s+{member} removed from cluster\s+[0-9a-f]+\n", ours("member", "remove", member)

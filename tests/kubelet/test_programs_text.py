@@ -21,6 +21,7 @@ from kubelet.runtime.programs.files import pod_files
 from kubelet.runtime.programs.plumbing import Source
 from kubelet.runtime.programs.process import (
     PATH,
+    Breathe,
     EndContainer,
     Fetch,
     Interrupted,
@@ -56,6 +57,7 @@ class World:
     def __init__(self, text: str) -> None:
         self.source = Source(text.encode())
         self.said: list[tuple[bool, bytes]] = []
+        self.rounds = 0
 
     def drive(self, running: Running) -> int:
         step: Any = lambda: next(running)  # noqa: E731
@@ -87,6 +89,9 @@ class World:
                 if self.source.data.startswith(b"^C\n"):
                     self.source.take(line=True)
                     raise Interrupted
+            case Breathe():
+                self.rounds += 1
+                assert self.rounds < 100, "a loop has no end"
             case Now():
                 return NOW
             case Size():

@@ -9,6 +9,10 @@ from functools import partial
 from kubelet.runtime.programs.files import FileProblem, Files
 from kubelet.runtime.programs.process import Interrupted, Read, Request, Running, Write, complain
 
+# What one side of a pipe may write before the other reads; then it ends as if nobody read.
+PIPED_BYTES_MAX = 8 << 20
+BROKEN_PIPE = 141
+
 
 @dataclass(slots=True)
 class Source:
@@ -73,6 +77,9 @@ def plumbed(running: Running, streams: Streams, files: Files) -> Running:
                 target = streams.errors if is_error else streams.output
                 if isinstance(target, Sink):
                     target.data += data
+                    if len(target.data) > PIPED_BYTES_MAX:
+                        running.close()
+                        return BROKEN_PIPE
                 elif isinstance(target, ToFile):
                     try:
                         files.write(target.path, data, appends=True)

@@ -50,6 +50,11 @@ class Sleep:
 
 
 @dataclass(frozen=True, slots=True)
+class Breathe:
+    """Let others have their turn; what goes round for ever asks for it each time."""
+
+
+@dataclass(frozen=True, slots=True)
 class Now:
     """Answered with the time, as an aware datetime."""
 
@@ -73,7 +78,7 @@ class EndContainer:
     """End the container's own process, and with it the container."""
 
 
-Request = Read | Write | Sleep | Now | Size | Fetch | EndContainer
+Request = Read | Write | Sleep | Breathe | Now | Size | Fetch | EndContainer
 Running = Generator[Request, Any, int]
 
 

@@ -1,50 +1,24 @@
-"""Core: what a line for the pretended shell means: commands, what joins them, where their streams lead.
+"""Core: what a script for the pretended shell means, as a tree.
 
-    echo "$HOME" 2>&1 | head -1 && exit 3
-    ---- words ------ -   -------  --
+    script    and-ors, each ended by ; & or a newline
+    and-or    pipelines joined by && and ||
+    command   words, or { script; }, ( script ), if, while, until, for;  each with redirects
 
-Known: quotes, $NAME, ${NAME}, $?, ; && || | and newlines, < > >> and their numbers, comments.
-Absent: loops, conditions, functions, $(...), globs, background; each is refused by name.
+Absent: case, select; refused by name.
+After: POSIX.1-2017, Shell Command Language, 2.10.2.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-TOKEN = re.compile(
-    r"""(?P<space>[ \t]+ | \\\n)
-      | (?P<comment>\#[^\n]*)
-      | (?P<operator>&&|\|\||;|\||\n)
-      | (?P<redirect>[0-9]?(?:>>|>&|>|<))
-      | '(?P<single>[^']*)'
-      | "(?P<double>(?:\\.|[^"\\])*)"
-      | \\(?P<escaped>.)
-      | (?P<plain>[^\s'"\\;&|<>()`]+)""",
-    re.VERBOSE | re.DOTALL,
-)
-RESERVED = (
-    "if", "then", "else", "fi", "for", "while", "until", "do", "done", "case", "esac",
-    "function", "{", "}", "!",
-)  # fmt: skip
-VARIABLE = re.compile(r"\$(?:(\w+|\?|\$)|\{(\w+)\})")
+from kubelet.runtime.programs.shell_words import SyntaxProblem, Token, Word, plain, tokens
 
-
-class SyntaxProblem(Exception):
-    """The line means nothing to this shell; the text says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A part of a word; `expands` where $NAME in it stands for a value."""
-
-    text: str
-    expands: bool
-    is_quoted: bool
-
-
-Word = tuple[Piece, ...]
+UNKNOWN = ("case", "esac", "function", "select")
+# Words that end what was begun; anywhere else they are out of place.
+ENDS = ("then", "elif", "else", "fi", "do", "done", "}")
+SEPARATORS = (";", "&", "\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,132 +32,263 @@ class Redirect:
 
 @dataclass(slots=True)
 class Command:
-    """One program with its words."""
+    """What has redirects; a simple one has words."""
 
     words: list[Word] = field(default_factory=list)
     redirects: list[Redirect] = field(default_factory=list)
 
 
 @dataclass(slots=True)
+class Group(Command):
+    """{ ... } or ( ... )."""
+
+    body: Script = field(default_factory=list)
+    is_apart: bool = False
+
+
+@dataclass(slots=True)
+class If(Command):
+    """branches: conditions, and what is done where one holds."""
+
+    branches: list[tuple[Script, Script]] = field(default_factory=list)
+    otherwise: Script = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Loop(Command):
+    """while, or until."""
+
+    condition: Script = field(default_factory=list)
+    body: Script = field(default_factory=list)
+    is_until: bool = False
+
+
+@dataclass(slots=True)
+class For(Command):
+    """for name in words."""
+
+    name: str = ""
+    body: Script = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Function(Command):
+    """name() { ... }."""
+
+    name: str = ""
+    body: Command = field(default_factory=Command)
+
+
+@dataclass(slots=True)
 class Pipeline:
-    """Commands, each reading what the one before wrote. `condition`: "&&" or "||" before it, or nothing."""
+    """Commands, each reading what the one before wrote. condition: "&&" or "||" before it, or nothing."""
 
+    commands: list[Command]
     condition: str = ""
-    commands: list[Command] = field(default_factory=lambda: [Command()])
+    is_negated: bool = False
 
 
-def parse(script: str) -> list[Pipeline]:
-    """The pipelines of a script; SyntaxProblem where it has something this shell does not know."""
-    pipelines = [Pipeline()]
-    pending: tuple[int, str] | None = None
-    for token in _tokens(script):
-        command = pipelines[-1].commands[-1]
-        if isinstance(token, tuple) and pending is not None:
-            command.redirects.append(Redirect(*pending, token))
-            pending = None
-        elif isinstance(token, tuple):
-            command.words.append(token)
-        elif pending is not None:
-            raise SyntaxProblem(f"unexpected {_shown(token)}")
-        elif token[-1] in "<>&" and token != "&&":
-            sign = token.lstrip("0123456789")
-            pending = int(token[: -len(sign)] or (0 if sign == "<" else 1)), sign
-        else:
-            _join(pipelines, token)
-    if pending is not None or (pipelines[-1].condition and not _is_filled(pipelines[-1])):
-        raise SyntaxProblem("unexpected end of file")
-    return [each for each in pipelines if _is_filled(each)]
+@dataclass(slots=True)
+class AndOr:
+    """Pipelines, each run if the one before ended as its condition says."""
+
+    pipelines: list[Pipeline]
+    is_background: bool = False
 
 
-def _join(pipelines: list[Pipeline], sign: str) -> None:
-    """Begin what follows an operator."""
-    if sign == "\n" and not _is_filled(pipelines[-1]):
-        return
-    if not pipelines[-1].commands[-1].words:
-        raise SyntaxProblem(f"unexpected {_shown(sign)}")
-    if sign == "|":
-        pipelines[-1].commands.append(Command())
-    else:
-        pipelines.append(Pipeline(sign if sign in ("&&", "||") else ""))
+Script = list[AndOr]
 
 
-def _is_filled(pipeline: Pipeline) -> bool:
-    return any(command.words or command.redirects for command in pipeline.commands)
+def parse(script: str) -> Script:
+    """The tree of a script; SyntaxProblem where it has something this shell does not know."""
+    parser = _Parser(tokens(script))
+    found = parser.script(())
+    if parser.next is not None:
+        raise parser.unexpected()
+    return found
 
 
-def _shown(sign: str) -> str:
-    return "newline" if sign == "\n" else f'"{sign}"'
+class _Parser:
+    """Reads tokens from the first to the last."""
+
+    def __init__(self, given: Sequence[Token]) -> None:
+        self._tokens, self._position = given, 0
+
+    @property
+    def next(self) -> Token | None:
+        return self._tokens[self._position] if self._position < len(self._tokens) else None
+
+    @property
+    def next_plain(self) -> str:
+        """The next word where it could be a reserved one."""
+        return plain(self.next) if isinstance(self.next, tuple) else ""
+
+    def take(self) -> Token:
+        token = self.next
+        if token is None:
+            raise SyntaxProblem("unexpected end of file")
+        self._position += 1
+        return token
+
+    def expect(self, *wanted: str) -> None:
+        if self.next_plain not in wanted and self.next not in wanted:
+            raise self.unexpected()
+        self._position += 1
+
+    def unexpected(self) -> SyntaxProblem:
+        token = self.next
+        if token is None:
+            return SyntaxProblem("unexpected end of file")
+        if isinstance(token, tuple):
+            return SyntaxProblem(f'unexpected "{plain(token)}"' if plain(token) else "unexpected word")
+        return SyntaxProblem("unexpected newline" if token == "\n" else f'unexpected "{token}"')
+
+    def skip_newlines(self) -> None:
+        while self.next == "\n":
+            self._position += 1
+
+    def script(self, ends: Sequence[str]) -> Script:
+        """Up to one of the ends, or to that of all tokens."""
+        found: Script = []
+        while True:
+            self.skip_newlines()
+            if self.next is None or self.next in ends or self.next_plain in ends:
+                return found
+            found.append(self._and_or())
+            if self.next in SEPARATORS:
+                found[-1].is_background = self.take() == "&"
+            elif self.next is not None and self.next not in ends:
+                raise self.unexpected()
+
+    def body(self, *ends: str) -> Script:
+        """A script that is not empty."""
+        found = self.script(ends)
+        if not found:
+            raise self.unexpected()
+        return found
+
+    def _and_or(self) -> AndOr:
+        found = AndOr([self._pipeline()])
+        while self.next in ("&&", "||"):
+            condition = str(self.take())
+            self.skip_newlines()
+            found.pipelines.append(self._pipeline())
+            found.pipelines[-1].condition = condition
+        return found
+
+    def _pipeline(self) -> Pipeline:
+        is_negated = self.next_plain == "!"
+        if is_negated:
+            self.take()
+        commands = [self._command()]
+        while self.next == "|":
+            self.take()
+            self.skip_newlines()
+            commands.append(self._command())
+        return Pipeline(commands, is_negated=is_negated)
+
+    def _command(self) -> Command:
+        word = self.next_plain
+        if word in UNKNOWN:
+            raise SyntaxProblem(f'"{word}" is not known here')
+        if word in ENDS:
+            raise self.unexpected()
+        if self.next == "(" or word in COMPOUND:
+            command = self._group() if self.next == "(" else COMPOUND[word](self)
+            while self._redirect(command):
+                pass
+            return command
+        return self._simple()
+
+    def _simple(self) -> Command:
+        command = Command()
+        while True:
+            if isinstance(self.next, tuple):
+                command.words.append(self.next)
+                self._position += 1
+            elif self.next == "(" and len(command.words) == 1 and plain(command.words[0]):
+                return self._function(plain(command.words[0]))
+            elif not self._redirect(command):
+                break
+        if not command.words and not command.redirects:
+            raise self.unexpected()
+        return command
+
+    def _redirect(self, command: Command) -> bool:
+        token = self.next
+        if not isinstance(token, str) or token[-1] not in "<>&" or token in ("&", "&&"):
+            return False
+        self._position += 1
+        target = self.take()
+        if not isinstance(target, tuple):
+            self._position -= 1
+            raise self.unexpected()
+        sign = token.lstrip("0123456789")
+        stream = int(token[: -len(sign)] or (0 if sign == "<" else 1))
+        command.redirects.append(Redirect(stream, sign, target))
+        return True
+
+    def _function(self, name: str) -> Command:
+        self.expect("(")
+        self.expect(")")
+        self.skip_newlines()
+        return Function(name=name, body=self._command())
+
+    def _group(self) -> Command:
+        is_apart = self.take() == "("
+        end = ")" if is_apart else "}"
+        body = self.body(end)
+        self.expect(end)
+        return Group(body=body, is_apart=is_apart)
+
+    def _if(self) -> Command:
+        found = If()
+        while True:
+            self.take()
+            condition = self.body("then")
+            self.expect("then")
+            found.branches.append((condition, self.body("elif", "else", "fi")))
+            if self.next_plain != "elif":
+                break
+        if self.next_plain == "else":
+            self.take()
+            found.otherwise = self.body("fi")
+        self.expect("fi")
+        return found
+
+    def _loop(self) -> Command:
+        is_until = self.next_plain == "until"
+        self.take()
+        condition = self.body("do")
+        return Loop(condition=condition, body=self._do(), is_until=is_until)
+
+    def _for(self) -> Command:
+        self.take()
+        name, words = self.take(), []
+        if not isinstance(name, tuple) or not plain(name).isidentifier():
+            raise SyntaxProblem("bad for loop variable")
+        self.skip_newlines()
+        if self.next_plain == "in":
+            self.take()
+            while isinstance(self.next, tuple):
+                words.append(self.next)
+                self._position += 1
+        if self.next in (";", "\n"):
+            self.take()
+        self.skip_newlines()
+        return For(words=words, name=plain(name), body=self._do())
+
+    def _do(self) -> Script:
+        self.expect("do")
+        body = self.body("done")
+        self.expect("done")
+        return body
 
 
-def _tokens(script: str) -> list[str | Word]:
-    """Operators as texts, words as tuples of pieces."""
-    tokens: list[str | Word] = []
-    pieces: list[Piece] = []
-    position = 0
-
-    def end_word() -> None:
-        if pieces:
-            tokens.append(tuple(pieces))
-            pieces.clear()
-
-    while position < len(script):
-        found = TOKEN.match(script, position)
-        if found is None:
-            raise SyntaxProblem(_refusal(script[position:]))
-        kind, text = str(found.lastgroup), str(found[found.lastgroup or 0])
-        position = found.end()
-        if pieces and (kind == "comment" or (kind == "redirect" and text[0].isdigit())):
-            # In the middle of a word their first letter is one like others.
-            position -= len(text) - 1
-            kind, text = "plain", text[0]
-        match kind:
-            case "single" | "escaped":
-                pieces.append(Piece(text, False, True))
-            case "double" | "plain":
-                pieces.append(_expanding(text, is_quoted=kind == "double"))
-            case _:
-                end_word()
-                if kind in ("operator", "redirect"):
-                    tokens.append(text)
-    end_word()
-    return tokens
-
-
-def _expanding(text: str, *, is_quoted: bool) -> Piece:
-    if is_quoted:
-        if "$(" in text or "`" in text:
-            raise SyntaxProblem("command substitution is not known here")
-        # An escaped dollar is kept from standing for a value by the letter that no text has.
-        text = re.sub(r'\\([\\"`$])', lambda found: "$\0" if found[1] == "$" else found[1], text)
-    return Piece(text, True, is_quoted)
-
-
-def _refusal(rest: str) -> str:
-    if rest[0] in "'\"":
-        return "unterminated quoted string"
-    return f'"{rest[0]}" is not known here'
-
-
-def first_word(command: Command) -> str:
-    """The command's name where it is plain text, for what is reserved."""
-    pieces = command.words[0]
-    return pieces[0].text if len(pieces) == 1 and not pieces[0].is_quoted else ""
-
-
-def expand(word: Word, values: dict[str, str]) -> str | None:
-    """The word's text with values for names; None where nothing is left of what was not quoted."""
-    text = "".join(
-        VARIABLE.sub(lambda found: values.get(found[1] or found[2], ""), piece.text).replace("\0", "")
-        if piece.expands
-        else piece.text
-        for piece in word
-    )
-    return text if text or any(piece.is_quoted for piece in word) else None
-
-
-def refuse_reserved(pipelines: Sequence[Pipeline]) -> None:
-    """SyntaxProblem for loops, conditions and functions."""
-    for pipeline in pipelines:
-        for command in pipeline.commands:
-            if command.words and first_word(command) in RESERVED:
-                raise SyntaxProblem(f'"{first_word(command)}" is not known here')
+COMPOUND = {
+    "{": _Parser._group,
+    "if": _Parser._if,
+    "while": _Parser._loop,
+    "until": _Parser._loop,
+    "for": _Parser._for,
+}

@@ -31,6 +31,7 @@ PROGRAMS: dict[str, Program] = {
     "mkdir": changes.mkdir,
     "mv": changes.mv,
     "printenv": system.printenv,
+    "printf": text.printf,
     "ps": system.ps,
     "pwd": system.pwd,
     "rm": changes.rm,

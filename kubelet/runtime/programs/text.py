@@ -1,4 +1,4 @@
-"""Core: pretended programs that read and write text: cat, echo, grep, head, seq, tail, wc."""
+"""Core: pretended programs that read and write text: cat, echo, grep, head, printf, seq, tail, wc."""
 
 from __future__ import annotations
 
@@ -18,6 +18,10 @@ from kubelet.runtime.programs.process import (
     complain,
     say,
 )
+
+ESCAPES = {"n": "\n", "t": "\t", "\\": "\\", "r": "\r"}
+ESCAPE = re.compile(r"\\([nt\\r])")
+PLACE = re.compile(r"%[sd%]")
 
 
 def cat(process: Process, words: Sequence[str]) -> Running:
@@ -50,6 +54,19 @@ def echo(_: Process, words: Sequence[str]) -> Running:
     ends = words[:1] != ["-n"]
     yield say(" ".join(words if ends else words[1:]) + ("\n" if ends else ""))
     return 0
+
+
+def printf(_: Process, words: Sequence[str]) -> Running:
+    """`printf FORMAT [TEXT ...]`, of %s, %d and the usual escapes."""
+    if not words:
+        yield complain("printf: usage: printf FORMAT [ARGUMENT...]\n")
+        return 1
+    shape = ESCAPE.sub(lambda found: ESCAPES[found[1]], words[0])
+    texts = list(words[1:])
+    while True:
+        yield say(PLACE.sub(lambda found: "%" if found[0] == "%%" else texts.pop(0) if texts else "", shape))
+        if not texts or not PLACE.search(shape.replace("%%", "")):
+            return 0
 
 
 def head(process: Process, words: Sequence[str]) -> Running:
