@@ -33,6 +33,7 @@ from kubelet.runtime.interface import (
     Credentials,
     ExecResult,
     Image,
+    PullFailure,
     Resources,
     RuntimeFailure,
     Sandbox,
@@ -42,7 +43,7 @@ from kubelet.runtime.interface import (
 from kubelet.runtime.programs import table
 from kubelet.runtime.programs.files import Files
 from kubelet.runtime.programs.process import Running
-from kubelet.runtime.stages import Stage, Stages
+from kubelet.runtime.stages import Stage, Stages, UnknownStage, usage
 
 SANDBOX_SECONDS = 0.2
 # The exit code of what SIGKILL ended.
@@ -182,13 +183,16 @@ class FakeRuntime:
         return None
 
     def image_of(self, image: str) -> Image | None:
-        return Image(image, (image,), 0)
+        return None if self._stages.of(image, {}).pull_error else Image(image, (image,), 0)
 
     def list_images(self) -> Sequence[Image]:
         return ()
 
     async def pull_image(self, image: str, credentials: Credentials | None = None) -> Image:
-        await asyncio.sleep(self._stages.of(image, {}).pull_seconds)
+        stage = self._stages.of(image, {})
+        await asyncio.sleep(stage.pull_seconds)
+        if stage.pull_error:
+            raise PullFailure(stage.pull_error.format(image=image))
         return Image(image, (image,), 0)
 
     async def remove_image(self, image_id: str) -> None:
@@ -196,6 +200,10 @@ class FakeRuntime:
 
     async def create_container(self, pod_uid: str, config: ContainerConfig) -> str:
         record = self._pods[pod_uid]
+        try:
+            self._stages.of(config.image, record.config.annotations, config.name)
+        except UnknownStage as unknown:
+            raise RuntimeFailure(str(unknown)) from unknown
         container = Container(
             id=self._new_id(),
             sandbox_id=record.sandbox.id,
@@ -283,7 +291,15 @@ class FakeRuntime:
         """Each line is written to the file that is there."""
 
     async def stats(self, pod_uid: str) -> Sequence[ContainerStats]:
-        return ()
+        now = self._clock.now()
+        return [self._used(each, now) for each in self.containers_of(pod_uid) if each.is_running]
+
+    def _used(self, container: Container, now: datetime) -> ContainerStats:
+        annotations = self._pods[container.pod_uid].config.annotations
+        used = usage(self._stage(container), annotations, container.name)
+        assert container.started_at is not None, "what runs has started"
+        nanoseconds = int((now - container.started_at).total_seconds() * used.cpu_nanoseconds)
+        return ContainerStats(container.id, now, nanoseconds, used.memory_bytes)
 
     def pretended_probe(self, container_id: str, kind: str, action: Mapping[str, Any]) -> bool | None:
         """What its stage says; else programs are run and sockets spoken to; all others succeed."""
@@ -389,7 +405,7 @@ class FakeRuntime:
         self._end_life(container_id)
         container = self._container(container_id)
         if not container.is_exited:
-            reason = "Completed" if exit_code == 0 else "Error"
+            reason = self._stage(container).exit_reason or ("Completed" if exit_code == 0 else "Error")
             state, now = ContainerState.EXITED, self._clock.now()
             self._update(replace(container, state=state, finished_at=now, exit_code=exit_code, reason=reason))
 
@@ -429,7 +445,8 @@ class FakeRuntime:
         return self._pods[self._pod_of[container_id]].containers[container_id]
 
     def _stage(self, container: Container) -> Stage:
-        return self._stages.of(container.image, self._pods[container.pod_uid].config.annotations)
+        annotations = self._pods[container.pod_uid].config.annotations
+        return self._stages.of(container.image, annotations, container.name)
 
     def _update(self, container: Container) -> None:
         record = self._pods[container.pod_uid]

@@ -13,7 +13,16 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
+from kube.api import quantity
+
+# Of a pod; with `.<container>` at the end of one of its containers.
 ANNOTATION = "kubelite/stage"
+CPU_ANNOTATION = "kubelite/cpu-usage"
+MEMORY_ANNOTATION = "kubelite/memory-usage"
+
+
+class UnknownStage(ValueError):
+    """An annotation names a stage that does not exist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +46,9 @@ class Stage:
     entrypoint: the program that runs where the pod says none; such an image has no other programs than those
     of programs/table.py, and a command that is none of them cannot start.
     probes: by kind (startup, readiness, liveness), for those that are not asked at all.
+    pull_error: why the image cannot be had, with {image} in it.
+    exit_reason: of its end, where that is not Completed or Error.
+    cpu, memory: what it uses all the time, as quantities.
     """
 
     name: str
@@ -53,6 +65,10 @@ class Stage:
     has_programs: bool = True
     entrypoint: Sequence[str] = ()
     probes: Mapping[str, ProbeTimes] = field(default_factory=dict)
+    pull_error: str = ""
+    exit_reason: str = ""
+    cpu: str = "1m"
+    memory: str = "8Mi"
 
     @classmethod
     def parse(cls, document: Mapping[str, Any]) -> Stage:
@@ -70,14 +86,47 @@ class Stages:
     def parse(cls, documents: Sequence[Mapping[str, Any]]) -> Stages:
         return cls(tuple(Stage.parse(document) for document in documents))
 
-    def of(self, image: str, annotations: Mapping[str, str]) -> Stage:
-        """The stage an annotation names, or the first whose patterns match the image."""
-        wanted = annotations.get(ANNOTATION)
+    def of(self, image: str, annotations: Mapping[str, str], container: str = "") -> Stage:
+        """The stage an annotation names for the container or its pod, or the first whose patterns match the
+        image; UnknownStage where there is none of that name.
+        """
+        wanted = _annotation(annotations, ANNOTATION, container)
         repository = repository_of(image)
+        if wanted is None:
+            return next(row for row in self.rows if any(fnmatchcase(repository, each) for each in row.images))
         for row in self.rows:
             if row.name == wanted:
                 return row
-        return next(row for row in self.rows if any(fnmatchcase(repository, each) for each in row.images))
+        known = ", ".join(row.name for row in self.rows)
+        raise UnknownStage(f'annotation {ANNOTATION}: there is no stage "{wanted}", only {known}')
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a container uses all the time: nanoseconds of processor a second, bytes of memory."""
+
+    cpu_nanoseconds: int
+    memory_bytes: int
+
+
+def usage(stage: Stage, annotations: Mapping[str, str], container: str) -> Usage:
+    """As annotations say it for the container or its pod, or its stage; what is no quantity says nothing."""
+    cpu, memory = (
+        _quantity(_annotation(annotations, name, container), otherwise)
+        for name, otherwise in ((CPU_ANNOTATION, stage.cpu), (MEMORY_ANNOTATION, stage.memory))
+    )
+    return Usage(int(cpu.amount * 1_000_000_000), int(memory.amount))
+
+
+def _annotation(annotations: Mapping[str, str], name: str, container: str) -> str | None:
+    return annotations.get(f"{name}.{container}", annotations.get(name))
+
+
+def _quantity(text: str | None, otherwise: str) -> quantity.Quantity:
+    try:
+        return quantity.parse(otherwise if text is None else text)
+    except ValueError:
+        return quantity.parse(otherwise)
 
 
 def repository_of(image: str) -> str:

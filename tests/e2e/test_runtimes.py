@@ -20,8 +20,9 @@ from tests.support.wait import until
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 RUNTIMES = ("fake", "process", "docker")
-# Where there are images: a process node runs the machine's programs, whatever the image is called.
-WITH_IMAGES = ("docker",)
+# Where there are images, one that nobody has: a process node runs the machine's programs, whatever their image is
+# called.
+NOWHERE = {"fake": "example.com/does-not-exist:1", "docker": ABSENT}
 WITH_MEMORY_LIMITS = ("process", "docker")
 # A first process that sets no trap hears no SIGTERM; the pretended shell has no traps and no loops.
 IDLE = SLOW = {"fake": ("sleep", "1000")}
@@ -135,13 +136,15 @@ def test_what_takes_too_much_memory_is_killed(mixed: Cluster, runtime: str) -> N
     assert (ended["reason"], ended["exitCode"]) == ("OOMKilled", 137)
 
 
-@pytest.mark.parametrize("runtime", WITH_IMAGES)
+@pytest.mark.parametrize("runtime", NOWHERE)
 def test_an_image_that_does_not_exist(mixed: Cluster, runtime: str) -> None:
-    name = create(mixed, runtime, "absent", "true", image=ABSENT)
+    name = create(mixed, runtime, "absent", "true", image=NOWHERE[runtime])
     until("it waits for its image", lambda: waits_for(mixed, name) == "ImagePullBackOff")
-    assert f'Back-off pulling image "{ABSENT}"' in until("an event", lambda: events(mixed, name, "BackOff"))
+    assert f'Back-off pulling image "{NOWHERE[runtime]}"' in until(
+        "an event", lambda: events(mixed, name, "BackOff")
+    )
     (failed, *_) = events(mixed, name, "Failed")
-    assert failed.startswith(f'Failed to pull image "{ABSENT}": ')
+    assert failed.startswith(f'Failed to pull image "{NOWHERE[runtime]}": ')
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)

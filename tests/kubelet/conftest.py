@@ -41,6 +41,7 @@ STAGES = Stages.parse(
     [
         {"name": "crash", "images": ["crash"], **QUICK, "exit_after_seconds": 0, "exit_code": 1},
         {"name": "once", "images": ["once"], **QUICK, "exit_after_seconds": 0, "log": ["done"]},
+        {"name": "absent", "images": ["does-not-exist"], **QUICK, "pull_error": "nobody has it"},
         {"name": "run", "images": ["*"], **QUICK},
     ]
 )

@@ -16,7 +16,7 @@ from kubelet.runtime.addresses import NoAddressLeft, next_address
 from kubelet.runtime.fake import FakeRuntime
 from kubelet.runtime.fake_records import Records
 from kubelet.runtime.interface import Container, ContainerConfig, SandboxConfig
-from kubelet.runtime.stages import ProbeTimes, Stages, repository_of
+from kubelet.runtime.stages import ProbeTimes, Stages, UnknownStage, repository_of
 
 STAGES = Stages.parse(
     [
@@ -198,4 +198,6 @@ def test_repository_of(image: str, repository: str) -> None:
 def test_an_annotation_names_the_stage() -> None:
     assert STAGES.of("nginx", {}).name == "web"
     assert STAGES.of("nginx", {"kubelite/stage": "short"}).name == "short"
-    assert STAGES.of("anything/else", {"kubelite/stage": "no such"}).name == "run"
+    assert STAGES.of("nginx", {"kubelite/stage": "web", "kubelite/stage.c": "short"}, "c").name == "short"
+    with pytest.raises(UnknownStage, match='no stage "no such", only web, short'):
+        STAGES.of("anything/else", {"kubelite/stage": "no such"})

@@ -111,6 +111,43 @@ async def test_a_sidecar_ends_after_the_work_is_done(node: TestNode) -> None:
     assert "terminated" in of_sidecar["state"]
 
 
+async def test_an_image_that_nobody_has(node: TestNode) -> None:
+    await node.create("p", "example.com/does-not-exist")
+
+    async def waits() -> bool:
+        return bool(await reason(node, "p", "waiting") == "ImagePullBackOff")
+
+    await until_async("it waits for its image", waits)
+    await has_event(node, "p", 'Failed: Failed to pull image "example.com/does-not-exist": nobody has it')
+    await has_event(node, "p", "Failed: Error: ErrImagePull")
+    await has_event(node, "p", 'BackOff: Back-off pulling image "example.com/does-not-exist"')
+
+
+async def test_a_stage_that_does_not_exist_is_named(node: TestNode) -> None:
+    containers = [{"name": "c", "image": "run"}]
+    metadata = {"name": "p", "annotations": {"kubelite/stage.c": "nope"}}
+    pod = {"metadata": metadata, "spec": {"nodeName": "n1", "containers": containers}}
+    await node.api.ok("POST", "/api/v1/namespaces/default/pods", pod)
+    await has_event(
+        node, "p", 'annotation kubelite/stage: there is no stage "nope", only crash, once, absent, run'
+    )
+
+
+async def test_what_a_pod_uses_is_what_its_annotations_say(node: TestNode) -> None:
+    containers = [{"name": "c", "image": "run"}, {"name": "d", "image": "run"}]
+    annotations = {"kubelite/cpu-usage": "250m", "kubelite/memory-usage.d": "64Mi"}
+    metadata = {"name": "p", "annotations": annotations}
+    pod = {"metadata": metadata, "spec": {"nodeName": "n1", "containers": containers}}
+    uid = (await node.api.ok("POST", "/api/v1/namespaces/default/pods", pod))["metadata"]["uid"]
+    await node.wait("p", "Running")
+    before = await node.runtime.stats(uid)
+    after = await node.runtime.stats(uid)
+    assert [each.memory_bytes for each in after] == [8 << 20, 64 << 20]
+    for one, two in zip(before, after, strict=True):
+        seconds = (two.at - one.at).total_seconds()
+        assert abs((two.cpu_nanoseconds - one.cpu_nanoseconds) - seconds * 250e6) < 2000
+
+
 async def test_a_debugger_beside_what_runs(node: TestNode) -> None:
     await create(node, "p", *SLEEPS)
     await node.wait("p", "Running")
