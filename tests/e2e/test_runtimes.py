@@ -20,8 +20,7 @@ from tests.support.wait import until
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 RUNTIMES = ("fake", "process", "docker")
-# Where there are images, one that nobody has: a process node runs the machine's programs, whatever their image is
-# called.
+# An image that nobody has; to a process node all are alike: it runs the machine's programs.
 NOWHERE = {"fake": "example.com/does-not-exist:1", "docker": ABSENT}
 WITH_MEMORY_LIMITS = ("process", "docker")
 # A first process that sets no trap hears no SIGTERM; the pretended shell has no traps and no loops.
