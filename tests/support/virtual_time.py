@@ -10,6 +10,7 @@ import asyncio
 import functools
 import selectors
 from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 
@@ -49,6 +50,13 @@ def virtual_time(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[...
             runner.run(test(*args, **kwargs))
 
     return run
+
+
+class LoopClock:
+    """The loop's time as a date: it begins with 2030."""
+
+    def now(self) -> datetime:
+        return datetime(2030, 1, 1, tzinfo=UTC) + timedelta(seconds=asyncio.get_running_loop().time())
 
 
 async def settle() -> None:

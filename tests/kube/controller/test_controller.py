@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from random import Random
 from typing import Any
 
@@ -11,12 +11,7 @@ from kube.api.actions import Action, Create, RequeueAfter
 from kube.api.resources import PODS
 from kube.base.tasks import Tasks
 from kube.controller.controller import Controller
-from tests.support.virtual_time import virtual_time
-
-
-class LoopClock:
-    def now(self) -> datetime:
-        return datetime(2030, 1, 1, tzinfo=UTC) + timedelta(seconds=asyncio.get_running_loop().time())
+from tests.support.virtual_time import LoopClock, virtual_time
 
 
 class Reconciler:
