@@ -92,7 +92,7 @@ class Stages:
         """
         wanted = _annotation(annotations, ANNOTATION, container)
         repository = repository_of(image)
-        if wanted is None:
+        if not wanted:
             return next(row for row in self.rows if any(fnmatchcase(repository, each) for each in row.images))
         for row in self.rows:
             if row.name == wanted:

@@ -79,14 +79,16 @@ def test_creating_and_terminating_are_seen(cluster: Cluster, namespace: str) -> 
     with subprocess.Popen(command, env=cluster.env, stdout=subprocess.PIPE, text=True) as watching:
         assert watching.stdout is not None
         states = (re.split(r"\s{2,}", line.strip())[2] for line in watching.stdout)
-        seen = [next(states)]
-        cluster.kubectl("patch", "pod", "p", "-n", namespace, "-p", '{"spec": {"schedulingGates": null}}')
-        while seen[-1] != "Running":
-            seen.append(next(states))
-        cluster.kubectl("delete", "pod", "p", "-n", namespace, "--wait=false")
-        while seen[-1] == "Running":
-            seen.append(next(states))
-        watching.terminate()
+        try:
+            seen = [next(states)]
+            cluster.kubectl("patch", "pod", "p", "-n", namespace, "-p", '{"spec": {"schedulingGates": null}}')
+            while seen[-1] != "Running":
+                seen.append(next(states))
+            cluster.kubectl("delete", "pod", "p", "-n", namespace, "--wait=false")
+            while seen[-1] == "Running":
+                seen.append(next(states))
+        finally:
+            watching.terminate()
     wanted = ["SchedulingGated", "Pending", "ContainerCreating", "Running", "Terminating"]
     assert list(dict.fromkeys(seen)) == wanted
 

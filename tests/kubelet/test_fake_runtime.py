@@ -198,6 +198,7 @@ def test_repository_of(image: str, repository: str) -> None:
 def test_an_annotation_names_the_stage() -> None:
     assert STAGES.of("nginx", {}).name == "web"
     assert STAGES.of("nginx", {"kubelite/stage": "short"}).name == "short"
+    assert STAGES.of("nginx", {"kubelite/stage": ""}).name == "web"
     assert STAGES.of("nginx", {"kubelite/stage": "web", "kubelite/stage.c": "short"}, "c").name == "short"
     with pytest.raises(UnknownStage, match='no stage "no such", only web, short'):
         STAGES.of("anything/else", {"kubelite/stage": "no such"})
