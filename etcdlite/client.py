@@ -52,6 +52,8 @@ NO_LEADER = "etcdserver: no leader"
 NEVER_CONNECTED = "failed to connect to all addresses"
 END_OF_STREAM: Any = grpc.aio.EOF
 TRANSIENT = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED}
+# What gRPC says (INTERNAL) of a message written to a stream whose connection has just broken.
+BROKEN_STREAM = "Internal error from Core"
 
 
 class ClientError(Exception):
@@ -87,8 +89,12 @@ def _error(error: grpc.aio.AioRpcError) -> ClientError:
     message = error.details() or ""
     if message.endswith("required revision has been compacted"):
         return Compacted()
-    kind = Unavailable if error.code() in TRANSIENT else ClientError
+    kind = Unavailable if _is_transient(error) else ClientError
     return kind(error.code().name, message)
+
+
+def _is_transient(error: grpc.aio.AioRpcError) -> bool:
+    return error.code() in TRANSIENT or error.details() == BROKEN_STREAM
 
 
 def _surely_not_applied(error: grpc.aio.AioRpcError) -> bool:
@@ -199,7 +205,8 @@ class Client:
                 await call.write(rpc_pb2.LeaseKeepAliveRequest(ID=lease_id))
                 answer = await call.read()
                 if answer is END_OF_STREAM:
-                    raise Unavailable("UNAVAILABLE", "the keep-alive stream ended without an answer")
+                    # Its member ends: another one may answer.
+                    raise TimeoutError
                 return int(answer.TTL)
             finally:
                 call.cancel()
@@ -322,7 +329,7 @@ class Client:
         try:
             await self._endpoint(number).kv.Range(request, timeout=ANSWER_SECONDS, metadata=REQUIRE_LEADER)
         except grpc.aio.AioRpcError as error:
-            return error.code() not in TRANSIENT
+            return not _is_transient(error)
         return True
 
     async def _another_lives(self, silent: int) -> bool:
@@ -357,7 +364,7 @@ class Client:
                         "UNAVAILABLE", f"{self.endpoints[number]} is silent or cut off"
                     ) from None
             except grpc.aio.AioRpcError as error:
-                if error.code() not in TRANSIENT:
+                if not _is_transient(error):
                     raise _error(error) from error
                 self.leave(number)
                 if now() >= deadline or not (read or _surely_not_applied(error)):

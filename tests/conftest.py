@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 # Every run tries the same examples, so that a failure is a change's and not chance's; to look for new ones:
 # HYPOTHESIS_PROFILE=search tests/run ...
@@ -22,15 +23,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 # What starts whole clusters, with their numbers, ports and addresses: one after another, on one processor.
-CLUSTERS = ("e2e", "deploy")
+# Beside them those in network namespaces of their own, and all that starts none.
+CLUSTERS = ("tests/e2e/", "tests/deploy/")
+IN_NAMESPACES = ("tests/e2e/test_docker_node.py", "tests/e2e/test_runtimes.py")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say what stays together when tests run on several processors (`--dist loadgroup`)."""
-    for item in items:
-        folder = Path(item.path).parent.name
-        if folder in CLUSTERS:
-            item.add_marker(pytest.mark.xdist_group("clusters"))
-        elif item.get_closest_marker("e2e") or item.get_closest_marker("slow"):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+class InGroups(LoadScopeScheduling):
+    """Which tests stay together when they run on several processors (`--dist loadscope`)."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        return "clusters" if path.startswith(CLUSTERS) and path not in IN_NAMESPACES else path
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling | None:
+    return InGroups(config, log) if config.getoption("dist") == "loadscope" else None

@@ -16,6 +16,7 @@ from kube.api.meta import Object
 from kube.api.resources import Resource
 
 MANAGER = "kl"
+NOT_WANTED = ("resourceVersion", "managedFields", "generation")
 
 
 @click.command("apply")
@@ -34,12 +35,19 @@ def _apply(at: Session, resource: Resource, o: Object) -> str:
     """Apply one object; the answer says what became of it."""
     place, name = at.namespace_for(resource, o), meta.name(o)
     try:
-        before = meta.resource_version(at.api.get(resource, place, name))
+        before = at.api.get(resource, place, name)
     except StatusError as error:
         if not is_not_found(error):
             raise
-        before = ""
+        before = None
     after = at.api.patch(resource, place, name, o, "apply", fieldManager=MANAGER, force="true")
-    if not before:
+    if before is None:
         return "created"
-    return "unchanged" if meta.resource_version(after) == before else "configured"
+    return "unchanged" if _wanted(after) == _wanted(before) else "configured"
+
+
+def _wanted(o: Object) -> Object:
+    """An object without what others write all the time."""
+    kept = {key: value for key, value in o.items() if key != "status"}
+    metadata = {key: value for key, value in o["metadata"].items() if key not in NOT_WANTED}
+    return {**kept, "metadata": metadata}
