@@ -30,6 +30,7 @@ from deploy.identity import memory_bytes
 from kube.api import meta
 from kube.api.resources import PODS
 from kube.client.config import ClientConfig
+from kube.client.informer import Informer
 from kube.client.rest import Client
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -39,23 +40,25 @@ NAMESPACE = "default"
 
 
 class Watched:
-    """The pods as a watch tells of them."""
+    """The pods as an informer tells of them, which goes on when a watch is cut off."""
 
-    def __init__(self) -> None:
+    def __init__(self, client: Client) -> None:
         self.running: set[str] = set()
         self.present: set[str] = set()
         self.changed = asyncio.Event()
+        self.informer = Informer(client, PODS, NAMESPACE)
+        self.informer.add_handler(self._there, lambda _, new: self._there(new), self._gone)
 
-    async def follow(self, client: Client, version: str) -> None:
-        async for event in client.watch(PODS, NAMESPACE, resource_version=version):
-            name = meta.name(event.object)
-            if event.type == "DELETED":
-                self.present.discard(name)
-            else:
-                self.present.add(name)
-                if meta.get(event.object, "status", "phase") == "Running":
-                    self.running.add(name)
-            self.changed.set()
+    def _there(self, pod: meta.Object) -> None:
+        name = meta.name(pod)
+        self.present.add(name)
+        if meta.get(pod, "status", "phase") == "Running":
+            self.running.add(name)
+        self.changed.set()
+
+    def _gone(self, pod: meta.Object) -> None:
+        self.present.discard(meta.name(pod))
+        self.changed.set()
 
     async def until(self, check: Callable[[], bool]) -> float:
         while not check():
@@ -125,8 +128,9 @@ async def measure(data_dir: Path, nodes: int, pods: int, clients: int) -> None:
 async def churn(
     client: Client, processors: Processors, noise: Noise, nodes: int, pods: int, clients: int
 ) -> None:
-    watched, listed = Watched(), await client.list(PODS, NAMESPACE)
-    following = asyncio.ensure_future(watched.follow(client, listed["metadata"]["resourceVersion"]))
+    watched = Watched(client)
+    following = asyncio.ensure_future(watched.informer.run())
+    await watched.informer.wait_synced()
     begin = time.perf_counter()
     await by_many(clients, pods, lambda number: client.create(PODS, pod(number, nodes)))
     created = time.perf_counter() - begin

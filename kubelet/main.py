@@ -20,7 +20,7 @@ import click
 from prometheus_client import REGISTRY
 
 from kube.api import quantity
-from kube.api.resources import SERVICES
+from kube.api.resources import NODES, SERVICES
 from kube.base import logs, tls
 from kube.base.clock import Clock, SystemClock
 from kube.base.flags import DURATION
@@ -229,7 +229,8 @@ async def _run(options: Options) -> None:
             configuration,
             options.node.backoff,
         )
-        fleet = _fleet(options, node, facts, heartbeats)
+        nodes = Informer(heartbeats, NODES, field_selector=_selector(options))
+        fleet = _fleet(options, node, facts, heartbeats, nodes)
         kubelet, first = Kubelet(fleet.homes, tasks), next(iter(fleet.members))
         if (folder := options.node.static_pods) is not None:
             static = StaticPods(folder, first, kubelet.mirrors, kubelet.start_static)
@@ -244,6 +245,7 @@ async def _run(options: Options) -> None:
         await server.start()
         try:
             tasks.start("events", recorder.run)
+            tasks.start("informer nodes", nodes.run)
             tasks.start("fleet", fleet.start, tasks)
             tasks.start("informer services", services.run)
             tasks.start("volumes", volumes.run)
@@ -258,7 +260,12 @@ async def _run(options: Options) -> None:
             await heartbeats.close()
 
 
-def _fleet(options: Options, node: Node, facts: NodeFacts, heartbeats: Client) -> Fleet:
+def _selector(options: Options) -> str:
+    """Which nodes to hear of: itself; a fleet of all, as they are mostly its own."""
+    return f"metadata.name={options.node_name}" if options.nodes is None else ""
+
+
+def _fleet(options: Options, node: Node, facts: NodeFacts, heartbeats: Client, nodes: Informer) -> Fleet:
     """The node, or as many pretended ones as `--nodes` says."""
     names = fleets.names(options.node_name, options.nodes)
     cidrs = _networks(options)
@@ -270,7 +277,14 @@ def _fleet(options: Options, node: Node, facts: NodeFacts, heartbeats: Client) -
         )
         recorder = node.recorder.on(name)
         reporter = NodeReporter(
-            own, heartbeats, recorder, node.clock, options.rhythm, fares, has_events=options.nodes is None
+            own,
+            heartbeats,
+            nodes,
+            recorder,
+            node.clock,
+            options.rhythm,
+            fares,
+            has_events=options.nodes is None,
         )
         door = Doorkeeper(node.client, recorder, node.clock, reporter.last_node)
         members[name] = Member(Home(replace(node, recorder=recorder), door), reporter)

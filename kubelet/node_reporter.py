@@ -22,6 +22,7 @@ from kube.base.backoff import Backoff
 from kube.base.clock import Clock
 from kube.base.logs import logger
 from kube.client.events import NORMAL, EventRecorder
+from kube.client.informer import Informer
 from kube.client.rest import Client, ConnectionFailed
 from kubelet import node_status
 from kubelet.node_status import FINE, Condition, NodeFacts
@@ -45,14 +46,15 @@ RHYTHM = Rhythm()
 
 
 class NodeReporter:
-    """Speaks for one node; rhythm: how often; fares: how it fares now; has_events: its start and conditions
-    are worth Events, as those of a thousand pretended nodes are not.
+    """Speaks for one node; nodes: what is known of it, and of others; rhythm: how often; fares: how it fares
+    now; has_events: its start and conditions are worth Events, as those of a thousand nodes are not.
     """
 
     def __init__(
         self,
         facts: NodeFacts,
         client: Client,
+        nodes: Informer,
         recorder: EventRecorder,
         clock: Clock,
         rhythm: Rhythm = RHYTHM,
@@ -60,13 +62,13 @@ class NodeReporter:
         *,
         has_events: bool = True,
     ) -> None:
-        self._facts, self._client, self._recorder, self._clock = facts, client, recorder, clock
+        self._facts, self._client, self._nodes = facts, client, nodes
+        self._recorder, self._clock = recorder, clock
         self._rhythm, self._fares, self._has_events = rhythm, fares, has_events
         self._is_starting = True
         self._reported_at: datetime | None = None
         self._lease: Object | None = None
         self._registered = asyncio.Event()
-        self._node: Object | None = None
 
     @property
     def is_registered(self) -> bool:
@@ -77,10 +79,11 @@ class NodeReporter:
 
     def last_node(self) -> Object:
         """The Node as it was last seen; before that, as it is going to be."""
-        if self._node is None:
+        seen = self._nodes.store.get(self._facts.name)
+        if seen is None or not self._registered.is_set():
             node = node_status.new_node(self._facts)
             return node | node_status.status_patch(self._facts, node, self._clock.now())
-        return self._node
+        return seen
 
     async def report(self) -> None:
         """Keep the Node's status true, for ever."""
@@ -116,10 +119,8 @@ class NodeReporter:
         patch = node_status.status_patch(self._facts, node, now, self._fares())
         is_due = self._reported_at is None or now - self._reported_at >= STATUS_REPORT_PERIOD
         if is_due or node_status.is_news(node, patch):
-            self._node = await self._send(patch)
+            await self._send(patch)
             self._reported_at = now
-        else:
-            self._node = node
         if self._has_events:
             self._tell(node, patch)
         self._registered.set()
@@ -136,20 +137,21 @@ class NodeReporter:
             self._recorder.event(node, NORMAL, "NodeAllocatableEnforced", enforced)
             self._is_starting = False
 
-    async def _send(self, patch: Object) -> Object:
-        return await self._client.patch(
-            NODES, None, self._facts.name, patch, "strategic", subresource="status"
-        )
+    async def _send(self, patch: Object) -> None:
+        await self._client.patch(NODES, None, self._facts.name, patch, "strategic", subresource="status")
 
     async def _get_or_register(self) -> Object:
         name = self._facts.name
-        try:
-            return await self._client.get(NODES, None, name)
-        except StatusError as error:
-            if not errors.is_not_found(error):
-                raise
+        await self._nodes.wait_synced()
+        if (seen := self._nodes.store.get(name)) is not None:
+            return seen
         log.info("registering the node", node=name)
-        return await self._client.create(NODES, node_status.new_node(self._facts))
+        try:
+            return await self._client.create(NODES, node_status.new_node(self._facts))
+        except StatusError as error:
+            if not errors.is_already_exists(error):
+                raise
+        return await self._client.get(NODES, None, name)
 
     async def _renew_once(self) -> None:
         try:

@@ -1,14 +1,14 @@
 """Shell: one worker a pod: sees its state, does what the plan says, reports the status; one thing after
 another.
 
-    pod changed, container ended, time is up -> (plan -> act -> PATCH status) until nothing is left -> wait
+    pod changed, container ended, time is up -> (plan -> act -> say the status) until nothing is left -> wait
 
-When a pod whose deletion was asked for has nothing running any more, the worker deletes it for good: grace
-0, with its uid, so that a new pod of the same name is safe.
+When a pod whose deletion was asked for has nothing running any more, and its last status is told, the worker
+deletes it for good: grace 0, with its uid, so that a new pod of the same name is safe.
 
 Invariants: only this worker acts for its pod; what it acts on is always the newest pod; a failure is logged
 and tried again, so one broken pod holds up no other.
-After: k8s pkg/kubelet/pod_workers.go, pkg/kubelet/status/status_manager.go.
+After: k8s pkg/kubelet/pod_workers.go.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from kube.api import errors, meta
@@ -54,6 +54,7 @@ from kubelet.pod.state import PodState, Waiting
 from kubelet.prober import Prober
 from kubelet.runtime.interface import ContainerConfig, Runtime, RuntimeFailure
 from kubelet.starting import Starting
+from kubelet.status_manager import StatusManager
 from kubelet.stopping import Stopping
 from kubelet.termination_messages import TerminationMessages
 from kubelet.volumes.interface import PodVolumes
@@ -62,9 +63,8 @@ log = logger(__name__)
 
 RETRY_SECONDS_MIN = 0.5
 RETRY_SECONDS_MAX = 15.0
-# How long somebody else's word about our conditions stands: two who set each other right at once would never
-# rest. Kubernetes' kubelet compares every 10 s.
-DISPUTE = timedelta(seconds=3)
+# So many statuses are on their way at once; the newer ones of those that wait take the place of the older.
+TELLING_MAX = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +81,7 @@ class Node:
     volumes: PodVolumes
     configuration: Configuration
     backoff: Backoff = field(default_factory=Backoff)
+    telling: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(TELLING_MAX))
 
 
 class PodWorker:
@@ -90,9 +91,7 @@ class PodWorker:
         self._node = node
         self._pod = pod
         self._uid = meta.uid(pod)
-        self._reported: Object = pod_status.overlay({}, pod.get("status") or {})
-        self._reported_version = 0
-        self._disputed_at: datetime | None = None
+        self._status = StatusManager(node.client, node.clock, node.telling, pod, self.wake)
         self._backed_off: set[str] = set()
         self._is_gone = False
         self._changed = asyncio.Event()
@@ -117,13 +116,9 @@ class PodWorker:
         )
 
     def update(self, pod: Object) -> None:
-        """The pod changed; somebody else may have written what is ours to say."""
+        """The pod changed."""
         self._take(pod)
-        if int(meta.resource_version(pod)) > self._reported_version:
-            if pod_status.agrees(pod.get("status") or {}, self._reported):
-                self._disputed_at = None
-            elif self._disputed_at is None:
-                self._disputed_at = self._node.clock.now()
+        self._status.saw(pod)
         self._changed.set()
 
     def delete(self, pod: Object) -> None:
@@ -166,6 +161,7 @@ class PodWorker:
                 with contextlib.suppress(OSError):
                     self._folder.rmdir()
         finally:
+            await self._status.close()
             await self._prober.close()
 
     def _take(self, pod: Object) -> None:
@@ -191,17 +187,21 @@ class PodWorker:
 
     async def _sync(self) -> float | None:
         """Do what there is to do; returns after how many seconds to look again even if nothing happens."""
-        await self._report()
+        self._report()
         while actions := [each for each in self._plan() if not isinstance(each, BackOff | Wait)]:
             await self._act(actions)
-            await self._report()
-        if life(self._pod, self._state()) is Life.TERMINATED and meta.is_terminating(self._pod):
+            self._report()
+        if (
+            life(self._pod, self._state()) is Life.TERMINATED
+            and meta.is_terminating(self._pod)
+            and await self._status.settled()
+        ):
             await self._delete_for_good()
         return self._next_look()
 
     def _state(self) -> PodState:
         runtime, now = self._node.runtime, self._node.clock.now()
-        pod = {**self._pod, "status": {**(self._pod.get("status") or {}), **self._reported}}
+        pod = {**self._pod, "status": {**(self._pod.get("status") or {}), **self._status.newest}}
         return PodState(
             runtime.sandbox_of(self._uid),
             self._messages.told(self._pod, runtime.containers_of(self._uid)),
@@ -268,32 +268,17 @@ class PodWorker:
         assert sandbox is not None, "a container is made in its pod's sandbox"
         return await self._node.configuration.container(self._pod, container, attempt, sandbox.ip)
 
-    async def _report(self) -> None:
-        """Send the status if it is not what the API server knows."""
+    def _report(self) -> None:
+        """Say how it stands."""
         self._look()
         if self._is_gone:
             return
         self._warn_of_backoffs()
         node, now = self._node, self._node.clock.now()
-        if self._disputed_at is not None and now >= self._disputed_at + DISPUTE:
-            self._reported, self._disputed_at = pod_status.overlay({}, self._pod.get("status") or {}), None
-        pod = {**self._pod, "status": pod_status.overlay(self._pod.get("status") or {}, self._reported)}
-        new = pod_status.build(pod, self._state(), node.ip, node.runtime.name, now)
-        if all(self._reported.get(key) == value for key, value in new.items()):
-            return
-        # Our own last write may not have come back yet.
-        version = max(int(meta.resource_version(pod)), self._reported_version)
-        patch = pod_status.patch(pod, new, version)
-        try:
-            written = await node.client.patch(
-                PODS, meta.namespace(pod), meta.name(pod), patch, "strategic", subresource="status"
-            )
-        except StatusError as error:
-            if not errors.is_not_found(error) and not errors.is_conflict(error):
-                raise
-            return
-        self._reported, self._reported_version = new, int(meta.resource_version(written))
-        self._disputed_at = None
+        self._status.yield_to(now)
+        status = pod_status.overlay(self._pod.get("status") or {}, self._status.newest)
+        pod = {**self._pod, "status": status}
+        self._status.say(pod_status.build(pod, self._state(), node.ip, node.runtime.name, now))
 
     def _warn_of_backoffs(self) -> None:
         for action in self._plan():
@@ -321,8 +306,9 @@ class PodWorker:
     def _next_look(self) -> float | None:
         now = self._node.clock.now()
         times = [each.until for each in self._plan() if isinstance(each, BackOff | Wait)]
-        times += [self._disputed_at + DISPUTE] if self._disputed_at is not None else []
-        status = {**(self._pod.get("status") or {}), **self._reported}
+        disputed_until = self._status.disputed_until()
+        times += [disputed_until] if disputed_until is not None else []
+        status = {**(self._pod.get("status") or {}), **self._status.newest}
         overdue_at = deadline.ends_at({**self._pod, "status": status})
         times += [overdue_at] if overdue_at is not None and overdue_at > now else []
         return max((min(times) - now).total_seconds(), 0.0) if times else None

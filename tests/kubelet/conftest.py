@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from kube.api.resources import SERVICES
+from kube.api.resources import NODES, SERVICES
 from kube.base.clock import Clock, SystemClock
 from kube.base.tasks import Tasks
 from kube.client.events import EventRecorder
@@ -84,6 +85,7 @@ class TestNode:
     pods_dir: Path
     volumes: Volumes
     tokens_clock: Moved
+    telling: asyncio.Semaphore
 
     async def create(self, name: str, image: str = "run", **spec: Any) -> Any:
         """A pod that is on this node from the beginning."""
@@ -147,7 +149,8 @@ async def running_node(api: Api, folder: Path, manifests: Path | None = None) ->
     client = client_of(api, "kubelet")
     recorder = EventRecorder(client, "kubelet", FACTS.name)
     async with Tasks() as tasks:
-        reporter = NodeReporter(FACTS, client, recorder, clock)
+        nodes = Informer(client, NODES)
+        reporter = NodeReporter(FACTS, client, nodes, recorder, clock)
         door = Doorkeeper(client, recorder, clock, reporter.last_node)
         objects, services = PodObjects(client, tasks), Informer(client, SERVICES)
         pods_dir = folder / "pods"
@@ -165,6 +168,7 @@ async def running_node(api: Api, folder: Path, manifests: Path | None = None) ->
         kubelet = Kubelet({FACTS.name: Home(node, door)}, tasks)
         await runtime.start()
         tasks.start("events", recorder.run)
+        tasks.start("informer nodes", nodes.run)
         if manifests is not None:
             static = StaticPods(manifests, FACTS.name, kubelet.mirrors, kubelet.start_static)
             static.look()
@@ -173,7 +177,7 @@ async def running_node(api: Api, folder: Path, manifests: Path | None = None) ->
         tasks.start("informer services", services.run)
         tasks.start("volumes", volumes.run)
         tasks.start("pods", kubelet.run)
-        yield TestNode(api, runtime, kubelet, reporter, pods_dir, volumes, tokens_clock)
+        yield TestNode(api, runtime, kubelet, reporter, pods_dir, volumes, tokens_clock, node.telling)
         await tasks.cancel()
         await runtime.stop()
         await client.close()

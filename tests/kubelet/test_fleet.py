@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from kube.api import conditions
+from kube.api.resources import NODES as NODE_OBJECTS
 from kube.api.resources import SERVICES
 from kube.base.clock import SystemClock
 from kube.base.tasks import Tasks
@@ -45,12 +46,12 @@ def test_each_node_has_a_part_of_the_network() -> None:
         fleet.networks(IPv4Network("10.0.0.0/23"), ["a", "b", "c"])
 
 
-def members(node: Node) -> dict[str, Member]:
+def members(node: Node, nodes: Informer) -> dict[str, Member]:
     found = {}
     for name in NODES:
         facts = replace(FACTS, name=name, pod_cidr=str(NETWORKS[name]))
         recorder = node.recorder.on(name)
-        reporter = NodeReporter(facts, node.client, recorder, node.clock, has_events=False)
+        reporter = NodeReporter(facts, node.client, nodes, recorder, node.clock, has_events=False)
         door = Doorkeeper(node.client, recorder, node.clock, reporter.last_node)
         found[name] = Member(Home(replace(node, recorder=recorder), door), reporter)
     return found
@@ -82,7 +83,9 @@ async def test_fifty_nodes_register_and_run_their_pods(api: Api, tmp_path: Path)
         configuration = Configuration(surface, objects, services, volumes, tmp_path / "pods")
         recorder = EventRecorder(client, "kubelet")
         node = Node(FACTS.ip, runtime, client, recorder, clock, None, volumes, configuration)
-        nodes = Fleet(members(node), 0.1)
+        informer = Informer(client, NODE_OBJECTS)
+        tasks.start("nodes", informer.run)
+        nodes = Fleet(members(node, informer), 0.1)
         kubelet = Kubelet(nodes.homes, tasks)
         assert nodes.missing() == "50 nodes are not registered"
         tasks.start("events", recorder.run)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 from kube.base.clock import SystemClock
 from kubelet.pod import status as pod_status
 from kubelet.pod.state import PodState
+from kubelet.pod_worker import TELLING_MAX
 from tests.kubelet.conftest import FACTS, TestNode, running_node
 from tests.support.api_server import Api
 from tests.support.wait import until_async
@@ -84,6 +87,25 @@ async def test_a_status_that_was_sent_long_ago_changes_nothing(node: TestNode) -
     answer = await node.api("PATCH", path, late, "application/strategic-merge-patch+json")
     assert answer.code == 409
     assert conditions(await node.get("p"))["Ready"] == "True"
+
+
+async def test_a_pod_starts_before_anybody_is_told_and_then_its_newest_status_is(node: TestNode) -> None:
+    async with AsyncExitStack() as turns:
+        for _ in range(TELLING_MAX):
+            await turns.enter_async_context(node.telling)
+        created = await node.create("p")
+
+        def running() -> bool:
+            containers = node.runtime.containers_of(created["metadata"]["uid"])
+            return [each.is_running for each in containers] == [True]
+
+        await until_async("the container runs", running)
+        assert (await node.get("p"))["metadata"]["resourceVersion"] == created["metadata"]["resourceVersion"]
+    path = "/api/v1/namespaces/default/pods?watch=true&timeoutSeconds=1&resourceVersion="
+    await node.wait("p", "Running")
+    seen = await node.api("GET", path + created["metadata"]["resourceVersion"])
+    phases = [json.loads(line)["object"]["status"]["phase"] for line in seen.body.splitlines()]
+    assert phases == ["Running"]
 
 
 async def test_a_deleted_pod_ends_and_goes(node: TestNode) -> None:
