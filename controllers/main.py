@@ -19,7 +19,10 @@ from typing import Any
 
 import click
 
+from controllers.certificate_signing_request import controller as certificate_signing_request
+from controllers.certificate_signing_request.authority import Authority
 from controllers.cluster_role_aggregation import controller as cluster_role_aggregation
+from controllers.daemonset import controller as daemonset
 from controllers.deployment import controller as deployment
 from controllers.endpoints import controller as endpoints
 from controllers.endpointslice import controller as endpointslice
@@ -54,15 +57,19 @@ PORT = click.IntRange(0, 65535)
 NODE_PATIENCE = Patience()
 
 
-def build_controllers(wiring: Wiring, root_ca: str | None, patience: Patience) -> list[Controller[Any]]:
+def build_controllers(
+    wiring: Wiring, root_ca: str | None, patience: Patience, authority: Authority | None
+) -> list[Controller[Any]]:
     """All controllers of this process."""
     return [
         serviceaccount.build(wiring),
         *([root_ca_publisher.build(wiring, root_ca)] if root_ca is not None else []),
         cluster_role_aggregation.build(wiring),
+        certificate_signing_request.build(wiring, authority),
         replicaset.build(REPLICA_SET, wiring),
         replicaset.build(REPLICATION_CONTROLLER, wiring),
         deployment.build(wiring),
+        daemonset.build(wiring),
         endpointslice.build(wiring),
         endpoints.build(wiring),
         node_lifecycle.build(wiring, patience),
@@ -78,8 +85,14 @@ class Manager:
     """The controllers at work; says of itself whether it is ready."""
 
     def __init__(
-        self, client: Client, root_ca: str | None, workers: int, patience: Patience = NODE_PATIENCE
+        self,
+        client: Client,
+        root_ca: str | None,
+        workers: int,
+        patience: Patience = NODE_PATIENCE,
+        authority: Authority | None = None,
     ) -> None:
+        self._authority = authority
         self._client, self._root_ca, self._workers, self._patience = client, root_ca, workers, patience
         self._informers: InformerFactory | None = None
 
@@ -93,7 +106,7 @@ class Manager:
         chance = random.Random()
         self._informers = InformerFactory(self._client, chance)
         wiring = Wiring(self._client, self._informers, SystemClock(), chance)
-        controllers = build_controllers(wiring, self._root_ca, self._patience)
+        controllers = build_controllers(wiring, self._root_ca, self._patience, self._authority)
         async with Tasks() as tasks:
             self._informers.start(tasks)
             wiring.start_recorders(tasks)
@@ -111,6 +124,7 @@ async def serve(
     root_ca: str | None,
     workers: int,
     patience: Patience,
+    authority: Authority | None,
     election: Timing | None,
 ) -> None:
     """Run the manager until cancelled."""
@@ -122,7 +136,7 @@ async def serve(
         else:
             elected, client = None, Client(config, NAME)
         stack.push_async_callback(client.close)
-        manager = Manager(client, root_ca, workers, patience)
+        manager = Manager(client, root_ca, workers, patience, authority)
         health = HealthServer(*health_address, health_context, {"informer-sync": manager.unsynced})
         stack.push_async_callback(health.stop)
         await health.start()
@@ -155,6 +169,9 @@ async def start(
     node_monitor_grace_period: timedelta,
     node_startup_grace_period: timedelta,
     node_monitor_period: timedelta,
+    cluster_signing_cert_file: str | None,
+    cluster_signing_key_file: str | None,
+    cluster_signing_duration: timedelta,
 ) -> None:
     """Read the files that the flags name, then serve."""
     config = ClientConfig.load(kubeconfig)
@@ -162,9 +179,14 @@ async def start(
     root_ca = _read(root_ca_file, "--root-ca-file") if root_ca_file else None
     address = (bind_address, secure_port)
     patience = Patience(node_monitor_grace_period, node_startup_grace_period, node_monitor_period)
+    authority = (
+        Authority.load(cluster_signing_cert_file, cluster_signing_key_file, cluster_signing_duration)
+        if cluster_signing_cert_file and cluster_signing_key_file
+        else None
+    )
     timing = Timing(leader_elect_lease_duration, leader_elect_renew_deadline, leader_elect_retry_period)
     election = timing if leader_elect else None
-    await serve(config, address, context, root_ca, concurrent_syncs, patience, election)
+    await serve(config, address, context, root_ca, concurrent_syncs, patience, authority, election)
 
 
 @click.command()
@@ -194,6 +216,15 @@ async def start(
 )
 @click.option(
     "--node-monitor-period", type=DURATION, default="5s", show_default=True, help="How often to look."
+)
+@click.option("--cluster-signing-cert-file", help="Authority that signs certificate requests (PEM).")
+@click.option("--cluster-signing-key-file", help="Its key (PEM).")
+@click.option(
+    "--cluster-signing-duration",
+    type=DURATION,
+    default="8760h",
+    show_default=True,
+    help="How long a signed certificate is valid at most.",
 )
 @click.option("--log-level", default="info", show_default=True, help="debug, info, warning or error.")
 def main(log_level: str, **flags: Any) -> None:

@@ -127,6 +127,8 @@ def _controller_manager(topology: Topology, layout: Layout, index: int) -> Proce
         "kubeconfig": layout.kubeconfig("controller-manager"),
         **_serving(layout, "controller-manager", port),
         "root-ca-file": layout.cert("ca"),
+        "cluster-signing-cert-file": layout.cert("ca"),
+        "cluster-signing-key-file": layout.key("ca"),
     }
     args = (*_args(flags, topology, "controller-manager"), _leader_elect(topology.controller_manager))
     return Process(name, "controllers", args, ((LOCAL, port),), local_url(port), STAGE_REST)

@@ -1,0 +1,1 @@
+"""Approves, signs and clears away certificate signing requests."""
