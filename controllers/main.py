@@ -23,6 +23,7 @@ from controllers.certificate_signing_request import controller as certificate_si
 from controllers.certificate_signing_request.authority import Authority
 from controllers.cluster_role_aggregation import controller as cluster_role_aggregation
 from controllers.daemonset import controller as daemonset
+from controllers.daemonset import controller as daemonset
 from controllers.deployment import controller as deployment
 from controllers.endpoints import controller as endpoints
 from controllers.endpointslice import controller as endpointslice
@@ -69,6 +70,7 @@ def build_controllers(
         replicaset.build(REPLICA_SET, wiring),
         replicaset.build(REPLICATION_CONTROLLER, wiring),
         deployment.build(wiring),
+        daemonset.build(wiring),
         daemonset.build(wiring),
         endpointslice.build(wiring),
         endpoints.build(wiring),

@@ -1,0 +1,1 @@
+"""One pod on every node that suits, renewed node by node."""
