@@ -23,20 +23,26 @@ from controllers.certificate_signing_request import controller as certificate_si
 from controllers.certificate_signing_request.authority import Authority
 from controllers.cluster_role_aggregation import controller as cluster_role_aggregation
 from controllers.daemonset import controller as daemonset
-from controllers.daemonset import controller as daemonset
 from controllers.deployment import controller as deployment
 from controllers.endpoints import controller as endpoints
 from controllers.endpointslice import controller as endpointslice
+from controllers.ephemeral_volume import controller as ephemeral_volume
 from controllers.garbage_collector import controller as garbage_collector
+from controllers.host_path_provisioner import controller as host_path_provisioner
+from controllers.host_path_provisioner.folders import Folders
 from controllers.namespace import controller as namespace
 from controllers.node_lifecycle import controller as node_lifecycle
 from controllers.node_lifecycle.plan import Patience
+from controllers.node_lifecycle.zones import Rates
+from controllers.persistent_volume import controller as persistent_volume
 from controllers.pod_garbage_collector import controller as pod_garbage_collector
 from controllers.replicaset import controller as replicaset
 from controllers.replicaset.kinds import REPLICA_SET, REPLICATION_CONTROLLER
 from controllers.root_ca_publisher import controller as root_ca_publisher
 from controllers.serviceaccount import controller as serviceaccount
+from controllers.statefulset import controller as statefulset
 from controllers.taint_eviction import controller as taint_eviction
+from controllers.volume_protection import controller as volume_protection
 from controllers.wiring import Wiring
 from kube.base import logs, tls
 from kube.base.clock import SystemClock
@@ -59,7 +65,11 @@ NODE_PATIENCE = Patience()
 
 
 def build_controllers(
-    wiring: Wiring, root_ca: str | None, patience: Patience, authority: Authority | None
+    wiring: Wiring,
+    root_ca: str | None,
+    patience: Patience,
+    authority: Authority | None,
+    folders: Folders | None,
 ) -> list[Controller[Any]]:
     """All controllers of this process."""
     return [
@@ -70,13 +80,18 @@ def build_controllers(
         replicaset.build(REPLICA_SET, wiring),
         replicaset.build(REPLICATION_CONTROLLER, wiring),
         deployment.build(wiring),
-        daemonset.build(wiring),
+        statefulset.build(wiring),
         daemonset.build(wiring),
         endpointslice.build(wiring),
         endpoints.build(wiring),
         node_lifecycle.build(wiring, patience),
         taint_eviction.build(wiring),
         pod_garbage_collector.build(wiring),
+        persistent_volume.build(wiring),
+        *([host_path_provisioner.build(wiring, folders)] if folders is not None else []),
+        volume_protection.build_claims(wiring),
+        volume_protection.build_volumes(wiring),
+        ephemeral_volume.build(wiring),
         # These two look at every kind; they come last, so that kinds looked at in full are watched once.
         garbage_collector.build(wiring),
         namespace.build(wiring),
@@ -93,8 +108,9 @@ class Manager:
         workers: int,
         patience: Patience = NODE_PATIENCE,
         authority: Authority | None = None,
+        folders: Folders | None = None,
     ) -> None:
-        self._authority = authority
+        self._authority, self._folders = authority, folders
         self._client, self._root_ca, self._workers, self._patience = client, root_ca, workers, patience
         self._informers: InformerFactory | None = None
 
@@ -108,7 +124,7 @@ class Manager:
         chance = random.Random()
         self._informers = InformerFactory(self._client, chance)
         wiring = Wiring(self._client, self._informers, SystemClock(), chance)
-        controllers = build_controllers(wiring, self._root_ca, self._patience, self._authority)
+        controllers = build_controllers(wiring, self._root_ca, self._patience, self._authority, self._folders)
         async with Tasks() as tasks:
             self._informers.start(tasks)
             wiring.start_recorders(tasks)
@@ -127,6 +143,7 @@ async def serve(
     workers: int,
     patience: Patience,
     authority: Authority | None,
+    folders: Folders | None,
     election: Timing | None,
 ) -> None:
     """Run the manager until cancelled."""
@@ -138,7 +155,7 @@ async def serve(
         else:
             elected, client = None, Client(config, NAME)
         stack.push_async_callback(client.close)
-        manager = Manager(client, root_ca, workers, patience, authority)
+        manager = Manager(client, root_ca, workers, patience, authority, folders)
         health = HealthServer(*health_address, health_context, {"informer-sync": manager.unsynced})
         stack.push_async_callback(health.stop)
         await health.start()
@@ -171,6 +188,11 @@ async def start(
     node_monitor_grace_period: timedelta,
     node_startup_grace_period: timedelta,
     node_monitor_period: timedelta,
+    host_path_provisioner_dir: str | None,
+    node_eviction_rate: float,
+    secondary_node_eviction_rate: float,
+    large_cluster_size_threshold: int,
+    unhealthy_zone_threshold: float,
     cluster_signing_cert_file: str | None,
     cluster_signing_key_file: str | None,
     cluster_signing_duration: timedelta,
@@ -180,15 +202,22 @@ async def start(
     context = tls.server_context(tls_cert_file, tls_private_key_file, client_ca_file)
     root_ca = _read(root_ca_file, "--root-ca-file") if root_ca_file else None
     address = (bind_address, secure_port)
-    patience = Patience(node_monitor_grace_period, node_startup_grace_period, node_monitor_period)
+    rates = Rates(
+        node_eviction_rate,
+        secondary_node_eviction_rate,
+        large_cluster_size_threshold,
+        unhealthy_zone_threshold,
+    )
+    patience = Patience(node_monitor_grace_period, node_startup_grace_period, node_monitor_period, rates)
     authority = (
         Authority.load(cluster_signing_cert_file, cluster_signing_key_file, cluster_signing_duration)
         if cluster_signing_cert_file and cluster_signing_key_file
         else None
     )
+    folders = Folders(Path(host_path_provisioner_dir)) if host_path_provisioner_dir else None
     timing = Timing(leader_elect_lease_duration, leader_elect_renew_deadline, leader_elect_retry_period)
     election = timing if leader_elect else None
-    await serve(config, address, context, root_ca, concurrent_syncs, patience, authority, election)
+    await serve(config, address, context, root_ca, concurrent_syncs, patience, authority, folders, election)
 
 
 @click.command()
@@ -219,6 +248,30 @@ async def start(
 @click.option(
     "--node-monitor-period", type=DURATION, default="5s", show_default=True, help="How often to look."
 )
+@click.option(
+    "--node-eviction-rate",
+    type=click.FloatRange(min=0),
+    default=0.1,
+    show_default=True,
+    help="How many lost nodes of a zone are emptied a second.",
+)
+@click.option(
+    "--secondary-node-eviction-rate",
+    type=click.FloatRange(min=0),
+    default=0.01,
+    show_default=True,
+    help="The same while most of a large zone is lost; in a small one none is.",
+)
+@click.option(
+    "--large-cluster-size-threshold", default=50, show_default=True, help="More nodes make a zone large."
+)
+@click.option(
+    "--unhealthy-zone-threshold",
+    type=click.FloatRange(0, 1),
+    default=0.55,
+    show_default=True,
+    help="What share of lost nodes is most of a zone.",
+)
 @click.option("--cluster-signing-cert-file", help="Authority that signs certificate requests (PEM).")
 @click.option("--cluster-signing-key-file", help="Its key (PEM).")
 @click.option(
@@ -227,6 +280,10 @@ async def start(
     default="8760h",
     show_default=True,
     help="How long a signed certificate is valid at most.",
+)
+@click.option(
+    "--host-path-provisioner-dir",
+    help="Folder of this machine for volumes of the provisioner kubelite.dev/host-path; without it, none.",
 )
 @click.option("--log-level", default="info", show_default=True, help="debug, info, warning or error.")
 def main(log_level: str, **flags: Any) -> None:

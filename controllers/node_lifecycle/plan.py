@@ -8,18 +8,18 @@ was written before. Only the kubelet makes a node Ready.
 
 Sees: the node, its heartbeat, its pods, whether any node is ready. Says: UpdateStatus and Update of the node,
 UpdateStatus of pods, Events, when to look again.
-Absent: zones, and the rate at which nodes are emptied (Kubernetes: one in ten seconds a zone).
 After: k8s pkg/controller/nodelifecycle/node_lifecycle_controller.go, monitorNodeHealth.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from controllers.node_lifecycle.heartbeat import Heartbeat
 from controllers.node_lifecycle.taints import with_taints
+from controllers.node_lifecycle.zones import Rates
 from kube.api import conditions, meta
 from kube.api.actions import Action, EmitEvent, RequeueAfter, Update, UpdateStatus
 from kube.api.meta import Object
@@ -31,22 +31,26 @@ KUBELET_CONDITIONS = ("Ready", "MemoryPressure", "DiskPressure", "PIDPressure")
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a node may be silent: once it has reported, and before; and how often to look."""
+    """How long a node may be silent, once it has reported and before; how often to look; how fast to empty."""
 
     grace: timedelta = timedelta(seconds=50)
     startup_grace: timedelta = timedelta(seconds=60)
     period: timedelta = timedelta(seconds=5)
+    rates: Rates = field(default_factory=Rates)
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A node and what was heard of it; is_new: this process sees the node for the first time."""
+    """A node and what was heard of it; is_new: this process sees it for the first time; may_be_emptied: its
+    zone lets it.
+    """
 
     node: Object
     heartbeat: Heartbeat
     pods: Sequence[Object] = ()
     is_new: bool = False
     is_anyone_ready: bool = True
+    may_be_emptied: bool = True
     patience: Patience = Patience()
 
 
@@ -107,7 +111,9 @@ def _unknown_conditions(node: Object, now: datetime) -> list[Object]:
 
 
 def _taint(seen: Seen, now: datetime) -> list[Action]:
-    tainted = with_taints(seen.node, now, is_anyone_ready=seen.is_anyone_ready)
+    tainted = with_taints(
+        seen.node, now, is_anyone_ready=seen.is_anyone_ready, may_be_emptied=seen.may_be_emptied
+    )
     return [Update(NODES, tainted)] if tainted != seen.node else []
 
 

@@ -6,7 +6,8 @@
     unschedulable   unschedulable    NoSchedule (`kubectl cordon`)
 
 A node that has never reported keeps the not-ready taint it was born with. When no node at all is ready, the
-cause is more likely here than there, and nobody is evicted: moving pods would help nobody.
+cause is more likely here than there, and nobody is evicted: moving pods would help nobody. A node that is not
+being emptied begins to be only when its zone lets it (zones.py).
 
 Invariants: taints of others, and with other effects, stay as they are.
 After: k8s pkg/controller/nodelifecycle/node_lifecycle_controller.go, doNoScheduleTaintingPass and
@@ -39,9 +40,16 @@ MANAGED = {
 }
 
 
-def with_taints(node: Object, now: datetime, *, is_anyone_ready: bool) -> Object:
+def is_emptied(node: Object) -> bool:
+    """True when the node's pods are being evicted already."""
+    keys = ((NOT_READY, NO_EXECUTE), (UNREACHABLE, NO_EXECUTE))
+    return any(_identity(each) in keys for each in meta.get(node, "spec", "taints", default=[]))
+
+
+def with_taints(node: Object, now: datetime, *, is_anyone_ready: bool, may_be_emptied: bool = True) -> Object:
     """The node with the taints it should have; equal to `node` if it has them."""
-    wanted = [*_wanted(node, is_anyone_ready=is_anyone_ready)]
+    evicts = is_anyone_ready and (may_be_emptied or is_emptied(node))
+    wanted = [*_wanted(node, evicts=evicts)]
     had: list[Object] = meta.get(node, "spec", "taints", default=[])
     kept = [each for each in had if _identity(each) not in MANAGED or _identity(each) in wanted]
     present = {_identity(each) for each in kept}
@@ -55,12 +63,12 @@ def with_taints(node: Object, now: datetime, *, is_anyone_ready: bool) -> Object
     return {**node, "spec": {**spec, "taints": taints} if taints else spec}
 
 
-def _wanted(node: Object, *, is_anyone_ready: bool) -> Iterator[tuple[str, str]]:
+def _wanted(node: Object, *, evicts: bool) -> Iterator[tuple[str, str]]:
     ready = conditions.find(node, "Ready")
     if not conditions.is_true(node, "Ready"):
         key = UNREACHABLE if ready is not None and ready["status"] == "Unknown" else NOT_READY
         yield key, NO_SCHEDULE
-        if ready is not None and is_anyone_ready:
+        if ready is not None and evicts:
             yield key, NO_EXECUTE
     for condition_type, key in PRESSURES.items():
         if conditions.is_true(node, condition_type):
