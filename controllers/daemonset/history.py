@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from controllers.daemonset.placement import HASH
+from controllers.revisions import next_number, number, sorted_by_number, template_patch
 from kube.api import meta
 from kube.api.actions import Action, Create, Delete, Patch, Update, UpdateStatus
 from kube.api.hashing import template_hash
@@ -35,12 +36,12 @@ def trace(
     daemon_set: Object, revisions: Sequence[Object], pods: Sequence[Object], namesake: Object | None
 ) -> History:
     """Find the current revision among those of the DaemonSet, or make it."""
-    data = data_of(daemon_set)
-    ordered = sorted(revisions, key=lambda each: (number(each), meta.name(each)))
+    data = template_patch(daemon_set)
+    ordered = sorted_by_number(revisions)
     same = [each for each in ordered if each.get("data") == data]
     old = [each for each in ordered if each.get("data") != data]
     actions = [_label(each) for each in ordered if not meta.labels(each).get(HASH)]
-    following = max(map(number, old), default=0) + 1
+    following = next_number(old)
     if not same:
         return _make(daemon_set, data, following, old, actions, namesake)
     kept, duplicates = same[-1], same[:-1]
@@ -63,17 +64,6 @@ def surplus(daemon_set: Object, old: Sequence[Object], pods: Sequence[Object]) -
 def name_of_new(daemon_set: Object) -> str:
     """The name that a revision of the present template has."""
     return f"{meta.name(daemon_set)}-{_hash(daemon_set)}"
-
-
-def data_of(daemon_set: Object) -> Object:
-    """The patch that brings a DaemonSet back to its present template."""
-    template = meta.get(daemon_set, "spec", "template", default={})
-    return {"spec": {"template": {**template, "$patch": "replace"}}}
-
-
-def number(revision: Object) -> int:
-    """The revision's number; the current one has the highest."""
-    return int(revision.get("revision") or 0)
 
 
 def hash_of(revision: Object) -> str:

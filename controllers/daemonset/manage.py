@@ -21,9 +21,9 @@ from kube.api.meta import Object
 
 def manage(daemons: Daemons, waits: Mapping[str, float]) -> Wanted:
     """What every node lacks or has too much; `waits` are the seconds of back-off left, by node."""
-    wanted = Wanted()
+    wanted, surge = Wanted(), allows_surge(daemons.daemon_set)
     for node in daemons.nodes:
-        _look_at(daemons, node, waits.get(node, 0.0), wanted)
+        _look_at(daemons, node, waits.get(node, 0.0), wanted, surge=surge)
     for node, found in daemons.pods.items():
         if node not in daemons.nodes:
             # Bound pods of a lost node are collected with it. These never were on it, and never will be.
@@ -31,13 +31,13 @@ def manage(daemons: Daemons, waits: Mapping[str, float]) -> Wanted:
     return wanted
 
 
-def _look_at(daemons: Daemons, node: str, wait: float, wanted: Wanted) -> None:
+def _look_at(daemons: Daemons, node: str, wait: float, wanted: Wanted, *, surge: bool) -> None:
     suits, found = daemons.suits(node), daemons.on(node)
     if suits.run and not found:
         wanted.nodes.append(node)
     elif suits.stay:
         running = _bury(daemons, node, wait, wanted)
-        if not allows_surge(daemons.daemon_set):
+        if not surge:
             wanted.deletions += running[1:]
         elif len(running) > 1:
             wanted.deletions += _surplus(daemons, running)

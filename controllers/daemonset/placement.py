@@ -50,6 +50,8 @@ def suits(daemon_set: Object, node: Object) -> Suits:
     if spec.get("nodeName") not in (None, "", meta.name(node)) or not allows_node(spec, node):
         return Suits(run=False, stay=False)
     taints = meta.get(node, "spec", "taints", default=[])
+    if not taints:
+        return Suits(run=True, stay=True)
     borne = tolerations(spec)
     return Suits(
         run=not _suffers(borne, taints, (NO_SCHEDULE, NO_EXECUTE)),

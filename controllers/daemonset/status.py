@@ -43,6 +43,8 @@ def status(daemons: Daemons, *, observed: bool) -> dict[str, Any]:
 def next_availability(daemons: Daemons) -> list[float]:
     """In how many seconds the next ready pod will have been ready for long enough, if one waits for that."""
     seconds = min_ready_seconds(daemons.daemon_set)
+    if not seconds:
+        return []
     found = (each for node in daemons.nodes for each in daemons.on(node))
     waits = [pods.available_in(each, seconds, daemons.now) for each in found]
     ahead = [each.total_seconds() for each in waits if each]

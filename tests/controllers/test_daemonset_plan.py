@@ -10,9 +10,10 @@ import pytest
 import yaml
 
 from controllers.daemonset.failures import Failures
-from controllers.daemonset.history import data_of, name_of_new
+from controllers.daemonset.history import name_of_new
 from controllers.daemonset.placement import pod_for, suits
 from controllers.daemonset.plan import Seen, failed_nodes, plan
+from controllers.revisions import template_patch
 from kube.api import meta
 from kube.api.actions import Action, Create, Delete
 from kube.api.meta import Object
@@ -67,7 +68,7 @@ def revision(short: dict[str, Any], of: Object) -> Object:
     image = short["image"]
     then = {**of, "spec": {**of["spec"], "template": template(image, {})}}
     short = {"name": f"ds-{image}", "owners": ["ds!"], "labels": {"app": "web", HASH: image}, **short}
-    return made(short, data=data_of(then), revision=short["number"])
+    return made(short, data=template_patch(then), revision=short["number"])
 
 
 def daemon(short: dict[str, Any]) -> Object:
