@@ -55,6 +55,7 @@ async def ensure(server: Server, service_network: str, port: int, client_ca: str
     wanted = [
         *bootstrap_policy.objects(),
         *_priority_classes(),
+        _storage_class(),
         *flow_policy.objects(now),
         *api_services.objects(SERVED),
         _service_cidr(service_network, now),
@@ -153,6 +154,21 @@ def _authentication(client_ca: str) -> Object:
     metadata = {"name": "extension-apiserver-authentication", "namespace": "kube-system"}
     data = {"client-ca-file": client_ca} if client_ca else {}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+
+
+def _storage_class() -> Object:
+    """The class of claims that name none: folders of this machine, made by the controller manager."""
+    return {
+        "apiVersion": resources.STORAGE_CLASSES.api_version,
+        "kind": resources.STORAGE_CLASSES.kind,
+        "metadata": {
+            "name": "standard",
+            "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
+        },
+        "provisioner": "kubelite.dev/host-path",
+        "reclaimPolicy": "Delete",
+        "volumeBindingMode": "Immediate",
+    }
 
 
 def _priority_classes() -> Iterable[Object]:

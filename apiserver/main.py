@@ -31,6 +31,7 @@ from apiserver.admission.node_taint import TaintNodesByCondition
 from apiserver.admission.priority import Priority
 from apiserver.admission.role_escalation import RoleEscalation
 from apiserver.admission.service_account import ServiceAccount
+from apiserver.admission.storage import DefaultStorageClass, StorageObjectInUseProtection
 from apiserver.allocation.cluster_ips import ClusterIPs
 from apiserver.allocation.node_ports import NodePorts
 from apiserver.allocation.repair import Repairer
@@ -215,6 +216,8 @@ def wire(storage: Storage, keys: KeyPair, sessions: Sessions, flags: Flags, addr
         DefaultTolerationSeconds(
             flags.default_not_ready_toleration_seconds, flags.default_unreachable_toleration_seconds
         ),
+        DefaultStorageClass(cache),
+        StorageObjectInUseProtection(),
         ServiceAddresses(cache, cluster_ips, node_ports),
         RoleEscalation(cache, authorizer),
         CertificateRequestUser(),

@@ -127,6 +127,7 @@ def _controller_manager(topology: Topology, layout: Layout, index: int) -> Proce
         "kubeconfig": layout.kubeconfig("controller-manager"),
         **_serving(layout, "controller-manager", port),
         "root-ca-file": layout.cert("ca"),
+        "host-path-provisioner-dir": layout.data_dir / "volumes",
         "cluster-signing-cert-file": layout.cert("ca"),
         "cluster-signing-key-file": layout.key("ca"),
     }

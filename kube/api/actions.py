@@ -15,7 +15,10 @@ from kube.api.resources import Resource
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """The Event that tells how an action went; `{name}` and `{error}` in the messages are filled in then."""
+    """The Event that tells how an action went; `{name}` and `{error}` in the messages are filled in then.
+
+    Without a reason for success nothing is told of it.
+    """
 
     about: Object
     success_reason: str

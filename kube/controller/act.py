@@ -115,7 +115,7 @@ class Actor:
         log.info("patched", resource=action.resource.plural, object=f"{action.namespace}/{action.name}")
 
     def _announce(self, announcement: Announcement | None, name: str) -> None:
-        if announcement is not None:
+        if announcement is not None and announcement.success_reason:
             message = announcement.success_message.replace("{name}", name)
             self._recorder.event(announcement.about, NORMAL, announcement.success_reason, message)
 

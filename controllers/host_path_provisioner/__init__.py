@@ -1,0 +1,1 @@
+"""Makes volumes that are folders of this machine, and removes them when they are released."""

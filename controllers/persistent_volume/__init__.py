@@ -1,0 +1,1 @@
+"""Binds claims to volumes, and says of both how far that is."""

@@ -1,0 +1,1 @@
+"""Keeps claims that pods use, and volumes that are bound, until that is over."""
