@@ -8,8 +8,8 @@ What becomes of a claim is said by its owners, and the garbage collector does it
     whenScaled: Delete     a pod beyond the set's size owns its claims, from just before it is deleted
     Retain                 neither owns them
 
-A claim that another controller owns is left alone. A claim that is being deleted, or belongs to an earlier
-pod of the name and so soon will be, must be gone before the next pod comes.
+A claim that another controller owns gets no owner of ours. A claim that is being deleted, or belongs to an
+earlier pod of the name and so soon will be, must be gone before the next pod comes.
 
 After: k8s pkg/controller/statefulset/stateful_set_utils.go, updateClaimOwnerRefForSetAndPod;
 stateful_pod_control.go, createPersistentVolumeClaims, PodClaimIsStale.
@@ -25,8 +25,9 @@ from kube.api.actions import Action, Announcement, Create, EmitEvent, Update
 from kube.api.meta import Object
 from kube.api.resources import PERSISTENT_VOLUME_CLAIMS, PODS, STATEFUL_SETS, Resource
 
+# Spelt as in Kubernetes, since people search for it.
 CONFLICT = (
-    "PersistentVolumeClaim {name} has a conflicting OwnerReference that acts as a managing controller, "
+    "PersistentVolumeClaim {name} has a conflicting OwnerReference that acts as a manging controller, "
     "the retention policy is ignored for this claim"
 )
 
@@ -86,22 +87,26 @@ def missing(stateful_set: Object, pod: str, place: int, found: dict[str, Object]
     ]
 
 
-def is_stale(stateful_set: Object, pod: str, place: int, found: dict[str, Object]) -> bool:
-    """True when a claim of an ordinal without a pod is about to go, with an earlier pod or by itself."""
+def in_the_way(stateful_set: Object, pod: str, place: int, found: dict[str, Object]) -> list[Action] | None:
+    """What to tell while a claim is about to go, by itself or with an earlier pod; None if none is.
+
+    As long as there is one, no pod can be made for its ordinal.
+    """
     claims = [found[each] for each in claim_names(stateful_set, place) if each in found]
-    return any(meta.is_terminating(each) or _references(each, PODS, pod) for each in claims)
+    going = [meta.name(each) for each in claims if meta.is_terminating(each)]
+    if not going and not any(_references(each, PODS, pod) for each in claims):
+        return None
+    what = f"create Pod {pod} in StatefulSet {meta.name(stateful_set)} failed error"
+    return [
+        EmitEvent(stateful_set, "Warning", "FailedCreate", f"{what}: pvc {each} is being deleted")
+        for each in going
+    ]
 
 
 def retention(
     stateful_set: Object, pod: Object, place: int, *, condemned: bool, found: dict[str, Object]
 ) -> list[Action]:
     """Make the claims of a pod owned as the retention policy says."""
-    deleted, scaled = _policy(stateful_set, "whenDeleted"), _policy(stateful_set, "whenScaled")
-    wanted: list[Object] = []
-    if scaled and condemned:
-        wanted = [meta.owner_reference(pod, PODS)]
-    elif deleted:
-        wanted = [meta.owner_reference(stateful_set, STATEFUL_SETS)]
     actions: list[Action] = []
     for each in (found[name] for name in claim_names(stateful_set, place) if name in found):
         ours = [
@@ -109,13 +114,27 @@ def retention(
             *_references(each, PODS, meta.name(pod)),
         ]
         others = [reference for reference in meta.owner_references(each) if reference not in ours]
-        if (deleted or scaled) and any(reference.get("controller") for reference in others):
+        stale = any(reference["uid"] not in (meta.uid(stateful_set), meta.uid(pod)) for reference in ours)
+        conflict = stale or any(reference.get("controller") for reference in others)
+        managed = _policy(stateful_set, "whenDeleted") or _policy(stateful_set, "whenScaled")
+        if managed and conflict:
             message = CONFLICT.replace("{name}", meta.name(each))
             actions.append(EmitEvent(stateful_set, "Warning", "ConflictingController", message))
-        elif ours != wanted:
+        wanted = [] if conflict else _wanted(stateful_set, pod, condemned=condemned)
+        # What an earlier set or pod of the name still owns is left to the garbage collector.
+        if ours != wanted and not stale:
             metadata = {**each["metadata"], "ownerReferences": [*others, *wanted]}
             actions.append(Update(PERSISTENT_VOLUME_CLAIMS, {**each, "metadata": metadata}))
     return actions
+
+
+def _wanted(stateful_set: Object, pod: Object, *, condemned: bool) -> list[Object]:
+    """The owner that the retention policy gives to a pod's claims, if any."""
+    if condemned and _policy(stateful_set, "whenScaled"):
+        return [meta.owner_reference(pod, PODS)]
+    if _policy(stateful_set, "whenDeleted"):
+        return [meta.owner_reference(stateful_set, STATEFUL_SETS)]
+    return []
 
 
 def _claim(stateful_set: Object, template: Object, place: int) -> Object:

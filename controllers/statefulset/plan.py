@@ -6,8 +6,8 @@ been seen (`expectations_met`), only history and status are brought up to date.
 
 Sees: the StatefulSet, the pods and ControllerRevisions it may own, the claims of its pods, now.
 Says: Patch (adopt, release, label), Create, Update, Delete, EmitEvent, UpdateStatus, RequeueAfter.
-Invariants: a pod is never without its place: names are given, so none can come twice; ordered, at most one
-pod is created or deleted at a time, and an update never makes more pods unavailable than it may.
+Invariants: names are given, so no pod can come twice; ordered, pods are created one at a time; an update
+never makes more pods unavailable than it may; the same input gives the same list, in the same order.
 Absent: no client, no clock, no expectations (the loop keeps those); volumes of running pods are not mended.
 After: k8s pkg/controller/statefulset/stateful_set.go, syncStatefulSet; stateful_set_control.go,
 performUpdate, updateStatefulSetStatus.

@@ -80,7 +80,10 @@ def _fill_place(
     stateful_set = members.stateful_set
     name = pod_name(stateful_set, place)
     if pod is None:
-        if not claims.is_stale(stateful_set, name, place, found):
+        told = claims.in_the_way(stateful_set, name, place, found)
+        if told is not None:
+            actions += told
+        else:
             actions += claims.missing(stateful_set, name, place, found)
             creations.append(_create(members, history, place))
         return True
