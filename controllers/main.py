@@ -26,6 +26,7 @@ from controllers.daemonset import controller as daemonset
 from controllers.deployment import controller as deployment
 from controllers.endpoints import controller as endpoints
 from controllers.endpointslice import controller as endpointslice
+from controllers.endpointslice_mirroring import controller as endpointslice_mirroring
 from controllers.ephemeral_volume import controller as ephemeral_volume
 from controllers.garbage_collector import controller as garbage_collector
 from controllers.host_path_provisioner import controller as host_path_provisioner
@@ -83,6 +84,7 @@ def build_controllers(
         statefulset.build(wiring),
         daemonset.build(wiring),
         endpointslice.build(wiring),
+        endpointslice_mirroring.build(wiring),
         endpoints.build(wiring),
         node_lifecycle.build(wiring, patience),
         taint_eviction.build(wiring),

@@ -31,7 +31,7 @@ KUBELET_CONDITIONS = ("Ready", "MemoryPressure", "DiskPressure", "PIDPressure")
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a node may be silent, once it has reported and before; how often to look; how fast to empty."""
+    """How long a node may be silent, once it has reported and before; how often to look; the rates."""
 
     grace: timedelta = timedelta(seconds=50)
     startup_grace: timedelta = timedelta(seconds=60)

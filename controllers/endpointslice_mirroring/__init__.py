@@ -1,0 +1,1 @@
+"""Writes the Endpoints that users make as EndpointSlices too, which is where proxies look."""
