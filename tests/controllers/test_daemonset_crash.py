@@ -1,4 +1,4 @@
-"""A rollout stopped after every single write and begun anew ends the same, and keeps its bounds throughout."""
+"""A rollout stopped after every single write and begun anew ends the same, and keeps its bounds meanwhile."""
 
 from __future__ import annotations
 
