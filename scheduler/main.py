@@ -22,11 +22,12 @@ from kube.client.informer import InformerFactory
 from kube.client.leader_election import Timing, elector, timing_flags
 from kube.client.rest import Client
 from scheduler.framework.framework import Framework
+from scheduler.framework.volumes import Volumes
 from scheduler.metrics import Metrics
 from scheduler.nominator import Nominator
-from scheduler.plugins.registry import PLUGINS
+from scheduler.plugins.registry import plugins
 from scheduler.schedule_one import Cycle
-from scheduler.scheduler import NAME, Scheduler
+from scheduler.scheduler import NAME, VOLUME_KINDS, Scheduler
 
 LEASE = "kube-scheduler"
 
@@ -87,8 +88,10 @@ async def _run(
             elected, client = None, Client(config, "scheduler")
         stack.push_async_callback(client.close)
         recorder = EventRecorder(client, NAME)
-        framework = Framework(PLUGINS)
         chance = random.Random()
+        informers = InformerFactory(client, random=chance)
+        volumes = Volumes(*(informers.informer(each).store for each in VOLUME_KINDS))
+        framework = Framework(plugins(volumes))
         scheduler = Scheduler(
             client,
             recorder,
@@ -96,8 +99,8 @@ async def _run(
             Cycle(framework, chance, Nominator()),
             SystemClock(),
             Metrics(REGISTRY),
+            volumes,
         )
-        informers = InformerFactory(client, random=chance)
         scheduler.listen(informers)
         checks = {"informers": lambda: _waiting(informers)}
         health = HealthServer(bind_address, secure_port, server_tls, checks, REGISTRY)

@@ -17,7 +17,13 @@ from dataclasses import replace
 from kube.api import conditions, errors, meta
 from kube.api.errors import StatusError
 from kube.api.meta import Object
-from kube.api.resources import NODES, PODS
+from kube.api.resources import (
+    NODES,
+    PERSISTENT_VOLUME_CLAIMS,
+    PERSISTENT_VOLUMES,
+    PODS,
+    STORAGE_CLASSES,
+)
 from kube.base.clock import Clock
 from kube.base.logs import logger
 from kube.base.tasks import Tasks
@@ -31,6 +37,7 @@ from scheduler.framework.diagnosis import Diagnosis
 from scheduler.framework.framework import Framework
 from scheduler.framework.interface import ClusterEvent, Verdict
 from scheduler.framework.pod_info import PodInfo
+from scheduler.framework.volumes import SELECTED_NODE, Volumes
 from scheduler.metrics import Metrics
 from scheduler.plugins.node_name import NodeName
 from scheduler.preemption import Preemption, preempt
@@ -42,6 +49,9 @@ log = logger(__name__)
 NAME = "default-scheduler"
 # Bindings on their way at once; more only wait in the API server.
 BINDINGS_MAX = 64
+# How long a pod with a node may wait for its claims to be bound before another node is looked for.
+VOLUMES_SECONDS_MAX = 600
+VOLUME_KINDS = (PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, STORAGE_CLASSES)
 
 
 class Scheduler:
@@ -55,7 +65,10 @@ class Scheduler:
         cycle: Cycle,
         clock: Clock,
         metrics: Metrics,
+        volumes: Volumes | None = None,
     ) -> None:
+        self._volumes = volumes or Volumes()
+        self._volume_news = asyncio.Event()
         self._client, self._recorder, self._clock = client, recorder, clock
         self._framework, self._cycle, self._metrics = framework, cycle, metrics
         self._cache, self._queue = Cache(), Queue()
@@ -68,6 +81,10 @@ class Scheduler:
         """Hear of pods and nodes."""
         self._pods = informers.informer(PODS).store
         informers.informer(NODES).add_handler(self._add_node, self._update_node, self._delete_node)
+        for each in VOLUME_KINDS:
+            informers.informer(each).add_handler(
+                self._hear_of_volume, lambda _, new: self._hear_of_volume(new), self._hear_of_volume
+            )
         informers.informer(PODS).add_handler(self._add_pod, self._update_pod, self._delete_pod)
 
     async def run(self, tasks: Tasks) -> None:
@@ -130,14 +147,32 @@ class Scheduler:
             "target": {"apiVersion": "v1", "kind": "Node", "name": node_name},
         }
         try:
+            await self._bind_volumes(pod, node_name)
             await self._client.create(PODS, binding, subresource="binding")
-        except (StatusError, ConnectionFailed) as error:
+        except (StatusError, ConnectionFailed, TimeoutError) as error:
             self._give_up_binding(queued, error)
             return
         finally:
             self._bindings.release()
         message = f"Successfully assigned {pod.key} to {node_name}"
         self._recorder.event(pod.pod, NORMAL, "Scheduled", message)
+
+    async def _bind_volumes(self, pod: PodInfo, node_name: str) -> None:
+        """Name the node in the claims that wait for one, and wait until they are bound."""
+        unbound = self._volumes.unbound(pod)
+        for claim in unbound:
+            if meta.annotations(claim).get(SELECTED_NODE) != node_name:
+                metadata = {"uid": meta.uid(claim), "annotations": {SELECTED_NODE: node_name}}
+                await self._client.patch(
+                    PERSISTENT_VOLUME_CLAIMS, pod.namespace, meta.name(claim), {"metadata": metadata}
+                )
+        async with asyncio.timeout(VOLUMES_SECONDS_MAX):
+            # A pod that goes meanwhile is found to be gone by the binding.
+            while unbound and self._pods.get(pod.key) is not None:
+                self._volume_news.clear()
+                if not (unbound := self._volumes.unbound(pod)):
+                    return
+                await self._volume_news.wait()
 
     def _give_up_binding(self, queued: QueuedPod, error: Exception) -> None:
         pod = queued.pod
@@ -224,6 +259,11 @@ class Scheduler:
     def _delete_node(self, node: Object) -> None:
         self._cache.remove_node(meta.name(node))
 
+    def _hear_of_volume(self, _: Object) -> None:
+        """Bindings look again; pods that were refused for their volumes try again."""
+        self._volume_news.set()
+        self._wake(ClusterEvent.VOLUME_CHANGED)
+
     def _add_pod(self, pod: Object) -> None:
         if _is_placed(pod):
             self._cache.set_pod(PodInfo.of(pod))
@@ -249,6 +289,7 @@ class Scheduler:
             self._enqueue(new)
 
     def _delete_pod(self, pod: Object) -> None:
+        self._volume_news.set()
         self._queue.remove(meta.uid(pod))
         self._cycle.nominator.forget(meta.uid(pod))
         self._remove_pod(pod)

@@ -73,6 +73,7 @@ class ClusterEvent(Enum):
     ASSIGNED_POD_ADDED = auto()
     ASSIGNED_POD_LABELS_CHANGED = auto()
     ASSIGNED_POD_REMOVED = auto()
+    VOLUME_CHANGED = auto()
 
 
 class Plugin(Protocol):
