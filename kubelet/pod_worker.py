@@ -128,6 +128,7 @@ class PodWorker:
             "deletionGracePeriodSeconds": 0,
         }
         self._is_gone = True
+        self._status.forget()
         self._take({**pod, "metadata": {**pod["metadata"], **deleted}})
         self._changed.set()
 

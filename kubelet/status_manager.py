@@ -95,8 +95,14 @@ class StatusManager:
     async def settled(self) -> bool:
         """Wait until nothing is under way; True if all was told, False if the pod has changed meanwhile."""
         if self._sending is not None:
-            await self._sending
+            await asyncio.wait([self._sending])
         return self.is_told
+
+    def forget(self) -> None:
+        """The pod is gone: there is nothing left to tell, and nobody to wait for."""
+        self._told = self.newest
+        if self._sending is not None:
+            self._sending.cancel()
 
     async def close(self) -> None:
         """Say no more."""
