@@ -50,7 +50,7 @@ from apiserver.storage.etcd import EtcdStorage
 from apiserver.storage.interface import Storage, Unavailable
 from apiserver.storage.watch_cache import WatchCache
 from kube.api.meta import Object
-from kube.api.resources import RESOURCES, SERVICE_ACCOUNTS
+from kube.api.resources import RESOURCES, SECRETS, SERVICE_ACCOUNTS
 from kube.api.schema import Schemas
 from kube.base import logs, tls
 from kube.base.backoff import Backoff
@@ -231,7 +231,11 @@ def wire(storage: Storage, keys: KeyPair, sessions: Sessions, flags: Flags, addr
         entry = cache.get(SERVICE_ACCOUNTS, namespace, name)
         return entry.decode() if entry is not None else None
 
-    tokens = Tokens(keys, flags.service_account_issuer, clock, find_account)
+    def find_secret(namespace: str, name: str) -> Object | None:
+        entry = cache.get(SECRETS, namespace, name)
+        return entry.decode() if entry is not None else None
+
+    tokens = Tokens(keys, flags.service_account_issuer, clock, find_account, find_secret)
     metrics = Metrics(prometheus_client.CollectorRegistry(), BUILD)
     metrics.registry.register(CacheCollector(cache))
     return Server(

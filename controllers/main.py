@@ -41,6 +41,8 @@ from controllers.replicaset import controller as replicaset
 from controllers.replicaset.kinds import REPLICA_SET, REPLICATION_CONTROLLER
 from controllers.root_ca_publisher import controller as root_ca_publisher
 from controllers.serviceaccount import controller as serviceaccount
+from controllers.serviceaccount_token import controller as serviceaccount_token
+from controllers.serviceaccount_token.signer import Signer
 from controllers.statefulset import controller as statefulset
 from controllers.taint_eviction import controller as taint_eviction
 from controllers.volume_protection import controller as volume_protection
@@ -71,11 +73,13 @@ def build_controllers(
     patience: Patience,
     authority: Authority | None,
     folders: Folders | None,
+    signer: Signer | None,
 ) -> list[Controller[Any]]:
     """All controllers of this process."""
     return [
         serviceaccount.build(wiring),
         *([root_ca_publisher.build(wiring, root_ca)] if root_ca is not None else []),
+        *([serviceaccount_token.build(wiring, signer, root_ca)] if signer is not None else []),
         cluster_role_aggregation.build(wiring),
         certificate_signing_request.build(wiring, authority),
         replicaset.build(REPLICA_SET, wiring),
@@ -111,8 +115,9 @@ class Manager:
         patience: Patience = NODE_PATIENCE,
         authority: Authority | None = None,
         folders: Folders | None = None,
+        signer: Signer | None = None,
     ) -> None:
-        self._authority, self._folders = authority, folders
+        self._authority, self._folders, self._signer = authority, folders, signer
         self._client, self._root_ca, self._workers, self._patience = client, root_ca, workers, patience
         self._informers: InformerFactory | None = None
 
@@ -126,7 +131,9 @@ class Manager:
         chance = random.Random()
         self._informers = InformerFactory(self._client, chance)
         wiring = Wiring(self._client, self._informers, SystemClock(), chance)
-        controllers = build_controllers(wiring, self._root_ca, self._patience, self._authority, self._folders)
+        controllers = build_controllers(
+            wiring, self._root_ca, self._patience, self._authority, self._folders, self._signer
+        )
         async with Tasks() as tasks:
             self._informers.start(tasks)
             wiring.start_recorders(tasks)
@@ -146,6 +153,7 @@ async def serve(
     patience: Patience,
     authority: Authority | None,
     folders: Folders | None,
+    signer: Signer | None,
     election: Timing | None,
 ) -> None:
     """Run the manager until cancelled."""
@@ -157,7 +165,7 @@ async def serve(
         else:
             elected, client = None, Client(config, NAME)
         stack.push_async_callback(client.close)
-        manager = Manager(client, root_ca, workers, patience, authority, folders)
+        manager = Manager(client, root_ca, workers, patience, authority, folders, signer)
         health = HealthServer(*health_address, health_context, {"informer-sync": manager.unsynced})
         stack.push_async_callback(health.stop)
         await health.start()
@@ -195,6 +203,7 @@ async def start(
     secondary_node_eviction_rate: float,
     large_cluster_size_threshold: int,
     unhealthy_zone_threshold: float,
+    service_account_private_key_file: str | None,
     cluster_signing_cert_file: str | None,
     cluster_signing_key_file: str | None,
     cluster_signing_duration: timedelta,
@@ -211,6 +220,7 @@ async def start(
         unhealthy_zone_threshold,
     )
     patience = Patience(node_monitor_grace_period, node_startup_grace_period, node_monitor_period, rates)
+    signer = Signer.load(service_account_private_key_file) if service_account_private_key_file else None
     authority = (
         Authority.load(cluster_signing_cert_file, cluster_signing_key_file, cluster_signing_duration)
         if cluster_signing_cert_file and cluster_signing_key_file
@@ -219,7 +229,9 @@ async def start(
     folders = Folders(Path(host_path_provisioner_dir)) if host_path_provisioner_dir else None
     timing = Timing(leader_elect_lease_duration, leader_elect_renew_deadline, leader_elect_retry_period)
     election = timing if leader_elect else None
-    await serve(config, address, context, root_ca, concurrent_syncs, patience, authority, folders, election)
+    await serve(
+        config, address, context, root_ca, concurrent_syncs, patience, authority, folders, signer, election
+    )
 
 
 @click.command()
@@ -274,6 +286,7 @@ async def start(
     show_default=True,
     help="What share of lost nodes is most of a zone.",
 )
+@click.option("--service-account-private-key-file", help="Key that signs the lasting tokens in Secrets.")
 @click.option("--cluster-signing-cert-file", help="Authority that signs certificate requests (PEM).")
 @click.option("--cluster-signing-key-file", help="Its key (PEM).")
 @click.option(

@@ -128,6 +128,7 @@ def _controller_manager(topology: Topology, layout: Layout, index: int) -> Proce
         **_serving(layout, "controller-manager", port),
         "root-ca-file": layout.cert("ca"),
         "host-path-provisioner-dir": layout.data_dir / "volumes",
+        "service-account-private-key-file": layout.key("sa"),
         "cluster-signing-cert-file": layout.cert("ca"),
         "cluster-signing-key-file": layout.key("ca"),
     }
