@@ -217,6 +217,20 @@ async def test_history_is_kept_to_its_limit(managed: Managed) -> None:
     await until("revisions", numbers, 3, 4)
 
 
+async def test_a_revision_whose_name_is_taken_gets_another(managed: Managed) -> None:
+    await managed.client.create(STATEFUL_SETS, stateful_set(0))
+    found = await managed.until(STATEFUL_SETS, "web", status_is(observedGeneration=1))
+    taken = found["status"]["updateRevision"]
+    await managed.client.delete(STATEFUL_SETS, "default", "web")
+    await managed.until_gone(CONTROLLER_REVISIONS, taken)
+    foreign = {"metadata": {"name": taken, "namespace": "default"}, "data": {"other": 1}, "revision": 1}
+    await managed.client.create(CONTROLLER_REVISIONS, foreign)
+    await managed.client.create(STATEFUL_SETS, stateful_set(1))
+    found = await managed.until(STATEFUL_SETS, "web", status_is(collisionCount=1, observedGeneration=1))
+    assert found["status"]["updateRevision"] != taken
+    await managed.until_pods(1)
+
+
 @pytest.mark.parametrize("policy", ["Background", "Foreground"])
 async def test_all_goes_with_the_set(managed: Managed, policy: str) -> None:
     await managed.client.create(STATEFUL_SETS, parallel(3))
