@@ -14,6 +14,7 @@ from controllers.namespace.plan import Seen, plan
 from controllers.wiring import Wiring
 from kube.api import meta
 from kube.api.actions import Action
+from kube.api.errors import StatusError
 from kube.api.meta import Object
 from kube.api.resources import NAMESPACES, Resource
 from kube.client.informer import InformerFactory
@@ -34,7 +35,12 @@ class NamespaceReconciler:
         if namespace is None or not meta.is_terminating(namespace):
             return None
         listed = await asyncio.gather(*(self._content(each, key) for each in self._resources))
-        return Seen(namespace, {each: found for each, found in zip(self._resources, listed) if found})
+        content = {
+            each: found
+            for each, found in zip(self._resources, listed)
+            if found and not isinstance(found, str)
+        }
+        return Seen(namespace, content, [found for found in listed if isinstance(found, str)])
 
     def plan(self, seen: Seen, now: datetime) -> list[Action]:
         return plan(seen, now)
@@ -44,8 +50,12 @@ class NamespaceReconciler:
         namespace = self._namespaces.store.get(meta.namespace(o))
         return [meta.name(namespace)] if namespace is not None and meta.is_terminating(namespace) else []
 
-    async def _content(self, resource: Resource, namespace: str) -> list[Object]:
-        answer = await self._client.list(resource, namespace, metadata_only=True)
+    async def _content(self, resource: Resource, namespace: str) -> list[Object] | str:
+        """What is left of a resource, or why the server does not say."""
+        try:
+            answer = await self._client.list(resource, namespace, metadata_only=True)
+        except StatusError as error:
+            return error.message
         found: list[Object] = answer["items"]
         return found
 

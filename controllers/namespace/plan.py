@@ -4,8 +4,10 @@ Pods first, so that what they use outlives them; then everything else at once; t
 finalizer `kubernetes` is taken away and the API server removes the namespace. Meanwhile the conditions say
 what is still there and whose finalizers hold it.
 
-Sees: the namespace, and the metadata of everything in it, by resource.
+Sees: the namespace, the metadata of everything in it, by resource, and what could not be listed.
 Says: DeleteCollection, UpdateStatus, RequeueAfter; at the end Update of `finalize`.
+Invariants: a namespace is let go only when all of it was seen to be empty.
+Absent: failures of discovery, as what is served is known.
 After: k8s pkg/controller/namespace/deletion/{namespaced_resources_deleter,status_condition_utils}.go.
 """
 
@@ -44,17 +46,18 @@ FINE = {
 
 @dataclass(slots=True)
 class Seen:
-    """The namespace and what is left in it; resources with nothing in them are left out."""
+    """What is left in the namespace, by resource that has any; why others could not be listed."""
 
     namespace: Object
     content: Mapping[Resource, Sequence[Object]] = field(default_factory=dict)
+    failures: Sequence[str] = ()
 
 
 def plan(seen: Seen, now: datetime) -> list[Action]:
     """The next step of a deletion."""
     namespace = seen.namespace
     assert meta.is_terminating(namespace), "only a namespace that is being deleted is emptied"
-    if not seen.content:
+    if not seen.content and not seen.failures:
         return _let_go(namespace)
     first = [PODS] if PODS in seen.content else [*seen.content]
     # What is terminating already needs no second request.
@@ -79,7 +82,7 @@ def _let_go(namespace: Object) -> list[Action]:
 
 def _conditions(seen: Seen, now: datetime) -> list[dict[str, Any]]:
     result: list[dict[str, Any]] = meta.get(seen.namespace, "status", "conditions", default=[])
-    remaining = _remaining(seen.content) | _finalizers(seen.content)
+    remaining = _remaining(seen.content) | _finalizers(seen.content) | _failed(seen.failures)
     for condition_type, (reason, message) in FINE.items():
         fine = {"type": condition_type, "status": "False", "reason": reason, "message": message}
         result = conditions.set_condition(result, remaining.get(condition_type, fine), now)
@@ -87,6 +90,8 @@ def _conditions(seen: Seen, now: datetime) -> list[dict[str, Any]]:
 
 
 def _remaining(content: Mapping[Resource, Sequence[Object]]) -> dict[str, dict[str, str]]:
+    if not content:
+        return {}
     counts = sorted((f"{each.plural}.{each.group}", len(objects)) for each, objects in content.items())
     listed = ", ".join(f"{name} has {count} resource instances" for name, count in counts)
     condition = _true(
@@ -104,6 +109,15 @@ def _finalizers(content: Mapping[Resource, Sequence[Object]]) -> dict[str, dict[
     listed = ", ".join(f"{name} in {count} resource instances" for name, count in sorted(holding.items()))
     message = f"Some content in the namespace has finalizers remaining: {listed}"
     condition = _true("NamespaceFinalizersRemaining", "SomeFinalizersRemain", message)
+    return {condition["type"]: condition}
+
+
+def _failed(failures: Sequence[str]) -> dict[str, dict[str, str]]:
+    if not failures:
+        return {}
+    listed = ", ".join(sorted(failures))
+    message = f"Failed to delete all resource types, {len(failures)} remaining: {listed}"
+    condition = _true("NamespaceDeletionContentFailure", "ContentDeletionFailed", message)
     return {condition["type"]: condition}
 
 
