@@ -93,6 +93,16 @@ def _taken(budget: Object, pod: Object, server: Server) -> Object:
         text = f"The disruption budget {name} needs {status.get('desiredHealthy', 0)} healthy pods "
         raise _refused(f"{text}and has {status.get('currentHealthy', 0)} currently", 0)
     status["disruptionsAllowed"] -= 1
+    if not status["disruptionsAllowed"]:
+        used_up = {
+            "type": "DisruptionAllowed",
+            "status": "False",
+            "reason": "InsufficientPods",
+            "message": "",
+            "observedGeneration": status["observedGeneration"],
+        }
+        told = status.get("conditions") or []
+        status["conditions"] = conditions.set_condition(told, used_up, server.clock.now())
     status.setdefault("disruptedPods", {})[meta.name(pod)] = meta.format_time(server.clock.now())
     return budget
 

@@ -1,0 +1,1 @@
+"""Keeps what each disruption budget allows up to date."""
