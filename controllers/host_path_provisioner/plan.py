@@ -23,11 +23,13 @@ from controllers.volumes import (
     is_delayed,
 )
 from kube.api import meta
-from kube.api.actions import Action, Announcement, Create, Delete, EmitEvent, UpdateStatus
+from kube.api.actions import Action, Announcement, Create, Delete, EmitEvent, RequeueAfter, UpdateStatus
 from kube.api.meta import Object
 from kube.api.resources import PERSISTENT_VOLUMES
 
 PROVISIONER = "kubelite.dev/host-path"
+# A folder that could not be made or removed is tried again so often.
+RETRY_SECONDS = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ def plan(seen: Seen, now: datetime) -> list[Action]:
         failure = "block volumes are not supported"
     if failure:
         message = f'failed to provision volume with StorageClass "{name}": {failure}'
-        return [EmitEvent(seen.claim, "Warning", "ProvisioningFailed", message)]
+        return [EmitEvent(seen.claim, "Warning", "ProvisioningFailed", message), RequeueAfter(RETRY_SECONDS)]
     about = f'External provisioner is provisioning volume for claim "{meta.key(seen.claim)}"'
     told = Announcement(
         seen.claim,
@@ -135,10 +137,14 @@ def _delete(seen: SeenVolume, now: datetime) -> list[Action]:
         return [Delete(PERSISTENT_VOLUMES, "", meta.name(volume), meta.uid(volume))]
     event = EmitEvent(volume, "Warning", "VolumeFailedDelete", seen.failure)
     if meta.get(volume, "status", "message") == seen.failure:
-        return [event]
+        return [event, RequeueAfter(RETRY_SECONDS)]
     status = {
         "phase": "Failed",
         "message": seen.failure,
         "lastPhaseTransitionTime": meta.format_time(now),
     }
-    return [UpdateStatus(PERSISTENT_VOLUMES, {**volume, "status": status}), event]
+    return [
+        UpdateStatus(PERSISTENT_VOLUMES, {**volume, "status": status}),
+        event,
+        RequeueAfter(RETRY_SECONDS),
+    ]
