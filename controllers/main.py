@@ -24,6 +24,7 @@ from controllers.certificate_signing_request.authority import Authority
 from controllers.cluster_role_aggregation import controller as cluster_role_aggregation
 from controllers.daemonset import controller as daemonset
 from controllers.deployment import controller as deployment
+from controllers.disruption import controller as disruption
 from controllers.endpoints import controller as endpoints
 from controllers.endpointslice import controller as endpointslice
 from controllers.endpointslice_mirroring import controller as endpointslice_mirroring
@@ -98,6 +99,7 @@ def build_controllers(
         volume_protection.build_claims(wiring),
         volume_protection.build_volumes(wiring),
         ephemeral_volume.build(wiring),
+        *disruption.build(wiring),
         # These two look at every kind; they come last, so that kinds looked at in full are watched once.
         garbage_collector.build(wiring),
         namespace.build(wiring),
