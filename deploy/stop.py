@@ -21,7 +21,17 @@ from deploy.layout import run_dir
 SUPERVISOR_SECONDS = 20.0
 KEEPERS = ("supervisor", "nursery")
 # What a data dir holds; --wipe removes nothing else.
-CONTENTS = ("env", "admin.kubeconfig", "cluster.json", "pki", "kubeconfigs", "logs", "nodes", "etcd-*")
+CONTENTS = (
+    "env",
+    "admin.kubeconfig",
+    "cluster.json",
+    "pki",
+    "kubeconfigs",
+    "logs",
+    "nodes",
+    "volumes",
+    "etcd-*",
+)
 
 
 async def stop(data_dir: Path) -> bool:
