@@ -44,7 +44,7 @@ def handle(case: datadriven.Case) -> str:
 
 
 def test_zones(request: pytest.FixtureRequest) -> None:
-    datadriven.run(HERE / "testdata" / "node_zones.txt", request, handle)
+    datadriven.run(HERE / "testdata" / "node_zones" / "zones.txt", request, handle)
 
 
 def test_a_node_that_came_back_waits_again() -> None:
