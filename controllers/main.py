@@ -2,7 +2,7 @@
 
     kubeconfig -> client -> informers (one a kind) -> controllers (the table) -> workers
 
-The table in `build_controllers` is the list of what runs. Caches are filled before the first worker starts.
+The table `CONTROLLERS` is the list of what runs. Caches are filled before the first worker starts.
 With --leader-elect several managers may run; those that do not lead have no caches and do nothing.
 """
 
@@ -12,7 +12,9 @@ import asyncio
 import functools
 import random
 import ssl
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -41,6 +43,7 @@ from controllers.pod_garbage_collector import controller as pod_garbage_collecto
 from controllers.replicaset import controller as replicaset
 from controllers.replicaset.kinds import REPLICA_SET, REPLICATION_CONTROLLER
 from controllers.root_ca_publisher import controller as root_ca_publisher
+from controllers.selection import UnknownController, selected
 from controllers.serviceaccount import controller as serviceaccount
 from controllers.serviceaccount_token import controller as serviceaccount_token
 from controllers.serviceaccount_token.signer import Signer
@@ -68,42 +71,60 @@ PORT = click.IntRange(0, 65535)
 NODE_PATIENCE = Patience()
 
 
-def build_controllers(
-    wiring: Wiring,
-    root_ca: str | None,
-    patience: Patience,
-    authority: Authority | None,
-    folders: Folders | None,
-    signer: Signer | None,
-) -> list[Controller[Any]]:
-    """All controllers of this process."""
-    return [
-        serviceaccount.build(wiring),
-        *([root_ca_publisher.build(wiring, root_ca)] if root_ca is not None else []),
-        *([serviceaccount_token.build(wiring, signer, root_ca)] if signer is not None else []),
-        cluster_role_aggregation.build(wiring),
-        certificate_signing_request.build(wiring, authority),
-        replicaset.build(REPLICA_SET, wiring),
-        replicaset.build(REPLICATION_CONTROLLER, wiring),
-        deployment.build(wiring),
-        statefulset.build(wiring),
-        daemonset.build(wiring),
-        endpointslice.build(wiring),
-        endpointslice_mirroring.build(wiring),
-        endpoints.build(wiring),
-        node_lifecycle.build(wiring, patience),
-        taint_eviction.build(wiring),
-        pod_garbage_collector.build(wiring),
-        persistent_volume.build(wiring),
-        *([host_path_provisioner.build(wiring, folders)] if folders is not None else []),
-        volume_protection.build_claims(wiring),
-        volume_protection.build_volumes(wiring),
-        ephemeral_volume.build(wiring),
-        *disruption.build(wiring),
-        # These two look at every kind; they come last, so that kinds looked at in full are watched once.
-        garbage_collector.build(wiring),
-        namespace.build(wiring),
-    ]
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the flags say to single controllers; where a file is missing, those that need it do not run."""
+
+    root_ca: str | None = None
+    patience: Patience = NODE_PATIENCE
+    authority: Authority | None = None
+    folders: Folders | None = None
+    signer: Signer | None = None
+
+
+Build = Callable[[Wiring, Settings], Sequence[Controller[Any]]]
+
+# Name, as Kubernetes calls it in --controllers -> how to build it.
+CONTROLLERS: dict[str, Build] = {
+    "serviceaccount-controller": lambda w, s: [serviceaccount.build(w)],
+    "root-ca-certificate-publisher-controller": lambda w, s: (
+        [root_ca_publisher.build(w, s.root_ca)] if s.root_ca is not None else []
+    ),
+    "serviceaccount-token-controller": lambda w, s: (
+        [serviceaccount_token.build(w, s.signer, s.root_ca)] if s.signer is not None else []
+    ),
+    "clusterrole-aggregation-controller": lambda w, s: [cluster_role_aggregation.build(w)],
+    "certificatesigningrequest-signing-controller": lambda w, s: [
+        certificate_signing_request.build(w, s.authority)
+    ],
+    "replicaset-controller": lambda w, s: [replicaset.build(REPLICA_SET, w)],
+    "replicationcontroller-controller": lambda w, s: [replicaset.build(REPLICATION_CONTROLLER, w)],
+    "deployment-controller": lambda w, s: [deployment.build(w)],
+    "statefulset-controller": lambda w, s: [statefulset.build(w)],
+    "daemonset-controller": lambda w, s: [daemonset.build(w)],
+    "endpointslice-controller": lambda w, s: [endpointslice.build(w)],
+    "endpointslice-mirroring-controller": lambda w, s: [endpointslice_mirroring.build(w)],
+    "endpoints-controller": lambda w, s: [endpoints.build(w)],
+    "node-lifecycle-controller": lambda w, s: [node_lifecycle.build(w, s.patience)],
+    "taint-eviction-controller": lambda w, s: [taint_eviction.build(w)],
+    "pod-garbage-collector-controller": lambda w, s: [pod_garbage_collector.build(w)],
+    "persistentvolume-binder-controller": lambda w, s: [persistent_volume.build(w)],
+    "host-path-provisioner-controller": lambda w, s: (
+        [host_path_provisioner.build(w, s.folders)] if s.folders is not None else []
+    ),
+    "persistentvolumeclaim-protection-controller": lambda w, s: [volume_protection.build_claims(w)],
+    "persistentvolume-protection-controller": lambda w, s: [volume_protection.build_volumes(w)],
+    "ephemeral-volume-controller": lambda w, s: [ephemeral_volume.build(w)],
+    "disruption-controller": lambda w, s: disruption.build(w),
+    # These two look at every kind; they come last, so that kinds looked at in full are watched once.
+    "garbage-collector-controller": lambda w, s: [garbage_collector.build(w)],
+    "namespace-controller": lambda w, s: [namespace.build(w)],
+}
+
+
+def build_controllers(wiring: Wiring, settings: Settings, names: Sequence[str]) -> list[Controller[Any]]:
+    """The controllers of these names, in the order of the table."""
+    return [each for name in names for each in CONTROLLERS[name](wiring, settings)]
 
 
 class Manager:
@@ -118,9 +139,10 @@ class Manager:
         authority: Authority | None = None,
         folders: Folders | None = None,
         signer: Signer | None = None,
+        names: Sequence[str] = tuple(CONTROLLERS),
     ) -> None:
-        self._authority, self._folders, self._signer = authority, folders, signer
-        self._client, self._root_ca, self._workers, self._patience = client, root_ca, workers, patience
+        self._settings = Settings(root_ca, patience, authority, folders, signer)
+        self._client, self._workers, self._names = client, workers, names
         self._informers: InformerFactory | None = None
 
     def unsynced(self) -> str | None:
@@ -133,9 +155,7 @@ class Manager:
         chance = random.Random()
         self._informers = InformerFactory(self._client, chance)
         wiring = Wiring(self._client, self._informers, SystemClock(), chance)
-        controllers = build_controllers(
-            wiring, self._root_ca, self._patience, self._authority, self._folders, self._signer
-        )
+        controllers = build_controllers(wiring, self._settings, self._names)
         async with Tasks() as tasks:
             self._informers.start(tasks)
             wiring.start_recorders(tasks)
@@ -148,6 +168,7 @@ class Manager:
 
 async def serve(
     config: ClientConfig,
+    names: Sequence[str],
     health_address: tuple[str, int],
     health_context: ssl.SSLContext,
     root_ca: str | None,
@@ -167,7 +188,7 @@ async def serve(
         else:
             elected, client = None, Client(config, NAME)
         stack.push_async_callback(client.close)
-        manager = Manager(client, root_ca, workers, patience, authority, folders, signer)
+        manager = Manager(client, root_ca, workers, patience, authority, folders, signer, names)
         health = HealthServer(*health_address, health_context, {"informer-sync": manager.unsynced})
         stack.push_async_callback(health.stop)
         await health.start()
@@ -209,8 +230,13 @@ async def start(
     cluster_signing_cert_file: str | None,
     cluster_signing_key_file: str | None,
     cluster_signing_duration: timedelta,
+    controllers: str,
 ) -> None:
     """Read the files that the flags name, then serve."""
+    try:
+        names = selected(controllers.split(","), CONTROLLERS)
+    except UnknownController as error:
+        raise StartupError(f"--controllers: {error}") from error
     config = ClientConfig.load(kubeconfig)
     context = tls.server_context(tls_cert_file, tls_private_key_file, client_ca_file)
     root_ca = _read(root_ca_file, "--root-ca-file") if root_ca_file else None
@@ -232,7 +258,17 @@ async def start(
     timing = Timing(leader_elect_lease_duration, leader_elect_renew_deadline, leader_elect_retry_period)
     election = timing if leader_elect else None
     await serve(
-        config, address, context, root_ca, concurrent_syncs, patience, authority, folders, signer, election
+        config,
+        names,
+        address,
+        context,
+        root_ca,
+        concurrent_syncs,
+        patience,
+        authority,
+        folders,
+        signer,
+        election,
     )
 
 
@@ -301,6 +337,12 @@ async def start(
 @click.option(
     "--host-path-provisioner-dir",
     help="Folder of this machine for volumes of the provisioner kubelite.dev/host-path; without it, none.",
+)
+@click.option(
+    "--controllers",
+    default="*",
+    show_default=True,
+    help="Which controllers run, by name; * is all of them, -name all but that one.",
 )
 @click.option("--log-level", default="info", show_default=True, help="debug, info, warning or error.")
 def main(log_level: str, **flags: Any) -> None:
