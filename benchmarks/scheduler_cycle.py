@@ -17,8 +17,9 @@ from kube.api.meta import Object
 from scheduler.cache import Cache
 from scheduler.framework.framework import Framework
 from scheduler.framework.pod_info import PodInfo
+from scheduler.framework.volumes import Volumes
 from scheduler.nominator import Nominator
-from scheduler.plugins.registry import PLUGINS
+from scheduler.plugins.registry import plugins
 from scheduler.schedule_one import Cycle, Scheduled
 
 
@@ -39,7 +40,7 @@ def make_pod(i: int) -> Object:
 def main() -> None:
     nodes = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
     pods = int(sys.argv[2]) if len(sys.argv) > 2 else 1000
-    cache, framework = Cache(), Framework(PLUGINS)
+    cache, framework = Cache(), Framework(plugins(Volumes()))
     cycle = Cycle(framework, random.Random(1), Nominator())
     for i in range(nodes):
         cache.set_node(make_node(i))

@@ -133,16 +133,11 @@ class Manager:
     def __init__(
         self,
         client: Client,
-        root_ca: str | None,
+        settings: Settings,
         workers: int,
-        patience: Patience = NODE_PATIENCE,
-        authority: Authority | None = None,
-        folders: Folders | None = None,
-        signer: Signer | None = None,
         names: Sequence[str] = tuple(CONTROLLERS),
     ) -> None:
-        self._settings = Settings(root_ca, patience, authority, folders, signer)
-        self._client, self._workers, self._names = client, workers, names
+        self._client, self._settings, self._workers, self._names = client, settings, workers, names
         self._informers: InformerFactory | None = None
 
     def unsynced(self) -> str | None:
@@ -171,12 +166,8 @@ async def serve(
     names: Sequence[str],
     health_address: tuple[str, int],
     health_context: ssl.SSLContext,
-    root_ca: str | None,
+    settings: Settings,
     workers: int,
-    patience: Patience,
-    authority: Authority | None,
-    folders: Folders | None,
-    signer: Signer | None,
     election: Timing | None,
 ) -> None:
     """Run the manager until cancelled."""
@@ -188,7 +179,7 @@ async def serve(
         else:
             elected, client = None, Client(config, NAME)
         stack.push_async_callback(client.close)
-        manager = Manager(client, root_ca, workers, patience, authority, folders, signer, names)
+        manager = Manager(client, settings, workers, names)
         health = HealthServer(*health_address, health_context, {"informer-sync": manager.unsynced})
         stack.push_async_callback(health.stop)
         await health.start()
@@ -237,6 +228,8 @@ async def start(
         names = selected(controllers.split(","), CONTROLLERS)
     except UnknownController as error:
         raise StartupError(f"--controllers: {error}") from error
+    if bool(cluster_signing_cert_file) != bool(cluster_signing_key_file):
+        raise StartupError("--cluster-signing-cert-file and --cluster-signing-key-file go together: set both")
     config = ClientConfig.load(kubeconfig)
     context = tls.server_context(tls_cert_file, tls_private_key_file, client_ca_file)
     root_ca = _read(root_ca_file, "--root-ca-file") if root_ca_file else None
@@ -249,27 +242,16 @@ async def start(
     )
     patience = Patience(node_monitor_grace_period, node_startup_grace_period, node_monitor_period, rates)
     signer = Signer.load(service_account_private_key_file) if service_account_private_key_file else None
-    authority = (
-        Authority.load(cluster_signing_cert_file, cluster_signing_key_file, cluster_signing_duration)
-        if cluster_signing_cert_file and cluster_signing_key_file
-        else None
-    )
+    authority = None
+    if cluster_signing_cert_file and cluster_signing_key_file:
+        authority = Authority.load(
+            cluster_signing_cert_file, cluster_signing_key_file, cluster_signing_duration
+        )
     folders = Folders(Path(host_path_provisioner_dir)) if host_path_provisioner_dir else None
     timing = Timing(leader_elect_lease_duration, leader_elect_renew_deadline, leader_elect_retry_period)
     election = timing if leader_elect else None
-    await serve(
-        config,
-        names,
-        address,
-        context,
-        root_ca,
-        concurrent_syncs,
-        patience,
-        authority,
-        folders,
-        signer,
-        election,
-    )
+    settings = Settings(root_ca, patience, authority, folders, signer)
+    await serve(config, names, address, context, settings, concurrent_syncs, election)
 
 
 @click.command()

@@ -4,7 +4,6 @@ A revision holds its data as a patch that brings the owner back to it: `kubectl 
 is. What was once before becomes current again under a new number, not as a second revision.
 
     name      <owner>-<hash of the data and of the owner's collision count>
-    same      the data is the same, whatever the name and number
     surplus   the oldest that nobody uses, beyond the limit
 
 After: k8s pkg/controller/history/controller_history.go.
@@ -69,11 +68,6 @@ def claim_revisions(
 def number(revision: Object) -> int:
     """The revision's number; the newest has the highest."""
     return int(revision.get("revision") or 0)
-
-
-def same(a: Object, b: Object) -> bool:
-    """True when both hold the same data."""
-    return bool(a.get("data") == b.get("data"))
 
 
 def sorted_by_number(revisions: Sequence[Object]) -> list[Object]:

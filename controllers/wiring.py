@@ -37,7 +37,7 @@ class Wiring:
         expectations: Expectations | None = None,
     ) -> Controller[Seen]:
         """A controller whose Events come from `component`."""
-        recorder = EventRecorder(self.client, component, clock=self.clock)
+        recorder = self.recorders.get(component) or EventRecorder(self.client, component, clock=self.clock)
         self.recorders[component] = recorder
         return Controller(
             component, reconciler, self.client, recorder, self.clock, self.random, children, expectations

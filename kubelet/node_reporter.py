@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from kube.api import errors
+from kube.api import errors, meta
 from kube.api.errors import StatusError
 from kube.api.meta import Object
 from kube.api.resources import LEASES, NODES
@@ -69,6 +69,7 @@ class NodeReporter:
         self._reported_at: datetime | None = None
         self._lease: Object | None = None
         self._registered = asyncio.Event()
+        self._written: Object | None = None
 
     @property
     def is_registered(self) -> bool:
@@ -79,11 +80,13 @@ class NodeReporter:
 
     def last_node(self) -> Object:
         """The Node as it was last seen; before that, as it is going to be."""
-        seen = self._nodes.store.get(self._facts.name)
-        if seen is None or not self._registered.is_set():
+        seen, written = self._nodes.store.get(self._facts.name), self._written
+        if written is None:
             node = node_status.new_node(self._facts)
             return node | node_status.status_patch(self._facts, node, self._clock.now())
-        return seen
+        # Our own last write may not have come back yet.
+        is_newer = seen is not None and int(meta.resource_version(seen)) > int(meta.resource_version(written))
+        return seen if seen is not None and is_newer else written
 
     async def report(self) -> None:
         """Keep the Node's status true, for ever."""
@@ -119,7 +122,7 @@ class NodeReporter:
         patch = node_status.status_patch(self._facts, node, now, self._fares())
         is_due = self._reported_at is None or now - self._reported_at >= STATUS_REPORT_PERIOD
         if is_due or node_status.is_news(node, patch):
-            await self._send(patch)
+            self._written = await self._send(patch)
             self._reported_at = now
         if self._has_events:
             self._tell(node, patch)
@@ -137,8 +140,10 @@ class NodeReporter:
             self._recorder.event(node, NORMAL, "NodeAllocatableEnforced", enforced)
             self._is_starting = False
 
-    async def _send(self, patch: Object) -> None:
-        await self._client.patch(NODES, None, self._facts.name, patch, "strategic", subresource="status")
+    async def _send(self, patch: Object) -> Object:
+        return await self._client.patch(
+            NODES, None, self._facts.name, patch, "strategic", subresource="status"
+        )
 
     async def _get_or_register(self) -> Object:
         name = self._facts.name

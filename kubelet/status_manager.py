@@ -113,31 +113,37 @@ class StatusManager:
     async def _send(self) -> None:
         retries = Backoff(RETRY_SECONDS_MIN, RETRY_SECONDS_MAX)
         while not self.is_told:
-            version = 0
             try:
                 async with self._turns:
-                    # Our own last write may not have come back yet.
-                    version = max(int(meta.resource_version(self._pod)), self._version)
-                    await self._write(self._pod, version)
-                retries.reset()
+                    may_go_on = await self._write()
             except (StatusError, ConnectionFailed) as error:
-                if isinstance(error, StatusError) and errors.is_not_found(error):
-                    self._told = self.newest
-                elif isinstance(error, StatusError) and errors.is_conflict(error):
-                    # Either the newer pod is here already, or it will come and be said of again.
-                    if int(meta.resource_version(self._pod)) <= version:
-                        return
-                else:
-                    log.warning("cannot tell a status now", pod=meta.key(self._pod), error=error)
-                    await asyncio.sleep(retries.next())
+                log.warning("cannot tell a status now", pod=meta.key(self._pod), error=error)
+                await asyncio.sleep(retries.next())
+            else:
+                retries.reset()
+                if not may_go_on:
+                    return
 
-    async def _write(self, pod: Object, version: int) -> None:
-        status = self.newest
+    async def _write(self) -> bool:
+        """Tell the newest; False if the pod is another by now and has not been seen yet."""
+        pod, status = self._pod, self.newest
+        # Our own last write may not have come back yet.
+        version = max(int(meta.resource_version(pod)), self._version)
         patch = pod_status.patch(pod, status, version)
-        written = await self._client.patch(
-            PODS, meta.namespace(pod), meta.name(pod), patch, "strategic", subresource="status"
-        )
+        try:
+            written = await self._client.patch(
+                PODS, meta.namespace(pod), meta.name(pod), patch, "strategic", subresource="status"
+            )
+        except StatusError as error:
+            if errors.is_conflict(error):
+                # What is seen of it next is an occasion to say this again.
+                return int(meta.resource_version(self._pod)) > version
+            if not errors.is_not_found(error):
+                raise
+            self._told = status
+            return True
         self._told, self._version = status, int(meta.resource_version(written))
         self._disputed_at = None
         # A change after ours may have come before the answer to ours.
         self._compare()
+        return True

@@ -24,6 +24,7 @@ from kube.api.resources import (
     PODS,
     STORAGE_CLASSES,
 )
+from kube.api.volumes import SELECTED_NODE
 from kube.base.clock import Clock
 from kube.base.logs import logger
 from kube.base.tasks import Tasks
@@ -37,7 +38,7 @@ from scheduler.framework.diagnosis import Diagnosis
 from scheduler.framework.framework import Framework
 from scheduler.framework.interface import ClusterEvent, Verdict
 from scheduler.framework.pod_info import PodInfo
-from scheduler.framework.volumes import SELECTED_NODE, Volumes
+from scheduler.framework.volumes import Volumes
 from scheduler.metrics import Metrics
 from scheduler.plugins.node_name import NodeName
 from scheduler.preemption import Preemption, preempt
@@ -65,9 +66,9 @@ class Scheduler:
         cycle: Cycle,
         clock: Clock,
         metrics: Metrics,
-        volumes: Volumes | None = None,
+        volumes: Volumes,
     ) -> None:
-        self._volumes = volumes or Volumes()
+        self._volumes = volumes
         self._volume_news = asyncio.Event()
         self._client, self._recorder, self._clock = client, recorder, clock
         self._framework, self._cycle, self._metrics = framework, cycle, metrics
@@ -110,7 +111,7 @@ class Scheduler:
             return
 
     def _schedule(self, queued: QueuedPod, tasks: Tasks) -> None:
-        """Decide for one pod, and start what follows from it; `_bindings` is held until that is done."""
+        """Decide for one pod, and start what follows from it; that gives `_bindings` back."""
         pod = queued.pod
         with self._metrics.duration.time():
             outcome = self._cycle.schedule(pod, self._cache.cluster_snapshot())
@@ -140,6 +141,15 @@ class Scheduler:
 
     async def _bind(self, queued: QueuedPod, node_name: str) -> None:
         pod = queued.pod
+        if unbound := self._volumes.unbound(pod):
+            # Others make the volumes and may take their time, for which pods without claims do not wait.
+            self._bindings.release()
+            try:
+                await self._bind_volumes(pod, unbound, node_name)
+            except (StatusError, ConnectionFailed, TimeoutError) as error:
+                self._give_up_binding(queued, error)
+                return
+            await self._bindings.acquire()
         binding: Object = {
             "apiVersion": "v1",
             "kind": "Binding",
@@ -147,9 +157,8 @@ class Scheduler:
             "target": {"apiVersion": "v1", "kind": "Node", "name": node_name},
         }
         try:
-            await self._bind_volumes(pod, node_name)
             await self._client.create(PODS, binding, subresource="binding")
-        except (StatusError, ConnectionFailed, TimeoutError) as error:
+        except (StatusError, ConnectionFailed) as error:
             self._give_up_binding(queued, error)
             return
         finally:
@@ -157,9 +166,8 @@ class Scheduler:
         message = f"Successfully assigned {pod.key} to {node_name}"
         self._recorder.event(pod.pod, NORMAL, "Scheduled", message)
 
-    async def _bind_volumes(self, pod: PodInfo, node_name: str) -> None:
+    async def _bind_volumes(self, pod: PodInfo, unbound: list[Object], node_name: str) -> None:
         """Name the node in the claims that wait for one, and wait until they are bound."""
-        unbound = self._volumes.unbound(pod)
         for claim in unbound:
             if meta.annotations(claim).get(SELECTED_NODE) != node_name:
                 metadata = {"uid": meta.uid(claim), "annotations": {SELECTED_NODE: node_name}}

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 from apiserver.admission.chain import CREATE, Attributes
 from apiserver.storage.watch_cache import WatchCache
-from kube.api import meta
+from kube.api import meta, volumes
 from kube.api.meta import Object
 from kube.api.resources import PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, STORAGE_CLASSES
 
-NAMED = "volume.beta.kubernetes.io/storage-class"
-MARKS = ("storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class")
 FINALIZERS = {
     PERSISTENT_VOLUME_CLAIMS: "kubernetes.io/pvc-protection",
     PERSISTENT_VOLUMES: "kubernetes.io/pv-protection",
@@ -28,19 +26,12 @@ class DefaultStorageClass:
     async def admit(self, attributes: Attributes, o: Object, old: Object | None) -> None:
         if attributes.resource is not PERSISTENT_VOLUME_CLAIMS or attributes.operation != CREATE:
             return
-        if attributes.subresource or NAMED in meta.annotations(o):
+        # One without a spec is for the validation to refuse.
+        if attributes.subresource or not o.get("spec") or volumes.names_class(o):
             return
-        spec = o.get("spec") or {}
-        if spec.get("storageClassName") is None and (name := self._default()):
-            spec["storageClassName"] = name
-
-    def _default(self) -> str:
-        classes = [entry.decode() for entry in self._cache.log(STORAGE_CLASSES).objects.values()]
-        marked = [
-            each for each in classes if any(meta.annotations(each).get(mark) == "true" for mark in MARKS)
-        ]
-        marked.sort(key=meta.name)
-        return meta.name(max(marked, key=meta.creation_time, default={}))
+        classes = (entry.decode() for entry in self._cache.log(STORAGE_CLASSES).objects.values())
+        if (default := volumes.default_class(classes)) is not None:
+            o["spec"]["storageClassName"] = meta.name(default)
 
 
 class StorageObjectInUseProtection:

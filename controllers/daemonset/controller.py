@@ -11,15 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from controllers.claim import adoptable
 from controllers.daemonset.failures import Failures
 from controllers.daemonset.history import name_of_new
 from controllers.daemonset.placement import Suits, suits
 from controllers.daemonset.plan import Seen, failed_nodes, plan
+from controllers.parents import Parents
 from controllers.wiring import Wiring
-from kube.api import errors, meta
+from kube.api import meta
 from kube.api.actions import Action
-from kube.api.errors import StatusError
 from kube.api.labels import Selector
 from kube.api.meta import Object
 from kube.api.resources import CONTROLLER_REVISIONS, DAEMON_SETS, NODES, PODS
@@ -30,9 +29,7 @@ from kube.controller.controller import Controller
 from kube.controller.expectations import Expectations
 from kube.controller.owners import (
     INDEX,
-    NAMESPACE_INDEX,
     controller_index,
-    namespace_index,
     orphans_of,
 )
 
@@ -45,33 +42,15 @@ class DaemonSetReconciler:
     def __init__(
         self, client: Client, informers: InformerFactory, expectations: Expectations, clock: Clock
     ) -> None:
-        self._client, self._expectations, self._clock = client, expectations, clock
+        self._expectations, self._clock = expectations, clock
+        self.parents = Parents(client, informers, DAEMON_SETS, _selector)
         self._daemon_sets = informers.informer(DAEMON_SETS)
         self._revisions = informers.informer(CONTROLLER_REVISIONS)
         self._pods = informers.informer(PODS)
         self._nodes = informers.informer(NODES)
-        self._daemon_sets.add_index(NAMESPACE_INDEX, namespace_index)
         self._revisions.add_index(INDEX, controller_index)
         self._pods.add_index(INDEX, controller_index)
         self._failures = Failures()
-
-    def owner_of(self, child: Object) -> str | None:
-        """The key of the owner of a pod or revision, if it is of our kind."""
-        reference = meta.controller_of(child)
-        if reference is None or reference["kind"] != DAEMON_SETS.kind:
-            return None
-        return f"{meta.namespace(child)}/{reference['name']}"
-
-    def keys_of(self, child: Object) -> list[str]:
-        """Whom a pod or revision concerns: its owner, or those that might adopt it."""
-        if meta.controller_of(child) is not None:
-            owner = self.owner_of(child)
-            return [owner] if owner is not None else []
-        return [
-            meta.key(each)
-            for each in self._daemon_sets.store.by_index(NAMESPACE_INDEX, meta.namespace(child))
-            if _selector(each).matches(meta.labels(child))
-        ]
 
     def keys_of_node(self, old: Object | None, new: Object | None) -> Iterator[str]:
         """The DaemonSets to which the node was something else before, or is nothing any more."""
@@ -86,16 +65,10 @@ class DaemonSetReconciler:
         daemon_set = self._daemon_sets.store.get(key)
         if daemon_set is None:
             return None
-        uid, orphans, selector = (
-            meta.uid(daemon_set),
-            orphans_of(meta.namespace(daemon_set)),
-            _selector(daemon_set),
-        )
+        uid, orphans = meta.uid(daemon_set), orphans_of(meta.namespace(daemon_set))
         orphaned_pods = self._pods.store.by_index(INDEX, orphans)
         orphaned_revisions = self._revisions.store.by_index(INDEX, orphans)
-        may_adopt = True
-        if adoptable(daemon_set, selector, orphaned_pods + orphaned_revisions):
-            may_adopt = await self._still_there(daemon_set)
+        may_adopt = await self.parents.may_adopt(daemon_set, orphaned_pods + orphaned_revisions)
         now = self._clock.now()
         return Seen(
             daemon_set,
@@ -114,16 +87,6 @@ class DaemonSetReconciler:
             self._failures.note(seen.daemon_set, node, now)
         return actions
 
-    async def _still_there(self, daemon_set: Object) -> bool:
-        """Ask the server, not the cache, whether this very DaemonSet lives."""
-        try:
-            live = await self._client.get(DAEMON_SETS, meta.namespace(daemon_set), meta.name(daemon_set))
-        except StatusError as error:
-            if errors.is_not_found(error):
-                return False
-            raise
-        return meta.uid(live) == meta.uid(daemon_set) and not meta.is_terminating(live)
-
 
 def build(wiring: Wiring) -> Controller[Seen]:
     """The controller, woken by DaemonSets, their pods and revisions, and by nodes that change for them."""
@@ -132,9 +95,10 @@ def build(wiring: Wiring) -> Controller[Seen]:
     controller = wiring.controller(
         "daemonset-controller", reconciler, children=PODS, expectations=expectations
     )
+    parents = reconciler.parents
     controller.watch(wiring.informers.informer(DAEMON_SETS))
-    controller.watch(wiring.informers.informer(CONTROLLER_REVISIONS), reconciler.keys_of)
-    controller.watch_children(wiring.informers.informer(PODS), reconciler.keys_of, reconciler.owner_of)
+    controller.watch(wiring.informers.informer(CONTROLLER_REVISIONS), parents.keys_of)
+    controller.watch_children(wiring.informers.informer(PODS), parents.keys_of, parents.owner_of)
 
     def on_node(old: Object | None, new: Object | None) -> None:
         for key in reconciler.keys_of_node(old, new):

@@ -11,10 +11,10 @@ from controllers.claim import adoptable
 from controllers.deployment.plan import Seen, plan
 from controllers.deployment.replica_sets import name_of_new
 from controllers.deployment.sizes import is_rolling_update
+from controllers.parents import Parents
 from controllers.wiring import Wiring
-from kube.api import errors, meta
+from kube.api import meta
 from kube.api.actions import Action
-from kube.api.errors import StatusError
 from kube.api.labels import Selector
 from kube.api.meta import Object
 from kube.api.resources import DEPLOYMENTS, PODS, REPLICA_SETS
@@ -24,9 +24,7 @@ from kube.controller.controller import Controller
 from kube.controller.expectations import Expectations
 from kube.controller.owners import (
     INDEX,
-    NAMESPACE_INDEX,
     controller_index,
-    namespace_index,
     orphans_of,
 )
 
@@ -35,25 +33,13 @@ class DeploymentReconciler:
     """Observes and plans for Deployments."""
 
     def __init__(self, client: Client, informers: InformerFactory, expectations: Expectations) -> None:
-        self._client, self._expectations = client, expectations
+        self._expectations = expectations
+        self.parents = Parents(client, informers, DEPLOYMENTS, _selector)
         self._deployments = informers.informer(DEPLOYMENTS)
         self._replica_sets = informers.informer(REPLICA_SETS)
         self._pods = informers.informer(PODS)
-        self._deployments.add_index(NAMESPACE_INDEX, namespace_index)
         self._replica_sets.add_index(INDEX, controller_index)
         self._pods.add_index(INDEX, controller_index)
-
-    def keys_of_replica_set(self, replica_set: Object) -> list[str]:
-        """The Deployment that owns it, or those that might adopt it."""
-        reference = meta.controller_of(replica_set)
-        if reference is not None:
-            key = f"{meta.namespace(replica_set)}/{reference['name']}"
-            return [key] if reference["kind"] == DEPLOYMENTS.kind else []
-        return [
-            meta.key(each)
-            for each in self._deployments.store.by_index(NAMESPACE_INDEX, meta.namespace(replica_set))
-            if _selector(each).matches(meta.labels(replica_set))
-        ]
 
     def keys_of_pod(self, pod: Object) -> list[str]:
         """The Deployment that waits for old pods to go: only Recreate does."""
@@ -61,7 +47,7 @@ class DeploymentReconciler:
         if reference is None or reference["kind"] != REPLICA_SETS.kind:
             return []
         replica_set = self._replica_sets.store.get(f"{meta.namespace(pod)}/{reference['name']}")
-        keys = self.keys_of_replica_set(replica_set) if replica_set is not None else []
+        keys = self.parents.keys_of(replica_set) if replica_set is not None else []
         found = {key: self._deployments.store.get(key) for key in keys}
         return [key for key, each in found.items() if each is not None and not is_rolling_update(each)]
 
@@ -72,7 +58,7 @@ class DeploymentReconciler:
         own = self._replica_sets.store.by_index(INDEX, meta.uid(deployment))
         orphans = self._replica_sets.store.by_index(INDEX, orphans_of(meta.namespace(deployment)))
         adopted = adoptable(deployment, _selector(deployment), orphans)
-        may_adopt = await self._still_there(deployment) if adopted else True
+        may_adopt = await self.parents.may_adopt(deployment, orphans)
         namesake = self._replica_sets.store.get(f"{meta.namespace(deployment)}/{name_of_new(deployment)}")
         ours = {meta.uid(each) for each in (*own, *(adopted if may_adopt else []))}
         return Seen(
@@ -87,16 +73,6 @@ class DeploymentReconciler:
     def plan(self, seen: Seen, now: datetime) -> list[Action]:
         return plan(seen, now)
 
-    async def _still_there(self, deployment: Object) -> bool:
-        """Ask the server, not the cache, whether this very Deployment lives."""
-        try:
-            live = await self._client.get(DEPLOYMENTS, meta.namespace(deployment), meta.name(deployment))
-        except StatusError as error:
-            if errors.is_not_found(error):
-                return False
-            raise
-        return meta.uid(live) == meta.uid(deployment) and not meta.is_terminating(live)
-
 
 def build(wiring: Wiring) -> Controller[Seen]:
     """The controller, woken by Deployments, their ReplicaSets, and the pods that a Recreate waits for."""
@@ -104,7 +80,7 @@ def build(wiring: Wiring) -> Controller[Seen]:
     reconciler = DeploymentReconciler(wiring.client, wiring.informers, expectations)
     controller = wiring.controller("deployment-controller", reconciler, expectations=expectations)
     controller.watch(wiring.informers.informer(DEPLOYMENTS))
-    controller.watch(wiring.informers.informer(REPLICA_SETS), reconciler.keys_of_replica_set)
+    controller.watch(wiring.informers.informer(REPLICA_SETS), reconciler.parents.keys_of)
     controller.watch(wiring.informers.informer(PODS), reconciler.keys_of_pod)
     return controller
 

@@ -123,6 +123,6 @@ def build(wiring: Wiring) -> list[Controller[Seen] | Controller[stale.Seen]]:
     pods = wiring.informers.informer(PODS)
     controller.watch(pods, lambda pod: [meta.key(each) for each in budgets.budgets_of(pod)])
     marked = PodReconciler(wiring.informers, budgets)
-    of_pods = wiring.controller("disruption-controller-pods", marked)
+    of_pods = wiring.controller("controllermanager", marked)
     of_pods.watch(pods, marked.keys_of_pod)
     return [controller, of_pods]

@@ -6,6 +6,7 @@ Both may be done twice, so that a crash at any instant leaves nothing that the n
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime
 
 from controllers.host_path_provisioner.folders import Folders
@@ -19,12 +20,12 @@ from controllers.host_path_provisioner.plan import (
     wants_deletion,
     wants_volume,
 )
-from controllers.volumes import class_of
 from controllers.wiring import Wiring
 from kube.api import errors, meta
 from kube.api.actions import Action
 from kube.api.errors import StatusError
 from kube.api.resources import PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, STORAGE_CLASSES
+from kube.api.volumes import class_of
 from kube.client.informer import InformerFactory
 from kube.client.rest import Client
 from kube.controller.controller import Controller
@@ -74,9 +75,8 @@ class HostPathProvisioner:
         return plan(seen, now)
 
 
-async def _attempt(action: object, *arguments: str) -> str:
+async def _attempt(action: Callable[..., None], *arguments: str) -> str:
     """Why it failed, or empty."""
-    assert callable(action)
     try:
         await asyncio.to_thread(action, *arguments)
     except OSError as error:

@@ -24,9 +24,8 @@ class Folders:
         """Have the folder there, open to every user a container may run as; OSError if that fails."""
         path = self.path_of(name)
         self._root.mkdir(parents=True, exist_ok=True)
-        if not path.is_dir():
-            path.mkdir()
-            path.chmod(0o777)
+        path.mkdir(exist_ok=True)
+        path.chmod(0o777)
 
     def remove(self, name: str, path: str) -> None:
         """Remove the folder with all that is in it, where it is ours; OSError otherwise."""

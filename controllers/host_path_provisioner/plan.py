@@ -14,7 +14,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from controllers.volumes import (
+from kube.api import meta
+from kube.api.actions import Action, Announcement, Create, Delete, EmitEvent, RequeueAfter, UpdateStatus
+from kube.api.meta import Object
+from kube.api.resources import PERSISTENT_VOLUMES
+from kube.api.volumes import (
     PROVISIONED_BY,
     SELECTED_NODE,
     STORAGE_PROVISIONER,
@@ -22,10 +26,6 @@ from controllers.volumes import (
     class_of,
     is_delayed,
 )
-from kube.api import meta
-from kube.api.actions import Action, Announcement, Create, Delete, EmitEvent, RequeueAfter, UpdateStatus
-from kube.api.meta import Object
-from kube.api.resources import PERSISTENT_VOLUMES
 
 PROVISIONER = "kubelite.dev/host-path"
 # A folder that could not be made or removed is tried again so often.

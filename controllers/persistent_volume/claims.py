@@ -13,7 +13,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from controllers.persistent_volume.matching import best_match, misfit
-from controllers.volumes import (
+from kube.api import meta
+from kube.api.actions import Action, EmitEvent, Update, UpdateStatus
+from kube.api.meta import Object
+from kube.api.resources import PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES
+from kube.api.volumes import (
     BIND_COMPLETED,
     BOUND_BY_CONTROLLER,
     SELECTED_NODE,
@@ -25,10 +29,6 @@ from controllers.volumes import (
     is_delayed,
     names_class,
 )
-from kube.api import meta
-from kube.api.actions import Action, EmitEvent, Update, UpdateStatus
-from kube.api.meta import Object
-from kube.api.resources import PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES
 
 IN_TREE = "kubernetes.io/"
 LOST = "Bound claim has lost its PersistentVolume. Data on the volume is lost!"

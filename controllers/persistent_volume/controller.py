@@ -13,7 +13,6 @@ from datetime import datetime
 
 from controllers.persistent_volume.claims import SeenClaim
 from controllers.persistent_volume.plan import Seen, SeenVolume, plan
-from controllers.volumes import BIND_COMPLETED, CLAIM_INDEX, claim_key, claims_of_pod, class_of, names_class
 from controllers.wiring import Wiring
 from kube.api import errors, meta
 from kube.api.actions import Action
@@ -26,6 +25,7 @@ from kube.api.resources import (
     STORAGE_CLASSES,
     Resource,
 )
+from kube.api.volumes import BIND_COMPLETED, CLAIM_INDEX, claim_key, claims_of_pod, class_of, names_class
 from kube.client.informer import InformerFactory
 from kube.client.rest import Client
 from kube.controller.controller import Controller

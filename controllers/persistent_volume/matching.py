@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from controllers.volumes import class_of, is_claimed_by
 from kube.api import meta, quantity
 from kube.api.labels import Selector
 from kube.api.meta import Object
 from kube.api.quantity import Quantity
+from kube.api.volumes import class_of, is_claimed_by
 
 
 def best_match(claim: Object, volumes: Sequence[Object], *, is_delayed: bool) -> Object | None:

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from controllers.persistent_volume.claims import SeenClaim, plan_claim
-from controllers.volumes import BOUND_BY_CONTROLLER, PROVISIONED_BY
 from kube.api import meta
 from kube.api.actions import Action, EmitEvent, Update, UpdateStatus
 from kube.api.meta import Object
 from kube.api.resources import PERSISTENT_VOLUMES
+from kube.api.volumes import BOUND_BY_CONTROLLER, PROVISIONED_BY
 
 NO_RECYCLER = "No recycler plugin found for the volume!"
 

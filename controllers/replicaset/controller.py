@@ -1,7 +1,6 @@
 """Shell: shows the plan a ReplicaSet and its pods, and wakes it when either changes.
 
-A pod that nobody owns concerns every ReplicaSet of its namespace whose selector matches it; an owned pod only
-its owner. Pods are found by index, so that a cluster of many thousands costs no scan.
+Pods are found by index, so that a cluster of many thousands costs no scan.
 
 After: k8s pkg/controller/replicaset/replica_set.go, NewReplicaSetController.
 """
@@ -10,13 +9,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from controllers.claim import adoptable
+from controllers.parents import Parents
 from controllers.replicaset.kinds import Kind
 from controllers.replicaset.plan import Seen, plan
 from controllers.wiring import Wiring
-from kube.api import errors, meta
+from kube.api import meta
 from kube.api.actions import Action
-from kube.api.errors import StatusError
 from kube.api.meta import Object
 from kube.api.resources import PODS
 from kube.base.clock import Clock
@@ -24,7 +22,7 @@ from kube.client.informer import InformerFactory
 from kube.client.rest import Client
 from kube.controller.controller import Controller
 from kube.controller.expectations import Expectations
-from kube.controller.owners import INDEX, NAMESPACE_INDEX, controller_index, namespace_index, orphans_of
+from kube.controller.owners import INDEX, controller_index, orphans_of
 
 
 class ReplicaSetReconciler:
@@ -38,31 +36,13 @@ class ReplicaSetReconciler:
         expectations: Expectations,
         clock: Clock,
     ) -> None:
-        self._kind, self._client = kind, client
+        self._kind = kind
         self._expectations, self._clock = expectations, clock
         self._replica_sets = informers.informer(kind.resource)
         self._pods = informers.informer(PODS)
         self._replica_sets.add_index(INDEX, controller_index)
-        self._replica_sets.add_index(NAMESPACE_INDEX, namespace_index)
         self._pods.add_index(INDEX, controller_index)
-
-    def owner_of_pod(self, pod: Object) -> str | None:
-        """The key of the pod's owner, if it is of our kind."""
-        reference = meta.controller_of(pod)
-        if reference is None or reference["kind"] != self._kind.resource.kind:
-            return None
-        return f"{meta.namespace(pod)}/{reference['name']}"
-
-    def keys_of_pod(self, pod: Object) -> list[str]:
-        """Whom a pod concerns."""
-        if meta.controller_of(pod) is not None:
-            owner = self.owner_of_pod(pod)
-            return [owner] if owner is not None else []
-        return [
-            meta.key(each)
-            for each in self._replica_sets.store.by_index(NAMESPACE_INDEX, meta.namespace(pod))
-            if self._kind.selector(each).matches(meta.labels(pod))
-        ]
+        self.parents = Parents(client, informers, kind.resource, kind.selector)
 
     async def observe(self, key: str) -> Seen | None:
         replica_set = self._replica_sets.store.get(key)
@@ -70,15 +50,12 @@ class ReplicaSetReconciler:
             return None
         own = self._pods.store.by_index(INDEX, meta.uid(replica_set))
         orphans = self._pods.store.by_index(INDEX, orphans_of(meta.namespace(replica_set)))
-        may_adopt = True
-        if adoptable(replica_set, self._kind.selector(replica_set), orphans):
-            may_adopt = await self._still_there(replica_set)
         return Seen(
             self._kind,
             replica_set,
             own + orphans,
             self._siblings(replica_set),
-            may_adopt,
+            await self.parents.may_adopt(replica_set, orphans),
             self._expectations.satisfied(key, self._clock.now()),
             self._expectations.failure(key),
         )
@@ -94,18 +71,6 @@ class ReplicaSetReconciler:
         owners = self._replica_sets.store.by_index(INDEX, reference["uid"])
         return [pod for each in owners for pod in self._pods.store.by_index(INDEX, meta.uid(each))]
 
-    async def _still_there(self, replica_set: Object) -> bool:
-        """Ask the server, not the cache, whether this very ReplicaSet lives."""
-        try:
-            live = await self._client.get(
-                self._kind.resource, meta.namespace(replica_set), meta.name(replica_set)
-            )
-        except StatusError as error:
-            if errors.is_not_found(error):
-                return False
-            raise
-        return meta.uid(live) == meta.uid(replica_set) and not meta.is_terminating(live)
-
 
 def build(kind: Kind, wiring: Wiring) -> Controller[Seen]:
     """The controller of one kind, woken by its objects and their pods."""
@@ -114,5 +79,5 @@ def build(kind: Kind, wiring: Wiring) -> Controller[Seen]:
     controller = wiring.controller(kind.component, reconciler, children=PODS, expectations=expectations)
     controller.watch(wiring.informers.informer(kind.resource))
     pods = wiring.informers.informer(PODS)
-    controller.watch_children(pods, reconciler.keys_of_pod, reconciler.owner_of_pod)
+    controller.watch_children(pods, reconciler.parents.keys_of, reconciler.parents.owner_of)
     return controller

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 
 from controllers.volume_protection.plan import Seen, is_using, is_waiting, plan
-from controllers.volumes import CLAIM_INDEX, claims_of_pod
 from controllers.wiring import Wiring
 from kube.api import meta
 from kube.api.actions import Action
 from kube.api.meta import Object
 from kube.api.resources import PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS
+from kube.api.volumes import CLAIM_INDEX, claims_of_pod
 from kube.client.informer import InformerFactory
 from kube.client.rest import Client
 from kube.controller.controller import Controller

@@ -7,15 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from kube.api import meta
+from kube.api import meta, volumes
 from kube.api.meta import Object
 from kube.client.store import Store
 from scheduler.framework.pod_info import PodInfo
-
-BIND_COMPLETED = "pv.kubernetes.io/bind-completed"
-SELECTED_NODE = "volume.kubernetes.io/selected-node"
-CLASS_ANNOTATION = "volume.beta.kubernetes.io/storage-class"
-NO_PROVISIONER = "kubernetes.io/no-provisioner"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +38,14 @@ class Volumes:
 
     def class_of(self, claim: Object) -> Object | None:
         """The claim's storage class, if it is there."""
-        named = meta.get(claim, "spec", "storageClassName", default="")
-        return self.classes.get(meta.annotations(claim).get(CLASS_ANNOTATION, named))
+        return self.classes.get(volumes.class_of(claim))
 
 
 def is_bound(claim: Object) -> bool:
     """True once claim and volume both say so."""
-    return bool(meta.get(claim, "spec", "volumeName")) and BIND_COMPLETED in meta.annotations(claim)
+    return bool(meta.get(claim, "spec", "volumeName")) and volumes.BIND_COMPLETED in meta.annotations(claim)
 
 
 def is_delayed(claim: Object, storage_class: Object | None) -> bool:
     """True when the claim is bound once its pod has a node."""
-    mode = (storage_class or {}).get("volumeBindingMode")
-    return mode == "WaitForFirstConsumer" and not meta.get(claim, "spec", "volumeName")
+    return volumes.is_delayed(storage_class) and not meta.get(claim, "spec", "volumeName")

@@ -32,6 +32,3 @@ def plugins(volumes: Volumes) -> tuple[Entry, ...]:
         Entry(InterPodAffinity(), weight=2),
         Entry(BalancedAllocation()),
     )
-
-
-PLUGINS = plugins(Volumes())

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from kube.api import meta
 from kube.api.meta import Object
 from kube.api.node_selection import matches_node
+from kube.api.volumes import NO_PROVISIONER, SELECTED_NODE
 from scheduler.framework.interface import (
     SKIP,
     SUCCESS,
@@ -25,7 +26,7 @@ from scheduler.framework.interface import (
 )
 from scheduler.framework.node_info import NodeInfo
 from scheduler.framework.pod_info import PodInfo
-from scheduler.framework.volumes import NO_PROVISIONER, SELECTED_NODE, Volumes, is_bound, is_delayed
+from scheduler.framework.volumes import Volumes, is_bound, is_delayed
 
 _UNBOUND = unresolvable("pod has unbound immediate PersistentVolumeClaims")
 _ELSEWHERE = unresolvable("node(s) didn't match PersistentVolume's node affinity")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from controllers.main import Manager
+from controllers.main import Manager, Settings
 from kube.api import errors
 from kube.api.errors import StatusError
 from kube.api.meta import Object
@@ -106,7 +106,7 @@ async def managed() -> AsyncIterator[Managed]:
     async with serving() as api, Tasks() as tasks:
         client = client_of(api, "test")
         own = client_of(api, "kube-controller-manager")
-        manager = Manager(own, "THE-CA", 3)
+        manager = Manager(own, Settings(root_ca="THE-CA"), 3)
         tasks.start("controllers", manager.lead)
         yield Managed(client)
         await tasks.cancel()

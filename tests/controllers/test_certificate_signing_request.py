@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from cryptography import x509
@@ -14,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from controllers.certificate_signing_request.authority import Authority
-from controllers.main import NODE_PATIENCE, Manager
+from controllers.main import Manager, Settings
 from kube.api import conditions, meta
 from kube.api.meta import Object
 from kube.api.resources import CERTIFICATE_SIGNING_REQUESTS
@@ -25,6 +28,7 @@ from tests.support.api_server import serving
 from tests.support.in_process import client_of
 
 CSRS = CERTIFICATE_SIGNING_REQUESTS
+ROOT = Path(__file__).parent.parent.parent
 CLIENT_USAGES = ("digital signature", "client auth")
 
 
@@ -82,7 +86,7 @@ def ca() -> Authority:
 async def managed(ca: Authority) -> AsyncIterator[Managed]:
     async with serving() as api, Tasks() as tasks:
         client, own = client_of(api, "test"), client_of(api, "kube-controller-manager")
-        tasks.start("controllers", Manager(own, "THE-CA", 3, NODE_PATIENCE, ca).lead)
+        tasks.start("controllers", Manager(own, Settings(root_ca="THE-CA", authority=ca), 3).lead)
         yield Managed(client)
         await tasks.cancel()
         await own.close()
@@ -134,3 +138,14 @@ async def test_a_denied_request_is_never_signed(managed: Managed) -> None:
     await managed.until(CSRS, "yes", has_certificate, None)
     denied = await managed.client.get(CSRS, None, "no")
     assert not has_certificate(denied)
+
+
+def test_half_an_authority_is_refused() -> None:
+    files = ("kubeconfig", "tls-cert-file", "tls-private-key-file", "client-ca-file")
+    flags = [f"--{each}=nowhere" for each in (*files, "cluster-signing-cert-file")]
+    command = [sys.executable, "-P", "-m", "controllers", *flags]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "error: --cluster-signing-cert-file and --cluster-signing-key-file go together: set both\n"
+    )

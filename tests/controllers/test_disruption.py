@@ -52,3 +52,18 @@ async def test_a_budget_lets_go_of_one_pod_at_a_time(managed: Managed) -> None:
     assert cause["message"] == "The disruption budget web needs 2 healthy pods and has 2 currently"
     budget = await managed.roll_out(POD_DISRUPTION_BUDGETS, "web", allowed(1, 3))
     assert "disruptedPods" not in budget["status"]
+
+
+async def test_events_of_budgets_and_of_their_pods_both_come(managed: Managed) -> None:
+    labels = {"app": "web"}
+    metadata = {"name": "p", "namespace": "default", "labels": labels}
+    pod = {"metadata": metadata, "spec": {"containers": [{"name": "a", "image": "b"}]}}
+    for name, selected in (("one", labels), ("two", labels), ("none", {"app": "other"})):
+        bound = {"maxUnavailable": 1, "selector": {"matchLabels": selected}}
+        await managed.client.create(
+            POD_DISRUPTION_BUDGETS, {"metadata": {"name": name, "namespace": "default"}, "spec": bound}
+        )
+    await managed.messages("NoPods")
+    await managed.client.create(PODS, pod)
+    [message, *_] = await managed.messages("MultiplePodDisruptionBudgets")
+    assert message == 'Pod "default"/"p" matches multiple PodDisruptionBudgets.  Chose "one" arbitrarily.'

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from controllers.host_path_provisioner.folders import Folders
-from controllers.main import Manager
+from controllers.main import Manager, Settings
 from kube.api import meta
 from kube.api.meta import Object
 from kube.api.resources import (
@@ -35,7 +35,7 @@ async def stored(tmp_path: Path) -> AsyncIterator[Managed]:
     """A cluster whose controller manager makes volumes below `tmp_path`/volumes."""
     async with serving() as api, Tasks() as tasks:
         client, own = client_of(api, "test"), client_of(api, "kube-controller-manager")
-        manager = Manager(own, None, 3, folders=Folders(tmp_path / "volumes"))
+        manager = Manager(own, Settings(folders=Folders(tmp_path / "volumes")), 3)
         tasks.start("controllers", manager.lead)
         yield Managed(client)
         await tasks.cancel()

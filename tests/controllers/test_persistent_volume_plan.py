@@ -12,9 +12,9 @@ import yaml
 from controllers.host_path_provisioner import plan as provisioner
 from controllers.persistent_volume.claims import SeenClaim
 from controllers.persistent_volume.plan import SeenVolume, plan
-from controllers.volumes import BIND_COMPLETED, BOUND_BY_CONTROLLER, DEFAULT_CLASS, PROVISIONED_BY
 from kube.api import meta
 from kube.api.meta import Object
+from kube.api.volumes import BIND_COMPLETED, BOUND_BY_CONTROLLER, DEFAULT_CLASS, PROVISIONED_BY
 from tests import datadriven
 from tests.controllers.rendering import render
 from tests.controllers.test_plans import START, made, pod

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from controllers.main import NODE_PATIENCE, Manager
+from controllers.main import Manager, Settings
 from controllers.serviceaccount_token.plan import Seen, plan
 from controllers.serviceaccount_token.signer import Signer
 from kube.api import meta
@@ -66,7 +66,7 @@ async def served() -> AsyncIterator[Served]:
     async with serving() as api, Tasks() as tasks:
         client, own = client_of(api, "test"), client_of(api, "kube-controller-manager")
         signer = Signer(api.server.tokens._keys.private)
-        tasks.start("controllers", Manager(own, "CA", 3, NODE_PATIENCE, signer=signer).lead)
+        tasks.start("controllers", Manager(own, Settings(root_ca="CA", signer=signer), 3).lead)
         yield Served(client, api)
         await tasks.cancel()
         await own.close()

@@ -9,12 +9,18 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+from kube.api.resources import NODES
 from kube.base.clock import SystemClock
+from kube.base.tasks import Tasks
+from kube.client.events import EventRecorder
+from kube.client.informer import Informer
+from kubelet.node_reporter import NodeReporter
 from kubelet.pod import status as pod_status
 from kubelet.pod.state import PodState
 from kubelet.pod_worker import TELLING_MAX
 from tests.kubelet.conftest import FACTS, TestNode, running_node
 from tests.support.api_server import Api
+from tests.support.in_process import client_of
 from tests.support.wait import until_async
 
 
@@ -106,6 +112,23 @@ async def test_a_pod_starts_before_anybody_is_told_and_then_its_newest_status_is
     seen = await node.api("GET", path + created["metadata"]["resourceVersion"])
     phases = [json.loads(line)["object"]["status"]["phase"] for line in seen.body.splitlines()]
     assert phases == ["Running"]
+
+
+async def test_what_a_node_has_told_counts_before_it_is_heard_of(api: Api) -> None:
+    client = client_of(api, "kubelet")
+    deaf = Informer(client, NODES)
+    deaf.replace([])
+    reporter = NodeReporter(FACTS, client, deaf, EventRecorder(client, "kubelet"), SystemClock())
+    assert "uid" not in reporter.last_node()["metadata"]
+    async with Tasks() as tasks:
+        tasks.start("node status", reporter.report)
+        await reporter.wait_registered()
+        await tasks.cancel()
+    listed = (await api.ok("GET", "/api/v1/nodes/n1"))["status"]["allocatable"]
+    node = reporter.last_node()
+    assert node["metadata"]["uid"]
+    assert node["status"]["allocatable"] == listed
+    await client.close()
 
 
 async def test_a_deleted_pod_ends_and_goes(node: TestNode) -> None:

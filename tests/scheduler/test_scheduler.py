@@ -2,51 +2,14 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import AsyncIterator
 from typing import Any
 
-import pytest
-from prometheus_client import CollectorRegistry
-
-from kube.base.clock import SystemClock
-from kube.base.tasks import Tasks
-from kube.client.events import EventRecorder
-from kube.client.informer import InformerFactory
-from scheduler.framework.framework import Framework
-from scheduler.metrics import Metrics
-from scheduler.nominator import Nominator
-from scheduler.plugins.registry import PLUGINS
-from scheduler.schedule_one import Cycle
-from scheduler.scheduler import NAME, Scheduler
 from tests.scheduler.world import make_node, merge
-from tests.support.api_server import Api, serving
-from tests.support.in_process import client_of
+from tests.support.api_server import Api
 from tests.support.wait import until_async
 
 PODS = "/api/v1/namespaces/default/pods"
 MERGE = "application/merge-patch+json"
-
-
-@pytest.fixture
-async def api() -> AsyncIterator[Api]:
-    """An API server with a scheduler."""
-    async with serving() as running, Tasks() as tasks:
-        client = client_of(running, "scheduler")
-        recorder = EventRecorder(client, NAME)
-        framework = Framework(PLUGINS)
-        cycle = Cycle(framework, random.Random(1), Nominator())
-        metrics = Metrics(CollectorRegistry())
-        scheduler = Scheduler(client, recorder, framework, cycle, SystemClock(), metrics)
-        informers = InformerFactory(client)
-        scheduler.listen(informers)
-        tasks.start("events", recorder.run)
-        informers.start(tasks)
-        await informers.wait_synced()
-        tasks.start("scheduler", scheduler.run, tasks)
-        yield running
-        await tasks.cancel()
-        await client.close()
 
 
 async def add_node(api: Api, name: str, **quantities: str) -> None:

@@ -2,53 +2,15 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import AsyncIterator
 from typing import Any
 
-import pytest
-from prometheus_client import CollectorRegistry
-
-from kube.base.clock import SystemClock
-from kube.base.tasks import Tasks
-from kube.client.events import EventRecorder
-from kube.client.informer import InformerFactory
-from scheduler.framework.framework import Framework
-from scheduler.framework.volumes import Volumes
-from scheduler.metrics import Metrics
-from scheduler.nominator import Nominator
-from scheduler.plugins.registry import plugins
-from scheduler.schedule_one import Cycle
-from scheduler.scheduler import NAME, VOLUME_KINDS, Scheduler
+from scheduler.scheduler import BINDINGS_MAX
 from tests.scheduler.test_scheduler import MERGE, PODS, add_node, add_pod, node_of, refusal
-from tests.support.api_server import Api, serving
-from tests.support.in_process import client_of
+from tests.support.api_server import Api
 from tests.support.wait import until_async
 
 CLAIMS = "/api/v1/namespaces/default/persistentvolumeclaims"
 SELECTED = "volume.kubernetes.io/selected-node"
-
-
-@pytest.fixture
-async def api() -> AsyncIterator[Api]:
-    """An API server with a scheduler that knows of claims."""
-    async with serving() as running, Tasks() as tasks:
-        client = client_of(running, "scheduler")
-        recorder = EventRecorder(client, NAME)
-        informers = InformerFactory(client)
-        volumes = Volumes(*(informers.informer(each).store for each in VOLUME_KINDS))
-        framework = Framework(plugins(volumes))
-        cycle = Cycle(framework, random.Random(1), Nominator())
-        metrics = Metrics(CollectorRegistry())
-        scheduler = Scheduler(client, recorder, framework, cycle, SystemClock(), metrics, volumes)
-        scheduler.listen(informers)
-        tasks.start("events", recorder.run)
-        informers.start(tasks)
-        await informers.wait_synced()
-        tasks.start("scheduler", scheduler.run, tasks)
-        yield running
-        await tasks.cancel()
-        await client.close()
 
 
 async def add_claim(api: Api, storage_class: str) -> None:
@@ -74,9 +36,16 @@ async def bind(api: Api) -> None:
     await api.ok("PATCH", f"{CLAIMS}/data", {"metadata": notes, "spec": {"volumeName": "one"}}, MERGE)
 
 
-async def add_user(api: Api) -> None:
+async def add_user(api: Api, name: str = "user", cpu: str = "1") -> None:
     used = {"name": "v", "persistentVolumeClaim": {"claimName": "data"}}
-    await add_pod(api, "user", volumes=[used])
+    await add_pod(api, name, cpu, volumes=[used])
+
+
+async def add_late_class(api: Api) -> None:
+    """One whose claims wait for a consumer, and then for a provisioner that is not there."""
+    late = {"metadata": {"name": "late"}, "provisioner": "example.com/far"}
+    late["volumeBindingMode"] = "WaitForFirstConsumer"
+    await api.ok("POST", "/apis/storage.k8s.io/v1/storageclasses", late)
 
 
 async def test_a_pod_waits_for_its_claim_and_runs_where_the_volume_is(api: Api) -> None:
@@ -98,9 +67,7 @@ async def test_a_pod_waits_for_its_claim_and_runs_where_the_volume_is(api: Api) 
 
 
 async def test_a_claim_that_waits_for_a_consumer_is_told_the_node_first(api: Api) -> None:
-    late = {"metadata": {"name": "late"}, "provisioner": "example.com/far"}
-    late["volumeBindingMode"] = "WaitForFirstConsumer"
-    await api.ok("POST", "/apis/storage.k8s.io/v1/storageclasses", late)
+    await add_late_class(api)
     await add_node(api, "n1")
     await add_claim(api, "late")
     await add_user(api)
@@ -113,3 +80,14 @@ async def test_a_claim_that_waits_for_a_consumer_is_told_the_node_first(api: Api
     await add_volume(api, "n1")
     await bind(api)
     assert await node_of(api, "user") == "n1"
+
+
+async def test_pods_whose_volumes_nobody_makes_hold_up_no_others(api: Api) -> None:
+    await add_late_class(api)
+    await add_node(api, "n1")
+    await add_claim(api, "late")
+    for index in range(BINDINGS_MAX):
+        await add_user(api, f"user-{index}", cpu="10m")
+    await add_pod(api, "plain")
+    assert await node_of(api, "plain") == "n1"
+    assert "nodeName" not in (await api.ok("GET", f"{PODS}/user-0"))["spec"]

@@ -11,8 +11,9 @@ from scheduler.cache import Cache
 from scheduler.framework.framework import Framework
 from scheduler.framework.interface import Score, Verdict
 from scheduler.framework.pod_info import PodInfo
+from scheduler.framework.volumes import Volumes
 from scheduler.nominator import Nominator
-from scheduler.plugins.registry import PLUGINS
+from scheduler.plugins.registry import plugins
 from scheduler.preemption import Preemption, preempt
 from scheduler.schedule_one import Cycle, Scheduled
 from tests.datadriven import Case
@@ -47,7 +48,7 @@ class World:
 
     def __init__(self) -> None:
         self.cache = Cache()
-        self.framework = Framework(PLUGINS)
+        self.framework = Framework(plugins(Volumes()))
         self.cycle = Cycle(self.framework, random.Random(1), Nominator())
         self.pods: dict[str, PodInfo] = {}
 
@@ -120,7 +121,7 @@ class World:
         state: dict[str, Any] = {}
         self.framework.pre_filter(state, pod, nodes)
         lines = []
-        for entry in PLUGINS:
+        for entry in plugins(Volumes()):
             if isinstance(entry.plugin, Score) and (scores := entry.plugin.score(state, pod, nodes)):
                 pairs = zip(nodes, scores)
                 shown = " ".join(f"{node.name}={value:.1f}" for node, value in pairs)

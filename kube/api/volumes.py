@@ -1,4 +1,4 @@
-"""Core: what claims, volumes and storage classes say, for all controllers that read them.
+"""Core: what claims, volumes and storage classes say, for all who read them.
 
 After: k8s staging/src/k8s.io/component-helpers/storage/volume/{helpers,pv_helpers}.go;
 pkg/volume/util/storageclass.go.
@@ -15,6 +15,7 @@ BIND_COMPLETED = "pv.kubernetes.io/bind-completed"
 BOUND_BY_CONTROLLER = "pv.kubernetes.io/bound-by-controller"
 PROVISIONED_BY = "pv.kubernetes.io/provisioned-by"
 SELECTED_NODE = "volume.kubernetes.io/selected-node"
+NO_PROVISIONER = "kubernetes.io/no-provisioner"
 STORAGE_PROVISIONER = "volume.kubernetes.io/storage-provisioner"
 STORAGE_PROVISIONER_BETA = "volume.beta.kubernetes.io/storage-provisioner"
 CLASS_ANNOTATION = "volume.beta.kubernetes.io/storage-class"
@@ -31,7 +32,9 @@ def class_of(o: Object) -> str:
 
 def names_class(claim: Object) -> bool:
     """True when the claim names a class, if only the empty one."""
-    return CLASS_ANNOTATION in meta.annotations(claim) or "storageClassName" in claim["spec"]
+    return (
+        CLASS_ANNOTATION in meta.annotations(claim) or meta.get(claim, "spec", "storageClassName") is not None
+    )
 
 
 def default_class(classes: Iterable[Object]) -> Object | None:
