@@ -34,6 +34,7 @@ from controllers.ephemeral_volume import controller as ephemeral_volume
 from controllers.garbage_collector import controller as garbage_collector
 from controllers.host_path_provisioner import controller as host_path_provisioner
 from controllers.host_path_provisioner.folders import Folders
+from controllers.job import controller as job
 from controllers.namespace import controller as namespace
 from controllers.node_lifecycle import controller as node_lifecycle
 from controllers.node_lifecycle.plan import Patience
@@ -102,6 +103,7 @@ CONTROLLERS: dict[str, Build] = {
     "deployment-controller": lambda w, s: [deployment.build(w)],
     "statefulset-controller": lambda w, s: [statefulset.build(w)],
     "daemonset-controller": lambda w, s: [daemonset.build(w)],
+    "job-controller": lambda w, s: job.build(w),
     "endpointslice-controller": lambda w, s: [endpointslice.build(w)],
     "endpointslice-mirroring-controller": lambda w, s: [endpointslice_mirroring.build(w)],
     "endpoints-controller": lambda w, s: [endpoints.build(w)],

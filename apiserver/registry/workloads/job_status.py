@@ -33,12 +33,19 @@ def changes(new: Object, old: Object) -> Errors:
             errors.append(_whole("conditions", f"cannot disable the terminal {kind}=True condition"))
     for field in ("failed", "succeeded"):
         value = status.get(field) or 0
-        if value < (former.get(field) or 0):
+        if value < (former.get(field) or 0) and not (field == "succeeded" and _can_shrink(new)):
             text = f"cannot decrease the {field} counter"
             errors.append(FieldError.invalid(f"status.{field}", value, text))
     if "SuccessCriteriaMet" in before and "SuccessCriteriaMet" not in true:
         errors.append(_whole("conditions", "cannot disable the SuccessCriteriaMet=True condition"))
     return errors
+
+
+def _can_shrink(o: Object) -> bool:
+    """With an index for each of its pods, which all run at once, a Job may be made smaller."""
+    spec = o.get("spec") or {}
+    indexed = spec.get("completionMode") == "Indexed"
+    return indexed and spec.get("completions") == spec.get("parallelism")
 
 
 def _true(status: Any) -> list[str]:

@@ -1,0 +1,149 @@
+"""Shell: shows the plan a Job and its pods, and wakes it when either changes; a second loop frees stray pods.
+
+After: k8s pkg/controller/job/job_controller.go, NewController
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from controllers.claim import adoptable
+from controllers.job import untracking
+from controllers.job.backoff import History
+from controllers.job.plan import Seen, claimed, plan, selector_of
+from controllers.job.untracking import is_ours, job_name, may_be_stray
+from controllers.job.verdict import is_finished
+from controllers.wiring import Wiring
+from kube.api import errors, meta
+from kube.api.actions import Action
+from kube.api.errors import StatusError
+from kube.api.meta import Object
+from kube.api.resources import JOBS, PODS
+from kube.base.clock import Clock
+from kube.client.informer import InformerFactory
+from kube.client.rest import Client
+from kube.controller.controller import Controller
+from kube.controller.expectations import Expectations
+from kube.controller.owners import INDEX, NAMESPACE_INDEX, controller_index, namespace_index, orphans_of
+
+
+class JobReconciler:
+    """Observes and plans for Jobs."""
+
+    def __init__(
+        self, client: Client, informers: InformerFactory, expectations: Expectations, clock: Clock
+    ) -> None:
+        self._client, self._expectations, self._clock = client, expectations, clock
+        self._history = History()
+        self._jobs = informers.informer(JOBS)
+        self._pods = informers.informer(PODS)
+        self._jobs.add_index(NAMESPACE_INDEX, namespace_index)
+        self._pods.add_index(INDEX, controller_index)
+
+    def owner_of_pod(self, pod: Object) -> str | None:
+        """The key of the Job that owns a pod."""
+        name = job_name(pod)
+        return f"{meta.namespace(pod)}/{name}" if name is not None else None
+
+    def keys_of_pod(self, pod: Object) -> list[str]:
+        """Whom a pod concerns: its owner, or those that might adopt it."""
+        if meta.controller_of(pod) is not None:
+            owner = self.owner_of_pod(pod)
+            return [owner] if owner is not None else []
+        neighbours = self._jobs.store.by_index(NAMESPACE_INDEX, meta.namespace(pod))
+        return [meta.key(each) for each in neighbours if selector_of(each).matches(meta.labels(pod))]
+
+    async def observe(self, key: str) -> Seen | None:
+        job = self._jobs.store.get(key)
+        if job is None or is_finished(job) or not is_ours(job):
+            self._history.forget(key)
+            return None
+        # Expectations before pods: a pod that comes between the two is looked at again, not made again.
+        expectations_met = self._expectations.satisfied(key, self._clock.now())
+        own = self._pods.store.by_index(INDEX, meta.uid(job))
+        orphans = self._pods.store.by_index(INDEX, orphans_of(meta.namespace(job)))
+        may_adopt = True
+        if adoptable(job, selector_of(job), orphans):
+            may_adopt = meta.uid(await live(self._client, job) or {}) == meta.uid(job)
+        seen = Seen(job, own + orphans, may_adopt=may_adopt, expectations_met=expectations_met)
+        seen.failures = self._history.note(key, job, claimed(seen)[0])
+        return seen
+
+    def plan(self, seen: Seen, now: datetime) -> list[Action]:
+        return plan(seen, now)
+
+
+@dataclass(slots=True)
+class Stray:
+    """A pod, and its Job if that lives."""
+
+    pod: Object
+    job: Object | None
+
+
+class StrayPodReconciler:
+    """Observes and plans for pods with the tracking finalizer that no Job will count."""
+
+    def __init__(self, client: Client, informers: InformerFactory) -> None:
+        self._client = client
+        self._jobs = informers.informer(JOBS)
+        self._pods = informers.informer(PODS)
+
+    def keys_of_pod(self, pod: Object) -> list[str]:
+        """The pod itself, if it looks like one."""
+        return [meta.key(pod)] if may_be_stray(pod, self._job_of(pod)) else []
+
+    def keys_of_job(self, job: Object) -> list[str]:
+        """The pods that a Job leaves behind."""
+        known = self._jobs.store.get(meta.key(job))
+        if known is not None and meta.uid(known) == meta.uid(job) and not is_finished(known):
+            return []
+        return [
+            key for pod in self._pods.store.by_index(INDEX, meta.uid(job)) for key in self.keys_of_pod(pod)
+        ]
+
+    async def observe(self, key: str) -> Stray | None:
+        pod = self._pods.store.get(key)
+        if pod is None:
+            return None
+        job = self._job_of(pod)
+        if may_be_stray(pod, job) and job_name(pod) is not None:
+            # The cache of Jobs may be behind that of pods: the server knows.
+            named = {"metadata": {"namespace": meta.namespace(pod), "name": job_name(pod)}}
+            job = await live(self._client, named)
+        return Stray(pod, job)
+
+    def plan(self, seen: Stray, _: datetime) -> list[Action]:
+        return untracking.plan(seen.pod, seen.job)
+
+    def _job_of(self, pod: Object) -> Object | None:
+        name = job_name(pod)
+        return self._jobs.store.get(f"{meta.namespace(pod)}/{name}") if name is not None else None
+
+
+async def live(client: Client, job: Object) -> Object | None:
+    """Ask the server, not the cache, for a Job."""
+    try:
+        return await client.get(JOBS, meta.namespace(job), meta.name(job))
+    except StatusError as error:
+        if errors.is_not_found(error):
+            return None
+        raise
+
+
+def build(wiring: Wiring) -> Sequence[Controller[Any]]:
+    """The controller of Jobs and the one of stray pods."""
+    expectations = Expectations()
+    reconciler = JobReconciler(wiring.client, wiring.informers, expectations, wiring.clock)
+    controller = wiring.controller("job-controller", reconciler, children=PODS, expectations=expectations)
+    jobs, pods = wiring.informers.informer(JOBS), wiring.informers.informer(PODS)
+    controller.watch(jobs)
+    controller.watch_children(pods, reconciler.keys_of_pod, reconciler.owner_of_pod)
+    strays = StrayPodReconciler(wiring.client, wiring.informers)
+    freeing = wiring.controller("job-stray-pod-controller", strays)
+    freeing.watch(pods, strays.keys_of_pod)
+    freeing.watch(jobs, strays.keys_of_job)
+    return [controller, freeing]
