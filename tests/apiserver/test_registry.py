@@ -21,8 +21,7 @@ from apiserver.registry.conversion import from_stored, is_stored, to_stored
 from apiserver.registry.deletion import DeleteOptions, Keep
 from apiserver.registry.kinds import strategy_of
 from apiserver.registry.validation import validate_create, validate_update
-from apiserver.registry.workloads import cron_schedule
-from kube.api import meta
+from kube.api import cron_schedule, meta
 from kube.api.defaults import apply_defaults
 from kube.api.errors import StatusError
 from kube.api.resources import RESOURCES, Resource, by_kind

@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 
 from apiserver.registry import formats
 from apiserver.registry.strategy import Errors, Strategy
-from apiserver.registry.workloads import cron_schedule, job
-from kube.api import meta
+from apiserver.registry.workloads import job
+from kube.api import cron_schedule, meta
 from kube.api.errors import FieldError
 from kube.api.meta import Object
 

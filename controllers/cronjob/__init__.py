@@ -1,0 +1,1 @@
+"""Jobs at the times of a schedule."""
