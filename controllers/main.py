@@ -24,6 +24,7 @@ import click
 from controllers.certificate_signing_request import controller as certificate_signing_request
 from controllers.certificate_signing_request.authority import Authority
 from controllers.cluster_role_aggregation import controller as cluster_role_aggregation
+from controllers.cronjob import controller as cronjob
 from controllers.daemonset import controller as daemonset
 from controllers.deployment import controller as deployment
 from controllers.disruption import controller as disruption
@@ -50,6 +51,7 @@ from controllers.serviceaccount_token import controller as serviceaccount_token
 from controllers.serviceaccount_token.signer import Signer
 from controllers.statefulset import controller as statefulset
 from controllers.taint_eviction import controller as taint_eviction
+from controllers.ttl_after_finished import controller as ttl_after_finished
 from controllers.volume_protection import controller as volume_protection
 from controllers.wiring import Wiring
 from kube.base import logs, tls
@@ -104,6 +106,8 @@ CONTROLLERS: dict[str, Build] = {
     "statefulset-controller": lambda w, s: [statefulset.build(w)],
     "daemonset-controller": lambda w, s: [daemonset.build(w)],
     "job-controller": lambda w, s: job.build(w),
+    "cronjob-controller": lambda w, s: [cronjob.build(w)],
+    "ttl-after-finished-controller": lambda w, s: [ttl_after_finished.build(w)],
     "endpointslice-controller": lambda w, s: [endpointslice.build(w)],
     "endpointslice-mirroring-controller": lambda w, s: [endpointslice_mirroring.build(w)],
     "endpoints-controller": lambda w, s: [endpoints.build(w)],
