@@ -42,6 +42,7 @@ from controllers.node_lifecycle.plan import Patience
 from controllers.node_lifecycle.zones import Rates
 from controllers.persistent_volume import controller as persistent_volume
 from controllers.pod_garbage_collector import controller as pod_garbage_collector
+from controllers.pod_garbage_collector.terminated import THRESHOLD
 from controllers.replicaset import controller as replicaset
 from controllers.replicaset.kinds import REPLICA_SET, REPLICATION_CONTROLLER
 from controllers.root_ca_publisher import controller as root_ca_publisher
@@ -83,6 +84,7 @@ class Settings:
     authority: Authority | None = None
     folders: Folders | None = None
     signer: Signer | None = None
+    terminated_pod_threshold: int = THRESHOLD
 
 
 Build = Callable[[Wiring, Settings], Sequence[Controller[Any]]]
@@ -113,7 +115,9 @@ CONTROLLERS: dict[str, Build] = {
     "endpoints-controller": lambda w, s: [endpoints.build(w)],
     "node-lifecycle-controller": lambda w, s: [node_lifecycle.build(w, s.patience)],
     "taint-eviction-controller": lambda w, s: [taint_eviction.build(w)],
-    "pod-garbage-collector-controller": lambda w, s: [pod_garbage_collector.build(w)],
+    "pod-garbage-collector-controller": lambda w, s: pod_garbage_collector.build(
+        w, s.terminated_pod_threshold
+    ),
     "persistentvolume-binder-controller": lambda w, s: [persistent_volume.build(w)],
     "host-path-provisioner-controller": lambda w, s: (
         [host_path_provisioner.build(w, s.folders)] if s.folders is not None else []
@@ -142,8 +146,11 @@ class Manager:
         settings: Settings,
         workers: int,
         names: Sequence[str] = tuple(CONTROLLERS),
+        terminated_pod_threshold: int = THRESHOLD,
     ) -> None:
         self._client, self._settings, self._workers, self._names = client, settings, workers, names
+        self._settings = Settings(root_ca, patience, authority, folders, signer, terminated_pod_threshold)
+        self._client, self._workers, self._names = client, workers, names
         self._informers: InformerFactory | None = None
 
     def unsynced(self) -> str | None:
@@ -175,6 +182,7 @@ async def serve(
     settings: Settings,
     workers: int,
     election: Timing | None,
+    terminated_pod_threshold: int,
 ) -> None:
     """Run the manager until cancelled."""
     async with AsyncExitStack() as stack:
@@ -186,6 +194,17 @@ async def serve(
             elected, client = None, Client(config, NAME)
         stack.push_async_callback(client.close)
         manager = Manager(client, settings, workers, names)
+        manager = Manager(
+            client,
+            root_ca,
+            workers,
+            patience,
+            authority,
+            folders,
+            signer,
+            names,
+            terminated_pod_threshold,
+        )
         health = HealthServer(*health_address, health_context, {"informer-sync": manager.unsynced})
         stack.push_async_callback(health.stop)
         await health.start()
@@ -228,6 +247,7 @@ async def start(
     cluster_signing_key_file: str | None,
     cluster_signing_duration: timedelta,
     controllers: str,
+    terminated_pod_gc_threshold: int,
 ) -> None:
     """Read the files that the flags name, then serve."""
     try:
@@ -258,6 +278,20 @@ async def start(
     election = timing if leader_elect else None
     settings = Settings(root_ca, patience, authority, folders, signer)
     await serve(config, names, address, context, settings, concurrent_syncs, election)
+    await serve(
+        config,
+        names,
+        address,
+        context,
+        root_ca,
+        concurrent_syncs,
+        patience,
+        authority,
+        folders,
+        signer,
+        election,
+        terminated_pod_gc_threshold,
+    )
 
 
 @click.command()
@@ -311,6 +345,12 @@ async def start(
     default=0.55,
     show_default=True,
     help="What share of lost nodes is most of a zone.",
+)
+@click.option(
+    "--terminated-pod-gc-threshold",
+    default=THRESHOLD,
+    show_default=True,
+    help="How many pods that have ended may stay; 0 lets all of them.",
 )
 @click.option("--service-account-private-key-file", help="Key that signs the lasting tokens in Secrets.")
 @click.option("--cluster-signing-cert-file", help="Authority that signs certificate requests (PEM).")

@@ -1,10 +1,15 @@
-"""Shell: finds pods whose node is not there, and asks the server before that is believed."""
+"""Shell: finds pods that nobody will end, and pods that have ended and are too many.
+
+That a node is gone is asked of the server before it is believed.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from controllers.pod_garbage_collector.plan import QUARANTINE, Seen, plan
+from controllers.pod_garbage_collector import terminated
+from controllers.pod_garbage_collector.plan import QUARANTINE, Seen, is_out_of_service, is_stuck, plan
+from controllers.pod_garbage_collector.terminated import CHECK_SECONDS, ENDED, ENDED_INDEX, ended_index
 from controllers.pods import NODE_INDEX, node_index
 from controllers.wiring import Wiring
 from kube.api import errors, meta
@@ -30,8 +35,13 @@ class PodGarbageCollectorReconciler:
 
     async def observe(self, key: str) -> Seen | None:
         pod = self._pods.store.get(key)
-        node = meta.get(pod, "spec", "nodeName", default="") if pod is not None else ""
-        if pod is None or not node or self._nodes.store.get(node) is not None:
+        if pod is None:
+            return None
+        node = meta.get(pod, "spec", "nodeName", default="")
+        found = self._nodes.store.get(node) if node else None
+        if is_stuck(pod, found):
+            return Seen(pod, None, is_gone=False)
+        if not node or found is not None:
             return None
         now = self._clock.now()
         since = self._missing_since.setdefault(node, now)
@@ -55,15 +65,47 @@ class PodGarbageCollectorReconciler:
         return False
 
 
-def build(wiring: Wiring) -> Controller[Seen]:
-    """The controller, woken by pods and by nodes that come and go."""
+class TerminatedPodReconciler:
+    """Observes and plans for all pods that have ended; its one key is ENDED."""
+
+    def __init__(self, informers: InformerFactory, threshold: int) -> None:
+        self._threshold = threshold
+        self._pods = informers.informer(PODS)
+        self._pods.add_index(ENDED_INDEX, ended_index)
+
+    async def observe(self, key: str) -> terminated.Seen | None:
+        ended = self._pods.store.by_index(ENDED_INDEX, key)
+        return terminated.Seen(ended, self._threshold) if len(ended) > self._threshold else None
+
+    def plan(self, seen: terminated.Seen, now: datetime) -> list[Action]:
+        return terminated.plan(seen)
+
+
+def build(wiring: Wiring, threshold: int) -> list[Controller[Seen] | Controller[terminated.Seen]]:
+    """The controllers of pods that nobody ends, and of those that have ended; 0 lets all of these stay."""
     reconciler = PodGarbageCollectorReconciler(wiring.client, wiring.informers, wiring.clock)
     controller = wiring.controller("pod-garbage-collector", reconciler)
-    controller.watch(wiring.informers.informer(PODS))
+    pods, nodes = wiring.informers.informer(PODS), wiring.informers.informer(NODES)
+    controller.watch(pods)
 
     def on_change(node: Object) -> None:
         for key in reconciler.keys_of_node(node):
             controller.queue.add(key)
 
-    wiring.informers.informer(NODES).add_handler(on_add=on_change, on_delete=on_change)
-    return controller
+    def on_update(_: Object, node: Object) -> None:
+        if is_out_of_service(node):
+            on_change(node)
+
+    nodes.add_handler(on_change, on_update, on_change)
+    if threshold <= 0:
+        return [controller]
+    of_terminated = wiring.controller(
+        "pod-garbage-collector-terminated", TerminatedPodReconciler(wiring.informers, threshold)
+    )
+
+    def count_soon(pod: Object) -> None:
+        if ended_index(pod):
+            of_terminated.queue.add_after(ENDED, CHECK_SECONDS)
+
+    pods.add_handler(count_soon, lambda _, new: count_soon(new))
+    return [controller, of_terminated]
