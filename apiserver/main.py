@@ -29,6 +29,7 @@ from apiserver.admission.default_toleration_seconds import DefaultTolerationSeco
 from apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from apiserver.admission.node_taint import TaintNodesByCondition
 from apiserver.admission.priority import Priority
+from apiserver.admission.resource_quota import ResourceQuota
 from apiserver.admission.role_escalation import RoleEscalation
 from apiserver.admission.service_account import ServiceAccount
 from apiserver.admission.storage import DefaultStorageClass, StorageObjectInUseProtection
@@ -221,6 +222,7 @@ def wire(storage: Storage, keys: KeyPair, sessions: Sessions, flags: Flags, addr
         ServiceAddresses(cache, cluster_ips, node_ports),
         RoleEscalation(cache, authorizer),
         CertificateRequestUser(),
+        ResourceQuota(cache, storage, clock),
     ]
     event_ttl_seconds = max(int(flags.event_ttl.total_seconds()), 1)
     registry = Registry(storage, cache, Chain(plugins), clock, chance, new_uid, event_ttl_seconds)

@@ -4,7 +4,7 @@
 larger of what its containers need together and what any of its init containers needs alone; init containers
 that stay (restartPolicy Always, "sidecars") count with everything started after them.
 
-After: k8s staging/src/k8s.io/component-helpers/resource/helpers.go, PodRequests;
+After: k8s staging/src/k8s.io/component-helpers/resource/helpers.go, PodRequests and PodLimits;
 pkg/scheduler/framework/plugins/nodeports/node_ports.go.
 """
 
@@ -31,20 +31,32 @@ def parse(quantities: Mapping[str, Any] | None) -> Resources:
 
 def pod_requests(pod: Object, minimum: Resources = NO_MINIMUM) -> Resources:
     """What the pod needs on its node; minimum: of a container that asks for nothing."""
-    spec = pod["spec"]
-    needed = _sum(_container(container, minimum) for container in spec.get("containers", ()))
+    needed = _together(pod["spec"], "requests", minimum)
+    return _sum((needed, parse(pod["spec"].get("overhead"))))
+
+
+def pod_limits(pod: Object) -> Resources:
+    """What the pod may use at most; the overhead is on top of what is limited."""
+    most = _together(pod["spec"], "limits", NO_MINIMUM)
+    overhead = parse(pod["spec"].get("overhead"))
+    return {name: amount + overhead.get(name, 0) if amount else amount for name, amount in most.items()}
+
+
+def _together(spec: Object, part: str, minimum: Resources) -> Resources:
+    """The requests or limits of all containers, at the time when they are most."""
+    needed = _sum(_container(container, part, minimum) for container in spec.get("containers", ()))
     sidecars: Resources = {}
     peak: Resources = {}
     for container in spec.get("initContainers", ()):
-        own = _container(container, minimum)
+        own = _container(container, part, minimum)
         if container.get("restartPolicy") == "Always":
             sidecars = _sum((sidecars, own))
             peak = _max(peak, sidecars)
         else:
             peak = _max(peak, _sum((sidecars, own)))
     needed = _max(_sum((needed, sidecars)), peak)
-    needed.update(parse(spec.get("resources", {}).get("requests")))
-    return _sum((needed, parse(spec.get("overhead"))))
+    needed.update(parse(spec.get("resources", {}).get(part)))
+    return needed
 
 
 def _amount(name: str, text: Any) -> int:
@@ -69,8 +81,8 @@ def ports_clash(one: HostPort, other: HostPort) -> bool:
     return one[1:] == other[1:] and (one[0] == other[0] or ANY_ADDRESS in (one[0], other[0]))
 
 
-def _container(container: Object, minimum: Resources) -> Resources:
-    return {**minimum, **parse(container.get("resources", {}).get("requests"))}
+def _container(container: Object, part: str, minimum: Resources) -> Resources:
+    return {**minimum, **parse(container.get("resources", {}).get(part))}
 
 
 def _sum(lists: Iterable[Resources]) -> Resources:
