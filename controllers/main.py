@@ -45,6 +45,7 @@ from controllers.pod_garbage_collector import controller as pod_garbage_collecto
 from controllers.pod_garbage_collector.terminated import THRESHOLD
 from controllers.replicaset import controller as replicaset
 from controllers.replicaset.kinds import REPLICA_SET, REPLICATION_CONTROLLER
+from controllers.resource_quota import controller as resource_quota
 from controllers.root_ca_publisher import controller as root_ca_publisher
 from controllers.selection import UnknownController, selected
 from controllers.serviceaccount import controller as serviceaccount
@@ -126,7 +127,8 @@ CONTROLLERS: dict[str, Build] = {
     "persistentvolume-protection-controller": lambda w, s: [volume_protection.build_volumes(w)],
     "ephemeral-volume-controller": lambda w, s: [ephemeral_volume.build(w)],
     "disruption-controller": lambda w, s: disruption.build(w),
-    # These two look at every kind; they come last, so that kinds looked at in full are watched once.
+    # These look at every kind; they come last, so that kinds looked at in full are watched once.
+    "resourcequota-controller": lambda w, s: [resource_quota.build(w)],
     "garbage-collector-controller": lambda w, s: [garbage_collector.build(w)],
     "namespace-controller": lambda w, s: [namespace.build(w)],
 }
