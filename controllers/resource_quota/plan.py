@@ -3,7 +3,8 @@
 The API server charges a quota before it creates an object (apiserver.admission.resource_quota); this counts
 what there is, and so gives back what was deleted. What was charged for may not be in the caches yet. So a
 count that is lower than what is charged waits until nothing was charged for a moment; Kubernetes does not
-wait, and may let in more than the quota allows.
+wait, and may let in more than the quota allows. And what was created as the quota came, or began to count it,
+was not charged for, and may be seen after the first count; so that is followed by another.
 
 Sees: the quota, the objects of the kinds that it counts, when it was charged last, now.
 Says: UpdateStatus, RequeueAfter.
@@ -27,6 +28,7 @@ from kube.api.resources import RESOURCE_QUOTAS, Resource
 
 RESYNC = timedelta(minutes=5)
 SETTLE = timedelta(seconds=1)
+SECOND_LOOK = timedelta(seconds=3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,8 @@ def plan(seen: Seen, now: datetime) -> list[Action]:
     before = quota.parsed(old.get("used"))
     counted = count(seen, now)
     used = {name: amount for name, amount in {**before, **counted}.items() if name in hard}
-    if quota.parsed(old.get("hard")) == quota.parsed(hard) and used == before and "used" in old:
+    is_first = "used" not in old or quota.parsed(old.get("hard")) != quota.parsed(hard)
+    if not is_first and used == before:
         return [RequeueAfter(RESYNC.total_seconds())]
     is_lower = any(amount < before.get(name, ZERO) for name, amount in used.items())
     if is_lower and seen.charged_at is not None and now < seen.charged_at + SETTLE:
@@ -53,7 +56,7 @@ def plan(seen: Seen, now: datetime) -> list[Action]:
     status = {"hard": dict(hard), "used": quota.written(used)}
     return [
         UpdateStatus(RESOURCE_QUOTAS, {**seen.quota, "status": status}),
-        RequeueAfter(RESYNC.total_seconds()),
+        RequeueAfter((SECOND_LOOK if is_first else RESYNC).total_seconds()),
     ]
 
 
