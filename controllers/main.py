@@ -148,11 +148,8 @@ class Manager:
         settings: Settings,
         workers: int,
         names: Sequence[str] = tuple(CONTROLLERS),
-        terminated_pod_threshold: int = THRESHOLD,
     ) -> None:
         self._client, self._settings, self._workers, self._names = client, settings, workers, names
-        self._settings = Settings(root_ca, patience, authority, folders, signer, terminated_pod_threshold)
-        self._client, self._workers, self._names = client, workers, names
         self._informers: InformerFactory | None = None
 
     def unsynced(self) -> str | None:
@@ -184,7 +181,6 @@ async def serve(
     settings: Settings,
     workers: int,
     election: Timing | None,
-    terminated_pod_threshold: int,
 ) -> None:
     """Run the manager until cancelled."""
     async with AsyncExitStack() as stack:
@@ -196,17 +192,6 @@ async def serve(
             elected, client = None, Client(config, NAME)
         stack.push_async_callback(client.close)
         manager = Manager(client, settings, workers, names)
-        manager = Manager(
-            client,
-            root_ca,
-            workers,
-            patience,
-            authority,
-            folders,
-            signer,
-            names,
-            terminated_pod_threshold,
-        )
         health = HealthServer(*health_address, health_context, {"informer-sync": manager.unsynced})
         stack.push_async_callback(health.stop)
         await health.start()
@@ -278,22 +263,8 @@ async def start(
     folders = Folders(Path(host_path_provisioner_dir)) if host_path_provisioner_dir else None
     timing = Timing(leader_elect_lease_duration, leader_elect_renew_deadline, leader_elect_retry_period)
     election = timing if leader_elect else None
-    settings = Settings(root_ca, patience, authority, folders, signer)
+    settings = Settings(root_ca, patience, authority, folders, signer, terminated_pod_gc_threshold)
     await serve(config, names, address, context, settings, concurrent_syncs, election)
-    await serve(
-        config,
-        names,
-        address,
-        context,
-        root_ca,
-        concurrent_syncs,
-        patience,
-        authority,
-        folders,
-        signer,
-        election,
-        terminated_pod_gc_threshold,
-    )
 
 
 @click.command()

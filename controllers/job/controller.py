@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from controllers.claim import adoptable
 from controllers.job import untracking
 from controllers.job.backoff import History
 from controllers.job.plan import Seen, claimed, plan, selector_of
 from controllers.job.untracking import is_ours, job_name, may_be_stray
-from controllers.job.verdict import is_finished
+from controllers.job_outcome import is_finished
+from controllers.parents import Parents
 from controllers.wiring import Wiring
 from kube.api import errors, meta
 from kube.api.actions import Action
@@ -27,7 +27,7 @@ from kube.client.informer import InformerFactory
 from kube.client.rest import Client
 from kube.controller.controller import Controller
 from kube.controller.expectations import Expectations
-from kube.controller.owners import INDEX, NAMESPACE_INDEX, controller_index, namespace_index, orphans_of
+from kube.controller.owners import INDEX, controller_index, orphans_of
 
 
 class JobReconciler:
@@ -36,25 +36,12 @@ class JobReconciler:
     def __init__(
         self, client: Client, informers: InformerFactory, expectations: Expectations, clock: Clock
     ) -> None:
-        self._client, self._expectations, self._clock = client, expectations, clock
+        self._expectations, self._clock = expectations, clock
+        self.parents = Parents(client, informers, JOBS, selector_of)
         self._history = History()
         self._jobs = informers.informer(JOBS)
         self._pods = informers.informer(PODS)
-        self._jobs.add_index(NAMESPACE_INDEX, namespace_index)
         self._pods.add_index(INDEX, controller_index)
-
-    def owner_of_pod(self, pod: Object) -> str | None:
-        """The key of the Job that owns a pod."""
-        name = job_name(pod)
-        return f"{meta.namespace(pod)}/{name}" if name is not None else None
-
-    def keys_of_pod(self, pod: Object) -> list[str]:
-        """Whom a pod concerns: its owner, or those that might adopt it."""
-        if meta.controller_of(pod) is not None:
-            owner = self.owner_of_pod(pod)
-            return [owner] if owner is not None else []
-        neighbours = self._jobs.store.by_index(NAMESPACE_INDEX, meta.namespace(pod))
-        return [meta.key(each) for each in neighbours if selector_of(each).matches(meta.labels(pod))]
 
     async def observe(self, key: str) -> Seen | None:
         job = self._jobs.store.get(key)
@@ -65,9 +52,7 @@ class JobReconciler:
         expectations_met = self._expectations.satisfied(key, self._clock.now())
         own = self._pods.store.by_index(INDEX, meta.uid(job))
         orphans = self._pods.store.by_index(INDEX, orphans_of(meta.namespace(job)))
-        may_adopt = True
-        if adoptable(job, selector_of(job), orphans):
-            may_adopt = meta.uid(await live(self._client, job) or {}) == meta.uid(job)
+        may_adopt = await self.parents.may_adopt(job, orphans)
         seen = Seen(job, own + orphans, may_adopt=may_adopt, expectations_met=expectations_met)
         seen.failures = self._history.note(key, job, claimed(seen)[0])
         return seen
@@ -141,7 +126,7 @@ def build(wiring: Wiring) -> Sequence[Controller[Any]]:
     controller = wiring.controller("job-controller", reconciler, children=PODS, expectations=expectations)
     jobs, pods = wiring.informers.informer(JOBS), wiring.informers.informer(PODS)
     controller.watch(jobs)
-    controller.watch_children(pods, reconciler.keys_of_pod, reconciler.owner_of_pod)
+    controller.watch_children(pods, reconciler.parents.keys_of, reconciler.parents.owner_of)
     strays = StrayPodReconciler(wiring.client, wiring.informers)
     freeing = wiring.controller("job-stray-pod-controller", strays)
     freeing.watch(pods, strays.keys_of_pod)

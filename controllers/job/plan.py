@@ -25,7 +25,8 @@ from controllers.job.sizing import Change, change
 from controllers.job.status import announce, finish, started, status_of, suspend
 from controllers.job.template import pod_for
 from controllers.job.tracking import Tracking, track
-from controllers.job.verdict import Verdict, is_finished, time_left, verdict
+from controllers.job.verdict import Verdict, time_left, verdict
+from controllers.job_outcome import is_finished
 from kube.api import meta
 from kube.api.actions import Action, Announcement, Create, Delete, Patch, RequeueAfter, UpdateStatus
 from kube.api.labels import Selector

@@ -8,7 +8,7 @@ After: k8s pkg/controller/job/job_controller.go, syncOrphanPod
 from __future__ import annotations
 
 from controllers.job.job_pods import is_tracked, untrack
-from controllers.job.verdict import is_finished
+from controllers.job_outcome import is_finished
 from kube.api import meta
 from kube.api.actions import Action
 from kube.api.meta import Object

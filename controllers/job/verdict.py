@@ -38,11 +38,6 @@ class Verdict:
         return FINAL[self.type]
 
 
-def is_finished(job: Object) -> bool:
-    """True when the Job is at its end."""
-    return any(conditions.is_true(job, final) for final in FINAL.values())
-
-
 def start_time(job: Object, now: datetime) -> datetime | None:
     """When the Job was started or resumed last; that is now, if it is neither running nor suspended yet."""
     started = meta.get(job, "status", "startTime")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from controllers.main import Manager, Settings
+from controllers.main import CONTROLLERS, Manager, Settings
 from kube.api import errors
 from kube.api.errors import StatusError
 from kube.api.meta import Object
@@ -101,14 +102,20 @@ class Managed:
         return await until_async(f"{count} events {reason}", check)
 
 
-@pytest.fixture
-async def managed() -> AsyncIterator[Managed]:
+@asynccontextmanager
+async def managing(settings: Settings, names: Sequence[str] = tuple(CONTROLLERS)) -> AsyncIterator[Managed]:
+    """An API server and the controllers of these names."""
     async with serving() as api, Tasks() as tasks:
         client = client_of(api, "test")
         own = client_of(api, "kube-controller-manager")
-        manager = Manager(own, Settings(root_ca="THE-CA"), 3)
-        tasks.start("controllers", manager.lead)
+        tasks.start("controllers", Manager(own, settings, 3, names).lead)
         yield Managed(client)
         await tasks.cancel()
         await own.close()
         await client.close()
+
+
+@pytest.fixture
+async def managed() -> AsyncIterator[Managed]:
+    async with managing(Settings(root_ca="THE-CA")) as found:
+        yield found

@@ -17,15 +17,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from controllers.certificate_signing_request.authority import Authority
-from controllers.main import Manager, Settings
+from controllers.main import Settings
 from kube.api import conditions, meta
 from kube.api.meta import Object
 from kube.api.resources import CERTIFICATE_SIGNING_REQUESTS
 from kube.base.clock import SystemClock
-from kube.base.tasks import Tasks
-from tests.controllers.conftest import Managed
-from tests.support.api_server import serving
-from tests.support.in_process import client_of
+from tests.controllers.conftest import Managed, managing
 
 CSRS = CERTIFICATE_SIGNING_REQUESTS
 ROOT = Path(__file__).parent.parent.parent
@@ -84,13 +81,8 @@ def ca() -> Authority:
 
 @pytest.fixture
 async def managed(ca: Authority) -> AsyncIterator[Managed]:
-    async with serving() as api, Tasks() as tasks:
-        client, own = client_of(api, "test"), client_of(api, "kube-controller-manager")
-        tasks.start("controllers", Manager(own, Settings(root_ca="THE-CA", authority=ca), 3).lead)
-        yield Managed(client)
-        await tasks.cancel()
-        await own.close()
-        await client.close()
+    async with managing(Settings(root_ca="THE-CA", authority=ca)) as found:
+        yield found
 
 
 async def test_an_approved_request_is_signed(managed: Managed, ca: Authority) -> None:

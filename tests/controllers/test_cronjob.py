@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
+from controllers.main import CONTROLLERS, Settings
+from controllers.selection import selected
 from kube.api import meta
 from kube.api.meta import Object
 from kube.api.resources import CRON_JOBS, JOBS
 from kube.base.clock import SystemClock
-from tests.controllers.conftest import Managed
+from tests.controllers.conftest import Managed, managing
 from tests.support.wait import until_async
 
 TEMPLATE = {"spec": {"restartPolicy": "Never", "containers": [{"name": "a", "image": "b"}]}}
@@ -17,6 +22,14 @@ TEMPLATE = {"spec": {"restartPolicy": "Never", "containers": [{"name": "a", "ima
 
 def minutes_ago(minutes: int) -> str:
     return meta.format_time(SystemClock().now().replace(second=0) - timedelta(minutes=minutes))
+
+
+@pytest.fixture
+async def managed() -> AsyncIterator[Managed]:
+    """All controllers but the one that the test plays."""
+    names = selected(("*", "-job-controller"), CONTROLLERS)
+    async with managing(Settings(), names) as found:
+        yield found
 
 
 async def make(managed: Managed, schedule: str = "* * * * *", **spec: Any) -> None:

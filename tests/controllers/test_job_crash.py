@@ -16,7 +16,7 @@ from controllers import pods
 from controllers.job.backoff import History
 from controllers.job.job_pods import is_tracked
 from controllers.job.plan import Seen, plan
-from controllers.job.verdict import is_finished
+from controllers.job_outcome import is_finished
 from kube.api import meta
 from kube.api.actions import Action, Create, Delete, EmitEvent, Patch, RequeueAfter, UpdateStatus
 from kube.api.meta import Object

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from controllers.host_path_provisioner.folders import Folders
-from controllers.main import Manager, Settings
+from controllers.main import Settings
 from kube.api import meta
 from kube.api.meta import Object
 from kube.api.resources import (
@@ -19,11 +19,8 @@ from kube.api.resources import (
     PODS,
     STORAGE_CLASSES,
 )
-from kube.base.tasks import Tasks
-from tests.controllers.conftest import Managed
+from tests.controllers.conftest import Managed, managing
 from tests.controllers.test_in_process import CONTAINER
-from tests.support.api_server import serving
-from tests.support.in_process import client_of
 from tests.support.wait import until_async
 
 BOUND = "pv.kubernetes.io/bind-completed"
@@ -33,14 +30,8 @@ PROTECTED = "kubernetes.io/pvc-protection"
 @pytest.fixture
 async def stored(tmp_path: Path) -> AsyncIterator[Managed]:
     """A cluster whose controller manager makes volumes below `tmp_path`/volumes."""
-    async with serving() as api, Tasks() as tasks:
-        client, own = client_of(api, "test"), client_of(api, "kube-controller-manager")
-        manager = Manager(own, Settings(folders=Folders(tmp_path / "volumes")), 3)
-        tasks.start("controllers", manager.lead)
-        yield Managed(client)
-        await tasks.cancel()
-        await own.close()
-        await client.close()
+    async with managing(Settings(folders=Folders(tmp_path / "volumes"))) as found:
+        yield found
 
 
 def claim(name: str = "data", size: str = "1Gi", **spec: Any) -> Object:

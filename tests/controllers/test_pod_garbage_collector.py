@@ -6,14 +6,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from controllers.main import Manager
+from controllers.main import Settings
 from controllers.pod_garbage_collector import controller
 from kube.api.meta import Object
 from kube.api.resources import NODES, PODS
-from kube.base.tasks import Tasks
-from tests.controllers.conftest import Managed
-from tests.support.api_server import serving
-from tests.support.in_process import client_of
+from tests.controllers.conftest import Managed, managing
 from tests.support.wait import until_async
 
 NAMES = ("pod-garbage-collector-controller",)
@@ -23,14 +20,8 @@ NAMES = ("pod-garbage-collector-controller",)
 async def collected(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Managed]:
     """A cluster where two pods that have ended may stay, and are counted at once."""
     monkeypatch.setattr(controller, "CHECK_SECONDS", 0.0)
-    async with serving() as api, Tasks() as tasks:
-        client, own = client_of(api, "test"), client_of(api, "kube-controller-manager")
-        manager = Manager(own, "THE-CA", 3, names=NAMES, terminated_pod_threshold=2)
-        tasks.start("controllers", manager.lead)
-        yield Managed(client)
-        await tasks.cancel()
-        await own.close()
-        await client.close()
+    async with managing(Settings(terminated_pod_threshold=2), NAMES) as found:
+        yield found
 
 
 async def make(managed: Managed, name: str, **spec: str) -> None:
