@@ -177,7 +177,7 @@ class PodWorker:
                 self._stopping.hurry(0)
 
     def _is_done(self) -> bool:
-        return self._is_gone and life(self._pod, self._state()) is Life.TERMINATED
+        return self._is_gone and life(self._pod, self._state(self._node.clock.now())) is Life.TERMINATED
 
     async def _wait(self, seconds: float | None) -> None:
         try:
@@ -188,20 +188,25 @@ class PodWorker:
 
     async def _sync(self) -> float | None:
         """Do what there is to do; returns after how many seconds to look again even if nothing happens."""
-        self._report()
-        while actions := [each for each in self._plan() if not isinstance(each, BackOff | Wait)]:
-            await self._act(actions)
-            self._report()
+        while True:
+            now = self._node.clock.now()
+            self._report(now)
+            # One moment for what to do and what to wait for: a wait that ends between two would be neither.
+            planned = self._plan(now)
+            waits = [each for each in planned if isinstance(each, BackOff | Wait)]
+            if len(waits) == len(planned):
+                break
+            await self._act(planned)
         if (
-            life(self._pod, self._state()) is Life.TERMINATED
+            life(self._pod, self._state(now)) is Life.TERMINATED
             and meta.is_terminating(self._pod)
             and await self._status.settled()
         ):
             await self._delete_for_good()
-        return self._next_look()
+        return self._seconds_to_wait(waits, now)
 
-    def _state(self) -> PodState:
-        runtime, now = self._node.runtime, self._node.clock.now()
+    def _state(self, now: datetime) -> PodState:
+        runtime = self._node.runtime
         pod = {**self._pod, "status": {**(self._pod.get("status") or {}), **self._status.newest}}
         return PodState(
             runtime.sandbox_of(self._uid),
@@ -214,15 +219,15 @@ class PodWorker:
             self._ending_since,
         )
 
-    def _plan(self) -> list[Action]:
-        return plan(self._pod, self._state(), self._node.clock.now())
+    def _plan(self, now: datetime) -> list[Action]:
+        return plan(self._pod, self._state(now), now)
 
-    def _look(self) -> None:
+    def _look(self, now: datetime) -> None:
         """Note what has changed in the runtime: what to probe, how long containers ran, that the pod ends."""
-        state = self._state()
+        state = self._state(now)
         is_ending = life(self._pod, state) is not Life.SYNC
         if is_ending and self._ending_since is None:
-            self._ending_since = self._node.clock.now()
+            self._ending_since = now
             if state.is_overdue and meta.get(self._pod, "status", "phase") not in ("Succeeded", "Failed"):
                 self._event(NORMAL, deadline.OVERDUE_REASON, deadline.OVERDUE_MESSAGE)
         self._prober.watch(self._pod, state, is_ending=is_ending)
@@ -269,20 +274,20 @@ class PodWorker:
         assert sandbox is not None, "a container is made in its pod's sandbox"
         return await self._node.configuration.container(self._pod, container, attempt, sandbox.ip)
 
-    def _report(self) -> None:
+    def _report(self, now: datetime) -> None:
         """Say how it stands."""
-        self._look()
+        self._look(now)
         if self._is_gone:
             return
-        self._warn_of_backoffs()
-        node, now = self._node, self._node.clock.now()
+        self._warn_of_backoffs(now)
+        node = self._node
         self._status.yield_to(now)
         status = pod_status.overlay(self._pod.get("status") or {}, self._status.newest)
         pod = {**self._pod, "status": status}
-        self._status.say(pod_status.build(pod, self._state(), node.ip, node.runtime.name, now))
+        self._status.say(pod_status.build(pod, self._state(now), node.ip, node.runtime.name, now))
 
-    def _warn_of_backoffs(self) -> None:
-        for action in self._plan():
+    def _warn_of_backoffs(self, now: datetime) -> None:
+        for action in self._plan(now):
             if isinstance(action, BackOff) and action.name not in self._backed_off:
                 self._backed_off.add(action.name)
                 who = full_name(self._pod)
@@ -304,15 +309,15 @@ class PodWorker:
             if not errors.is_not_found(error) and not errors.is_conflict(error):
                 raise
 
-    def _next_look(self) -> float | None:
-        now = self._node.clock.now()
-        times = [each.until for each in self._plan() if isinstance(each, BackOff | Wait)]
+    def _seconds_to_wait(self, waits: Sequence[BackOff | Wait], now: datetime) -> float | None:
+        """How long until one of these is over, or time for something else; `now`: when they were planned."""
+        times = [each.until for each in waits]
         disputed_until = self._status.disputed_until()
         times += [disputed_until] if disputed_until is not None else []
         status = {**(self._pod.get("status") or {}), **self._status.newest}
         overdue_at = deadline.ends_at({**self._pod, "status": status})
         times += [overdue_at] if overdue_at is not None and overdue_at > now else []
-        return max((min(times) - now).total_seconds(), 0.0) if times else None
+        return max((min(times) - self._node.clock.now()).total_seconds(), 0.0) if times else None
 
     def _event(self, kind: str, reason: str, message: str, container: str = "") -> None:
         """Tell users about the pod, or about one of its containers."""

@@ -73,6 +73,22 @@ class Moved:
 
 
 @dataclass
+class Jumping:
+    """A clock that jumps, if told to, before one of the next looks."""
+
+    clock: Clock
+    jump: timedelta
+    ahead: timedelta = timedelta(0)
+    looks: int = -1
+
+    def now(self) -> datetime:
+        if self.looks == 0:
+            self.ahead += self.jump
+        self.looks -= 1
+        return self.clock.now() + self.ahead
+
+
+@dataclass
 class TestNode:
     """A node's kubelet while it runs."""
 
@@ -137,11 +153,17 @@ async def api() -> AsyncIterator[Api]:
 
 
 @asynccontextmanager
-async def running_node(api: Api, folder: Path, manifests: Path | None = None) -> AsyncIterator[TestNode]:
+async def running_node(
+    api: Api,
+    folder: Path,
+    manifests: Path | None = None,
+    clock: Clock | None = None,
+    backoff: Backoff = BACKOFF,
+) -> AsyncIterator[TestNode]:
     """A kubelet from start to stop; the folder is what it finds when it comes back; with static pods if there
     are manifests.
     """
-    clock, ids = SystemClock(), itertools.count(1)
+    clock, ids = clock or SystemClock(), itertools.count(1)
     records = Records(folder)
     records.open()
     network = IPv4Network(FACTS.pod_cidr)
@@ -164,7 +186,7 @@ async def running_node(api: Api, folder: Path, manifests: Path | None = None) ->
         )
         surface = Surface(FACTS.ip, FACTS.allocatable)
         configuration = Configuration(surface, objects, services, volumes, pods_dir)
-        node = Node(FACTS.ip, runtime, client, recorder, clock, pods_dir, volumes, configuration, BACKOFF)
+        node = Node(FACTS.ip, runtime, client, recorder, clock, pods_dir, volumes, configuration, backoff)
         kubelet = Kubelet({FACTS.name: Home(node, door)}, tasks)
         await runtime.start()
         tasks.start("events", recorder.run)

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import functools
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
-from tests.kubelet.conftest import TestNode
+from kube.base.clock import SystemClock
+from kubelet.pod.backoff import Backoff
+from tests.kubelet.conftest import Jumping, TestNode, running_node
+from tests.support.api_server import Api
 from tests.support.wait import until_async
 
+MERGE = "application/merge-patch+json"
 SLEEPS = ["sleep", "1000"]
 
 
@@ -121,6 +128,30 @@ async def test_an_image_that_nobody_has(node: TestNode) -> None:
     await has_event(node, "p", 'Failed: Failed to pull image "example.com/does-not-exist": nobody has it')
     await has_event(node, "p", "Failed: Error: ErrImagePull")
     await has_event(node, "p", 'BackOff: Back-off pulling image "example.com/does-not-exist"')
+
+
+async def test_a_wait_that_ends_between_two_looks_is_over(api: Api, tmp_path: Path) -> None:
+    minute = timedelta(minutes=1)
+    clock = Jumping(SystemClock(), minute)
+    async with running_node(api, tmp_path, clock=clock, backoff=Backoff(minute, minute)) as node:
+        await node.create("p", "crash")
+
+        async def backs_off(restarts: int) -> bool:
+            now = await status(node, "p")
+            waiting = now.get("state", {}).get("waiting", {}).get("reason")
+            return bool(now.get("restartCount") == restarts and waiting == "CrashLoopBackOff")
+
+        async def has_jumped() -> bool:
+            if clock.looks >= 0:
+                changed = {"metadata": {"annotations": {"looks": str(clock.looks)}}}
+                await node.api.ok("PATCH", "/api/v1/namespaces/default/pods/p", changed, MERGE)
+            return clock.looks < 0
+
+        # The first restart waits for nothing; each later one is due at another look after a change.
+        for looks in range(16):
+            await until_async(f"{looks + 1} restarts", functools.partial(backs_off, looks + 1))
+            clock.looks = looks
+            await until_async(f"{looks} looks", has_jumped)
 
 
 async def test_a_stage_that_does_not_exist_is_named(node: TestNode) -> None:
