@@ -153,11 +153,7 @@ def test_a_session_in_a_terminal(cluster: Cluster, pods: str, program: str) -> N
         terminal.wait_for(awaited)
         terminal.type(keys)
     terminal.resize(120, 40)
-    for _ in range(100):
-        terminal.type("stty size\r")
-        terminal.wait_for("/etc # ")
-        if "40 120\r\n" in terminal.text:
-            break
+    terminal.ask("stty size\r", "/etc # ", "40 120\r\n")
     before = terminal.text
     terminal.type("exit 3\r")
     assert terminal.finish() == 3

@@ -172,9 +172,9 @@ def test_commands_hear_and_see_their_clients(engine: Engine, mixed: Cluster, run
     assert (failed.returncode, failed.stderr) == (7, "command terminated with exit code 7\n")
     words = [*engine.namespace.prefix, "kubectl", "exec", "-it", name, "--", "sh"]
     terminal = Terminal(words, mixed.env, 100, 30)
-    for awaited, keys in (("# ", "stty size\r"), ("30 100\r\n", "exit 3\r")):
-        terminal.wait_for(awaited)
-        terminal.type(keys)
+    terminal.wait_for("# ")
+    terminal.ask("stty size\r", "# ", "30 100\r\n")
+    terminal.type("exit 3\r")
     assert terminal.finish() == 3
 
 

@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
+from aiodocker.exceptions import DockerError
 from aiodocker.execs import Exec
 from aiodocker.stream import Stream
 
@@ -186,9 +187,11 @@ async def _feed(connection: Stream, streams: Streams, first: Awaitable[bytes]) -
 async def _follow_size(streams: Streams, resize: Resize) -> None:
     told = None
     while True:
-        if streams.size != told:
-            told = streams.size
-            await resize(*told)
+        if (size := streams.size) != told:
+            # Right after its start the engine may not know the command yet.
+            with contextlib.suppress(DockerError):
+                await resize(*size)
+                told = size
         await asyncio.sleep(RESIZE_SECONDS)
 
 
