@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -95,8 +95,14 @@ fresh: list[Change] = []
 
 
 @asynccontextmanager
-async def serving(storage: Storage | None = None, user: User | None = ADMIN) -> AsyncIterator[Api]:
-    """A server with the bootstrap objects and the ServiceAccount `default/default`."""
+async def serving(
+    storage: Storage | None = None,
+    user: User | None = ADMIN,
+    behind: Callable[[Any], Any] = lambda application: application,
+) -> AsyncIterator[Api]:
+    """A server with the bootstrap objects and the ServiceAccount `default/default`; behind: what stands
+    before it, if anything.
+    """
     private = ec.generate_private_key(ec.SECP256R1())
     keys = KeyPair(private, private.public_key(), "ES256")
     async with aiohttp.ClientSession() as session, aiohttp.ClientSession() as kubelets, Tasks() as tasks:
@@ -107,7 +113,7 @@ async def serving(storage: Storage | None = None, user: User | None = ADMIN) -> 
         if storage is not None or not fresh:
             await prepare(server)
             fresh[:] = memory.log
-        http = HttpServer(As(app.Application(server), user), None)
+        http = HttpServer(behind(As(app.Application(server), user)), None)
         listener = bind("127.0.0.1", 0, "--secure-port")
         port = listener.getsockname()[1]
         await http.listen(listener)
