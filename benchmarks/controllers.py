@@ -4,8 +4,8 @@
 
 A cluster of one of everything and a fleet of nodes (deploy/topology-fleet.yaml). Twenty Deployments of ten
 replicas, made together, then Deployments of several sizes, one after the other, each timed from its creation
-until its status says that all are Ready, and until the last pod is gone. Beside the last one a minute passes in
-which nothing happens: what the controller manager uses, and which writes the API server saw from anybody.
+until its status says that all are Ready, and until the last pod is gone. Beside the last one a minute passes
+in which nothing happens: what the controller manager uses, and which writes the API server saw from anybody.
 """
 
 from __future__ import annotations
