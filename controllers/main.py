@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from prometheus_client import REGISTRY, CollectorRegistry
 
 from controllers.certificate_signing_request import controller as certificate_signing_request
 from controllers.certificate_signing_request.authority import Authority
@@ -67,6 +68,7 @@ from kube.client.identity import listener_identity
 from kube.client.informer import InformerFactory
 from kube.client.leader_election import Timing, elector, timing_flags
 from kube.client.rest import Client
+from kube.client.workqueue_metrics import QueueMetrics
 from kube.controller.controller import Controller
 
 log = logs.logger(__name__)
@@ -148,8 +150,10 @@ class Manager:
         settings: Settings,
         workers: int,
         names: Sequence[str] = tuple(CONTROLLERS),
+        registry: CollectorRegistry | None = None,
     ) -> None:
         self._client, self._settings, self._workers, self._names = client, settings, workers, names
+        self._queues = QueueMetrics(registry) if registry is not None else None
         self._informers: InformerFactory | None = None
 
     def unsynced(self) -> str | None:
@@ -161,7 +165,7 @@ class Manager:
         """Fill the caches and run all controllers until cancelled."""
         chance = random.Random()
         self._informers = InformerFactory(self._client, chance)
-        wiring = Wiring(self._client, self._informers, SystemClock(), chance)
+        wiring = Wiring(self._client, self._informers, SystemClock(), chance, self._queues)
         controllers = build_controllers(wiring, self._settings, self._names)
         async with Tasks() as tasks:
             self._informers.start(tasks)
@@ -186,12 +190,12 @@ async def serve(
     async with AsyncExitStack() as stack:
         if election:
             identity = listener_identity(*health_address)
-            elected = await stack.enter_async_context(elector(config, NAME, identity, election))
+            elected = await stack.enter_async_context(elector(config, NAME, identity, election, REGISTRY))
             client = Client(config, NAME, may_write=elected.may_act)
         else:
             elected, client = None, Client(config, NAME)
         stack.push_async_callback(client.close)
-        manager = Manager(client, settings, workers, names)
+        manager = Manager(client, settings, workers, names, REGISTRY)
         health = HealthServer(*health_address, health_context, {"informer-sync": manager.unsynced})
         stack.push_async_callback(health.stop)
         await health.start()

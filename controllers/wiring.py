@@ -12,6 +12,8 @@ from kube.base.tasks import Tasks
 from kube.client.events import EventRecorder
 from kube.client.informer import InformerFactory
 from kube.client.rest import Client
+from kube.client.workqueue import WorkQueue
+from kube.client.workqueue_metrics import QueueMetrics
 from kube.controller.controller import Controller
 from kube.controller.expectations import Expectations
 from kube.controller.reconciler import Reconciler
@@ -27,20 +29,30 @@ class Wiring:
     informers: InformerFactory
     clock: Clock
     random: Random
+    queues: QueueMetrics | None = None
     recorders: dict[str, EventRecorder] = field(default_factory=dict)
 
     def controller(
         self,
         component: str,
+        queue: str,
         reconciler: Reconciler[Seen],
         children: Resource | None = None,
         expectations: Expectations | None = None,
     ) -> Controller[Seen]:
-        """A controller whose Events come from `component`."""
+        """A controller whose Events come from `component`; `queue`: what metrics call its queue."""
         recorder = self.recorders.get(component) or EventRecorder(self.client, component, clock=self.clock)
         self.recorders[component] = recorder
         return Controller(
-            component, reconciler, self.client, recorder, self.clock, self.random, children, expectations
+            component,
+            WorkQueue(queue, self.queues),
+            reconciler,
+            self.client,
+            recorder,
+            self.clock,
+            self.random,
+            children,
+            expectations,
         )
 
     def start_recorders(self, tasks: Tasks) -> None:

@@ -82,7 +82,9 @@ async def _run(
     async with AsyncExitStack() as stack:
         if election:
             identity = listener_identity(bind_address, secure_port)
-            elected = await stack.enter_async_context(elector(config, LEASE, identity, Timing(*election)))
+            elected = await stack.enter_async_context(
+                elector(config, LEASE, identity, Timing(*election), REGISTRY)
+            )
             client = Client(config, "scheduler", may_write=elected.may_act)
         else:
             elected, client = None, Client(config, "scheduler")

@@ -63,6 +63,6 @@ def _review(spec: Object, subresource: str) -> Object:
 def build(wiring: Wiring, authority: Authority | None) -> Controller[Seen]:
     """The controller, woken by requests and by time."""
     reconciler = CertificateSigningRequestReconciler(wiring.client, wiring.informers, authority)
-    controller = wiring.controller("certificate-controller", reconciler)
+    controller = wiring.controller("certificate-controller", "certificate", reconciler)
     controller.watch(wiring.informers.informer(CERTIFICATE_SIGNING_REQUESTS))
     return controller

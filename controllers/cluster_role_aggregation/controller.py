@@ -38,6 +38,6 @@ class ClusterRoleAggregation:
 def build(wiring: Wiring) -> Controller[Seen]:
     """The controller, woken by all ClusterRoles."""
     aggregation = ClusterRoleAggregation(wiring.informers)
-    controller = wiring.controller("clusterrole-aggregation-controller", aggregation)
+    controller = wiring.controller("clusterrole-aggregation-controller", "ClusterRoleAggregator", aggregation)
     controller.watch(wiring.informers.informer(CLUSTER_ROLES), aggregation.aggregated)
     return controller

@@ -108,7 +108,7 @@ def owner_key(job: Object) -> list[str]:
 def build(wiring: Wiring) -> Controller[Seen]:
     """The controller, woken by CronJobs and the Jobs they control."""
     reconciler = CronJobReconciler(wiring.client, wiring.informers, wiring.clock)
-    controller = wiring.controller("cronjob-controller", reconciler)
+    controller = wiring.controller("cronjob-controller", "cronjob", reconciler)
 
     def on_change(cron_job: Object) -> None:
         controller.queue.add(meta.key(cron_job))

@@ -93,7 +93,7 @@ def build(wiring: Wiring) -> Controller[Seen]:
     expectations = Expectations()
     reconciler = DaemonSetReconciler(wiring.client, wiring.informers, expectations, wiring.clock)
     controller = wiring.controller(
-        "daemonset-controller", reconciler, children=PODS, expectations=expectations
+        "daemonset-controller", "daemonset", reconciler, children=PODS, expectations=expectations
     )
     parents = reconciler.parents
     controller.watch(wiring.informers.informer(DAEMON_SETS))

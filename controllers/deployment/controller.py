@@ -78,7 +78,9 @@ def build(wiring: Wiring) -> Controller[Seen]:
     """The controller, woken by Deployments, their ReplicaSets, and the pods that a Recreate waits for."""
     expectations = Expectations()
     reconciler = DeploymentReconciler(wiring.client, wiring.informers, expectations)
-    controller = wiring.controller("deployment-controller", reconciler, expectations=expectations)
+    controller = wiring.controller(
+        "deployment-controller", "deployment", reconciler, expectations=expectations
+    )
     controller.watch(wiring.informers.informer(DEPLOYMENTS))
     controller.watch(wiring.informers.informer(REPLICA_SETS), reconciler.parents.keys_of)
     controller.watch(wiring.informers.informer(PODS), reconciler.keys_of_pod)

@@ -118,11 +118,11 @@ def _selector(budget: Object) -> Selector:
 def build(wiring: Wiring) -> list[Controller[Seen] | Controller[stale.Seen]]:
     """The controllers of budgets and of marked pods."""
     budgets = BudgetReconciler(wiring.informers)
-    controller = wiring.controller("controllermanager", budgets)
+    controller = wiring.controller("controllermanager", "disruption", budgets)
     controller.watch(wiring.informers.informer(POD_DISRUPTION_BUDGETS))
     pods = wiring.informers.informer(PODS)
     controller.watch(pods, lambda pod: [meta.key(each) for each in budgets.budgets_of(pod)])
     marked = PodReconciler(wiring.informers, budgets)
-    of_pods = wiring.controller("controllermanager", marked)
+    of_pods = wiring.controller("controllermanager", "stale_pod_disruption", marked)
     of_pods.watch(pods, marked.keys_of_pod)
     return [controller, of_pods]

@@ -49,7 +49,7 @@ def keys_of_endpoints(endpoints: Object) -> list[str]:
 def build(wiring: Wiring) -> Controller[Seen]:
     """The controller, woken by Services, pods and Endpoints."""
     reconciler = EndpointsReconciler(wiring.informers)
-    controller = wiring.controller("endpoint-controller", reconciler)
+    controller = wiring.controller("endpoint-controller", "endpoint", reconciler)
     controller.watch(wiring.informers.informer(SERVICES))
     controller.watch(wiring.informers.informer(PODS), reconciler.keys_of_pod)
     controller.watch(wiring.informers.informer(ENDPOINTS), keys_of_endpoints)

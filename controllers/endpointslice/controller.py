@@ -69,7 +69,9 @@ def build(wiring: Wiring) -> Controller[Seen]:
     """The controller, woken by Services, pods and slices."""
     expectations = Expectations()
     reconciler = EndpointSliceReconciler(wiring.informers, expectations, wiring.clock)
-    controller = wiring.controller("endpoint-slice-controller", reconciler, ENDPOINT_SLICES, expectations)
+    controller = wiring.controller(
+        "endpoint-slice-controller", "endpoint_slice", reconciler, ENDPOINT_SLICES, expectations
+    )
     controller.watch(wiring.informers.informer(SERVICES))
     controller.watch(wiring.informers.informer(PODS), reconciler.keys_of_pod)
     controller.watch_children(wiring.informers.informer(ENDPOINT_SLICES), service_index, service_key)

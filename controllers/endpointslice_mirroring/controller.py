@@ -55,7 +55,11 @@ def build(wiring: Wiring) -> Controller[Seen]:
     expectations = Expectations()
     reconciler = EndpointSliceMirroringReconciler(wiring.informers, expectations, wiring.clock)
     controller = wiring.controller(
-        "endpoint-slice-mirroring-controller", reconciler, ENDPOINT_SLICES, expectations
+        "endpoint-slice-mirroring-controller",
+        "endpoint_slice_mirroring",
+        reconciler,
+        ENDPOINT_SLICES,
+        expectations,
     )
     controller.watch(wiring.informers.informer(ENDPOINTS))
     controller.watch(wiring.informers.informer(SERVICES))

@@ -40,7 +40,9 @@ def keys_of_pod(pod: Object) -> list[str]:
 
 def build(wiring: Wiring) -> Controller[Seen]:
     """The controller, woken by pods that come and claims that go."""
-    controller = wiring.controller("ephemeral_volume", EphemeralVolumeReconciler(wiring.informers))
+    controller = wiring.controller(
+        "ephemeral_volume", "ephemeral_volume", EphemeralVolumeReconciler(wiring.informers)
+    )
 
     def on_pod(pod: Object) -> None:
         for key in keys_of_pod(pod):

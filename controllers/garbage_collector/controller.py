@@ -103,7 +103,7 @@ def build(wiring: Wiring) -> Controller[Seen]:
     """The controller, woken by changes of anything that has owners or dependents."""
     graph = Graph(wiring.informers)
     collector = GarbageCollector(wiring.client, graph)
-    controller = wiring.controller("garbage-collector", collector)
+    controller = wiring.controller("garbage-collector", "garbage_collector_attempt_to_delete", collector)
     _wake(controller.queue, graph, collector)
     return controller
 

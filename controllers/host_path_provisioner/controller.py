@@ -87,7 +87,7 @@ async def _attempt(action: Callable[..., None], *arguments: str) -> str:
 def build(wiring: Wiring, folders: Folders) -> Controller[Seen]:
     """The controller, woken by claims and volumes."""
     reconciler = HostPathProvisioner(wiring.client, wiring.informers, folders)
-    controller: Controller[Seen] = wiring.controller(PROVISIONER, reconciler)
+    controller: Controller[Seen] = wiring.controller(PROVISIONER, "claims_to_provision", reconciler)
     controller.watch(wiring.informers.informer(PERSISTENT_VOLUME_CLAIMS))
     controller.watch(wiring.informers.informer(PERSISTENT_VOLUMES))
     return controller

@@ -123,12 +123,14 @@ def build(wiring: Wiring) -> Sequence[Controller[Any]]:
     """The controller of Jobs and the one of stray pods."""
     expectations = Expectations()
     reconciler = JobReconciler(wiring.client, wiring.informers, expectations, wiring.clock)
-    controller = wiring.controller("job-controller", reconciler, children=PODS, expectations=expectations)
+    controller = wiring.controller(
+        "job-controller", "job", reconciler, children=PODS, expectations=expectations
+    )
     jobs, pods = wiring.informers.informer(JOBS), wiring.informers.informer(PODS)
     controller.watch(jobs)
     controller.watch_children(pods, reconciler.parents.keys_of, reconciler.parents.owner_of)
     strays = StrayPodReconciler(wiring.client, wiring.informers)
-    freeing = wiring.controller("job-stray-pod-controller", strays)
+    freeing = wiring.controller("job-stray-pod-controller", "job_orphan_pod", strays)
     freeing.watch(pods, strays.keys_of_pod)
     freeing.watch(jobs, strays.keys_of_job)
     return [controller, freeing]

@@ -63,7 +63,7 @@ class NamespaceReconciler:
 def build(wiring: Wiring) -> Controller[Seen]:
     """The controller, woken by namespaces and by deletions in those that are being deleted."""
     reconciler = NamespaceReconciler(wiring.client, wiring.informers)
-    controller = wiring.controller("namespace-controller", reconciler)
+    controller = wiring.controller("namespace-controller", "namespace", reconciler)
     controller.watch(wiring.informers.informer(NAMESPACES))
 
     def on_delete(o: Object) -> None:

@@ -82,7 +82,7 @@ def keys_of_lease(lease: Object) -> list[str]:
 def build(wiring: Wiring, patience: Patience) -> Controller[Seen]:
     """The controller, woken by nodes and their Leases, and by time."""
     reconciler = NodeLifecycleReconciler(wiring.informers, wiring.clock, patience)
-    controller = wiring.controller("node-controller", reconciler)
+    controller = wiring.controller("node-controller", "node_lifecycle_controller", reconciler)
     controller.watch(wiring.informers.informer(NODES))
     controller.watch(wiring.informers.informer(LEASES), keys_of_lease)
     return controller

@@ -134,7 +134,7 @@ class PersistentVolumeReconciler:
 def build(wiring: Wiring) -> Controller[Seen]:
     """The controller, woken by claims, volumes, classes, and pods that come."""
     reconciler = PersistentVolumeReconciler(wiring.client, wiring.informers)
-    controller: Controller[Seen] = wiring.controller(NAME, reconciler)
+    controller: Controller[Seen] = wiring.controller(NAME, "claims", reconciler)
     controller.watch(wiring.informers.informer(PERSISTENT_VOLUME_CLAIMS), reconciler.keys_of_claim)
     controller.watch(wiring.informers.informer(PERSISTENT_VOLUMES), reconciler.keys_of_volume)
     controller.watch(wiring.informers.informer(STORAGE_CLASSES), reconciler.keys_of_class)

@@ -84,7 +84,7 @@ class TerminatedPodReconciler:
 def build(wiring: Wiring, threshold: int) -> list[Controller[Seen] | Controller[terminated.Seen]]:
     """The controllers of pods that nobody ends, and of those that have ended; 0 lets all of these stay."""
     reconciler = PodGarbageCollectorReconciler(wiring.client, wiring.informers, wiring.clock)
-    controller = wiring.controller("pod-garbage-collector", reconciler)
+    controller = wiring.controller("pod-garbage-collector", "orphaned_pods_nodes", reconciler)
     pods, nodes = wiring.informers.informer(PODS), wiring.informers.informer(NODES)
     controller.watch(pods)
 
@@ -100,7 +100,9 @@ def build(wiring: Wiring, threshold: int) -> list[Controller[Seen] | Controller[
     if threshold <= 0:
         return [controller]
     of_terminated = wiring.controller(
-        "pod-garbage-collector-terminated", TerminatedPodReconciler(wiring.informers, threshold)
+        "pod-garbage-collector-terminated",
+        "terminated_pods",
+        TerminatedPodReconciler(wiring.informers, threshold),
     )
 
     def count_soon(pod: Object) -> None:

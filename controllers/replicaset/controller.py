@@ -76,7 +76,9 @@ def build(kind: Kind, wiring: Wiring) -> Controller[Seen]:
     """The controller of one kind, woken by its objects and their pods."""
     expectations = Expectations()
     reconciler = ReplicaSetReconciler(kind, wiring.client, wiring.informers, expectations, wiring.clock)
-    controller = wiring.controller(kind.component, reconciler, children=PODS, expectations=expectations)
+    controller = wiring.controller(
+        kind.component, kind.queue, reconciler, children=PODS, expectations=expectations
+    )
     controller.watch(wiring.informers.informer(kind.resource))
     pods = wiring.informers.informer(PODS)
     controller.watch_children(pods, reconciler.parents.keys_of, reconciler.parents.owner_of)

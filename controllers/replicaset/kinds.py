@@ -17,20 +17,25 @@ from kube.api.resources import REPLICA_SETS, REPLICATION_CONTROLLERS, Resource
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind that owns pods: its resource, the name its Events carry, and how its selector is read."""
+    """A kind that owns pods: its resource, the names of its Events and its queue, and how its selector is
+    read.
+    """
 
     resource: Resource
     component: str
+    queue: str
     selector: Callable[[Object], Selector]
 
 
 REPLICA_SET = Kind(
     REPLICA_SETS,
     "replicaset-controller",
+    "replicaset",
     lambda o: Selector.from_label_selector(meta.get(o, "spec", "selector")),
 )
 REPLICATION_CONTROLLER = Kind(
     REPLICATION_CONTROLLERS,
     "replication-controller",
+    "replicationmanager",
     lambda o: Selector.from_set(meta.get(o, "spec", "selector", default={})),
 )

@@ -84,7 +84,7 @@ class ResourceQuotaReconciler:
 def build(wiring: Wiring) -> Controller[Seen]:
     """The controller, woken by quotas, and by what they count."""
     reconciler = ResourceQuotaReconciler(wiring.informers, wiring.clock)
-    controller = wiring.controller("resourcequota-controller", reconciler)
+    controller = wiring.controller("resourcequota-controller", "resourcequota_primary", reconciler)
 
     def on_change(found: Object) -> None:
         controller.queue.add(meta.key(found))

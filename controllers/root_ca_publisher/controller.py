@@ -40,7 +40,7 @@ def keys_of_config_map(config_map: Object) -> list[str]:
 def build(wiring: Wiring, certificate: str) -> Controller[Seen]:
     """The controller, woken by namespaces and their published ConfigMap."""
     publisher = RootCaPublisher(wiring.informers, certificate)
-    controller = wiring.controller("root-ca-certificate-publisher", publisher)
+    controller = wiring.controller("root-ca-certificate-publisher", "root_ca_cert_publisher", publisher)
     controller.watch(wiring.informers.informer(NAMESPACES))
     controller.watch(wiring.informers.informer(CONFIG_MAPS), keys_of_config_map)
     return controller

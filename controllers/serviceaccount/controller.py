@@ -36,7 +36,9 @@ def keys_of_account(account: Object) -> list[str]:
 
 def build(wiring: Wiring) -> Controller[Seen]:
     """The controller, woken by namespaces and default ServiceAccounts."""
-    controller = wiring.controller("service-account-controller", ServiceAccountReconciler(wiring.informers))
+    controller = wiring.controller(
+        "service-account-controller", "serviceaccount", ServiceAccountReconciler(wiring.informers)
+    )
     controller.watch(wiring.informers.informer(NAMESPACES))
     controller.watch(wiring.informers.informer(SERVICE_ACCOUNTS), keys_of_account)
     return controller

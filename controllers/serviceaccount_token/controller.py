@@ -65,7 +65,7 @@ def account_index(secret: Object) -> list[str]:
 def build(wiring: Wiring, signer: Signer, root_ca: str | None) -> Controller[Seen]:
     """The controller, woken by Secrets and ServiceAccounts."""
     reconciler = ServiceAccountTokenReconciler(wiring.client, wiring.informers, signer, root_ca)
-    controller = wiring.controller("tokens-controller", reconciler)
+    controller = wiring.controller("tokens-controller", "serviceaccount_tokens_secret", reconciler)
     controller.watch(wiring.informers.informer(SECRETS))
     controller.watch(wiring.informers.informer(SERVICE_ACCOUNTS), reconciler.keys_of_account)
     return controller

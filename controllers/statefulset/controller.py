@@ -85,7 +85,7 @@ def build(wiring: Wiring) -> Controller[Seen]:
     expectations = Expectations()
     reconciler = StatefulSetReconciler(wiring.client, wiring.informers, expectations, wiring.clock)
     controller = wiring.controller(
-        "statefulset-controller", reconciler, children=PODS, expectations=expectations
+        "statefulset-controller", "statefulset", reconciler, children=PODS, expectations=expectations
     )
     parents = reconciler.parents
     controller.watch(wiring.informers.informer(STATEFUL_SETS))

@@ -63,7 +63,7 @@ class TaintEvictionReconciler:
 def build(wiring: Wiring) -> Controller[Seen]:
     """The controller, woken by pods and by changes of nodes' NoExecute taints."""
     reconciler = TaintEvictionReconciler(wiring.informers, wiring.clock)
-    controller = wiring.controller("taint-eviction-controller", reconciler)
+    controller = wiring.controller("taint-eviction-controller", "noexec_taint_pod", reconciler)
     controller.watch(wiring.informers.informer(PODS))
 
     def on_update(old: Object, new: Object) -> None:

@@ -45,6 +45,6 @@ class TTLAfterFinishedReconciler:
 def build(wiring: Wiring) -> Controller[Seen]:
     """The controller, woken by Jobs."""
     reconciler = TTLAfterFinishedReconciler(wiring.client, wiring.informers, wiring.clock)
-    controller = wiring.controller("ttl-after-finished-controller", reconciler)
+    controller = wiring.controller("ttl-after-finished-controller", "ttl_jobs_to_delete", reconciler)
     controller.watch(wiring.informers.informer(JOBS))
     return controller

@@ -72,7 +72,7 @@ class VolumeProtection:
 def build_claims(wiring: Wiring) -> Controller[Seen]:
     """The controller of claims, woken by them and by their pods."""
     reconciler = ClaimProtection(wiring.client, wiring.informers)
-    controller = wiring.controller("pvc-protection-controller", reconciler)
+    controller = wiring.controller("pvc-protection-controller", "pvcprotection", reconciler)
     controller.watch(wiring.informers.informer(PERSISTENT_VOLUME_CLAIMS))
     controller.watch(wiring.informers.informer(PODS), reconciler.keys_of_pod)
     return controller
@@ -80,6 +80,8 @@ def build_claims(wiring: Wiring) -> Controller[Seen]:
 
 def build_volumes(wiring: Wiring) -> Controller[Seen]:
     """The controller of volumes."""
-    controller = wiring.controller("pv-protection-controller", VolumeProtection(wiring.informers))
+    controller = wiring.controller(
+        "pv-protection-controller", "pvprotection", VolumeProtection(wiring.informers)
+    )
     controller.watch(wiring.informers.informer(PERSISTENT_VOLUMES))
     return controller

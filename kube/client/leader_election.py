@@ -26,6 +26,7 @@ from datetime import timedelta
 from typing import Any
 
 import click
+from prometheus_client import CollectorRegistry, Gauge
 
 from kube.api import errors, meta
 from kube.api.errors import StatusError
@@ -87,12 +88,20 @@ def timing_flags(command: Callable[..., None]) -> Callable[..., None]:
 
 @asynccontextmanager
 async def elector(
-    config: ClientConfig, name: str, identity: str, timing: Timing
+    config: ClientConfig, name: str, identity: str, timing: Timing, registry: CollectorRegistry
 ) -> AsyncIterator[LeaderElector]:
     """An elector with a client of its own: impatient, so that a renewal soon goes on at another server."""
     client = Client(config, f"{name}/leader-election", request_seconds=timing.try_seconds)
+    elected = LeaderElector(client, name, identity, timing)
+    status = Gauge(
+        "leader_election_master_status",
+        "1 while this process leads by the Lease.",
+        ("name",),
+        registry=registry,
+    )
+    status.labels(name).set_function(elected.may_act)
     try:
-        yield LeaderElector(client, name, identity, timing)
+        yield elected
     finally:
         await client.close()
 

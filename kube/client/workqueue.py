@@ -16,6 +16,8 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
+from kube.client.workqueue_metrics import QueueMetrics
+
 RETRY_SECONDS_MIN = 0.005
 # client-go waits up to 1000 s; half a minute keeps a cluster lively after it lost its API server for long.
 RETRY_SECONDS_MAX = 30.0
@@ -28,8 +30,9 @@ class ShutDown(Exception):
 class WorkQueue:
     """A queue of keys for any number of workers on one event loop."""
 
-    def __init__(self, name: str = "") -> None:
+    def __init__(self, name: str = "", metrics: QueueMetrics | None = None) -> None:
         self.name = name
+        self._metrics = metrics.of(name, self) if metrics is not None else None
         self._queue: deque[str] = deque()
         self._dirty: set[str] = set()
         self._processing: set[str] = set()
@@ -46,6 +49,8 @@ class WorkQueue:
         if self._shutting_down or key in self._dirty:
             return
         self._dirty.add(key)
+        if self._metrics is not None:
+            self._metrics.added(key)
         if key not in self._processing:
             self._append(key)
 
@@ -69,6 +74,8 @@ class WorkQueue:
         """Add a key after a delay that doubles with each failure since `forget`."""
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
+        if self._metrics is not None:
+            self._metrics.retried()
         self.add_after(key, min(RETRY_SECONDS_MIN * 2 ** min(failures, 30), RETRY_SECONDS_MAX))
 
     def forget(self, key: str) -> None:
@@ -94,12 +101,16 @@ class WorkQueue:
         key = self._queue.popleft()
         self._processing.add(key)
         self._dirty.discard(key)
+        if self._metrics is not None:
+            self._metrics.taken(key)
         return key
 
     def done(self, key: str) -> None:
         """Say that the worker has finished; a key that was added meanwhile waits again."""
         assert key in self._processing, f"nobody took {key}"
         self._processing.discard(key)
+        if self._metrics is not None:
+            self._metrics.done(key)
         if key in self._dirty:
             self._append(key)
 

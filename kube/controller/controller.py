@@ -49,6 +49,7 @@ class Controller(Generic[Seen]):
     def __init__(
         self,
         name: str,
+        queue: WorkQueue,
         reconciler: Reconciler[Seen],
         client: Client,
         recorder: EventRecorder,
@@ -58,7 +59,7 @@ class Controller(Generic[Seen]):
         expectations: Expectations | None = None,
     ) -> None:
         self.name = name
-        self.queue = WorkQueue(name)
+        self.queue = queue
         self.expectations = expectations or Expectations()
         self._reconciler, self._clock, self._children = reconciler, clock, children
         self._actor = Actor(client, recorder, random)

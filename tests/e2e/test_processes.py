@@ -57,6 +57,39 @@ def test_it_says_how_it_is(cluster: Cluster, name: str) -> None:
     assert "# TYPE " in answers["/metrics"].text
 
 
+@pytest.mark.parametrize("component", ["controller-manager", "scheduler"])
+def test_one_of_two_leads_and_says_so(cluster: Cluster, component: str) -> None:
+    leads = f'leader_election_master_status{{name="kube-{component}"}}'
+
+    def says(index: int) -> str:
+        name = f"{component}-{index}"
+        with client(cluster, name, known=True) as http:
+            return http.get(health_url(cluster, name) + "/metrics").text
+
+    def statuses() -> list[str]:
+        lines = [line for index in range(2) for line in says(index).splitlines()]
+        return sorted(line.rpartition(" ")[2] for line in lines if line.startswith(leads))
+
+    until("one of them leads", lambda: statuses() == ["0.0", "1.0"])
+
+
+def test_the_leading_manager_tells_of_its_queues(cluster: Cluster) -> None:
+    cluster.kubectl("create", "deployment", "counted", "--image=nginx:1.27.0")
+
+    def counts() -> bool:
+        texts = []
+        for index in range(2):
+            name = f"controller-manager-{index}"
+            with client(cluster, name, known=True) as http:
+                texts.append(http.get(health_url(cluster, name) + "/metrics").text)
+        lines = dict(line.rpartition(" ")[::2] for line in "\n".join(texts).splitlines())
+        keys = ("adds_total", "work_duration_seconds_count", "queue_duration_seconds_count")
+        return all(float(lines.get(f'workqueue_{key}{{name="deployment"}}', "0")) >= 1 for key in keys)
+
+    until("the queue of Deployments has been used", counts)
+    cluster.kubectl("delete", "deployment", "counted")
+
+
 @pytest.mark.parametrize("name", [name for name in EVERYONE if not name.startswith(("apiserver", "kubelet"))])
 def test_it_does_not_talk_to_strangers(cluster: Cluster, name: str) -> None:
     with client(cluster, name, known=False) as http, pytest.raises((httpx.TransportError, ssl.SSLError)):

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from prometheus_client import CollectorRegistry
 
 from kube.api import errors
 from kube.api.resources import LEASES, Resource
@@ -214,7 +215,8 @@ async def test_a_leader_goes_on_at_another_server_when_the_first_is_paused(autho
     )
     second = ScriptedServer(authority, *[serve] * 999)
     timing = Timing(timedelta(seconds=6), timedelta(seconds=4), timedelta(seconds=0.2))
-    async with first, second, elector(config(authority, first.url, second.url), "t", "me", timing) as ours:
+    servers = config(authority, first.url, second.url)
+    async with first, second, elector(servers, "t", "me", timing, CollectorRegistry()) as ours:
         leading = asyncio.create_task(ours.run(asyncio.Event().wait))
         await until_async("it renews at the other server", lambda: len(verbs(second)) == 3)
         assert not leading.done()

@@ -3,8 +3,10 @@
 import asyncio
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from kube.client.workqueue import ShutDown, WorkQueue
+from kube.client.workqueue_metrics import QueueMetrics
 from tests.support.virtual_time import settle, virtual_time
 
 
@@ -103,3 +105,34 @@ async def test_a_cancelled_worker_passes_its_wake_up_on() -> None:
     queue.add("a")
     first.cancel()
     assert await second == "a"
+
+
+@virtual_time
+async def test_metrics_tell_what_waits_how_long_and_what_came_back() -> None:
+    registry = CollectorRegistry()
+    loop = asyncio.get_running_loop()
+    queue = WorkQueue("deployment", QueueMetrics(registry, loop.time))
+
+    def said(metric: str) -> float | None:
+        return registry.get_sample_value(f"workqueue_{metric}", {"name": "deployment"})
+
+    for key in ("a", "b", "a"):
+        queue.add(key)
+    assert (said("depth"), said("adds_total")) == (2, 2)
+    await asyncio.sleep(3)
+    assert await queue.get() == "a"
+    assert (said("depth"), said("queue_duration_seconds_count"), said("queue_duration_seconds_sum")) == (
+        1,
+        1,
+        3,
+    )
+    await asyncio.sleep(5)
+    assert await queue.get() == "b"
+    await asyncio.sleep(1)
+    assert (said("unfinished_work_seconds"), said("longest_running_processor_seconds")) == (7, 6)
+    queue.add_rate_limited("a")
+    queue.done("a")
+    queue.done("b")
+    assert (said("work_duration_seconds_count"), said("work_duration_seconds_sum")) == (2, 7)
+    assert (said("unfinished_work_seconds"), said("longest_running_processor_seconds")) == (0, 0)
+    assert said("retries_total") == 1

@@ -10,6 +10,7 @@ from kube.api import errors
 from kube.api.actions import Action, Create, RequeueAfter
 from kube.api.resources import PODS
 from kube.base.tasks import Tasks
+from kube.client.workqueue import WorkQueue
 from kube.controller.controller import Controller
 from tests.support.virtual_time import LoopClock, virtual_time
 
@@ -45,7 +46,7 @@ class PodServer:
 
 def controller(reconciler: Reconciler, server: PodServer) -> Controller[str]:
     random = Random(1)
-    return Controller("test", reconciler, server, None, LoopClock(), random, PODS)  # type: ignore[arg-type]
+    return Controller("test", WorkQueue(), reconciler, server, None, LoopClock(), random, PODS)  # type: ignore[arg-type]
 
 
 @virtual_time
