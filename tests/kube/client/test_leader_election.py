@@ -1,6 +1,7 @@
 """Two candidates, one Lease, in virtual time; the server of it is a dozen lines that check versions."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any
 
@@ -215,14 +216,23 @@ async def test_a_leader_goes_on_at_another_server_when_the_first_is_paused(autho
     )
     second = ScriptedServer(authority, *[serve] * 999)
     timing = Timing(timedelta(seconds=6), timedelta(seconds=4), timedelta(seconds=0.2))
-    servers = config(authority, first.url, second.url)
-    async with first, second, elector(servers, "t", "me", timing, CollectorRegistry()) as ours:
+    async with first, second, AsyncExitStack() as closing:
+        servers = config(authority, first.url, second.url)
+        metrics = CollectorRegistry()
+        ours = await closing.enter_async_context(elector(servers, "t", "me", timing, metrics))
+
+        def leads() -> float | None:
+            return metrics.get_sample_value("leader_election_master_status", {"name": "t"})
+
+        assert leads() == 0
         leading = asyncio.create_task(ours.run(asyncio.Event().wait))
         await until_async("it renews at the other server", lambda: len(verbs(second)) == 3)
         assert not leading.done()
         assert ours.may_act()
+        assert leads() == 1
         leading.cancel()
         await asyncio.gather(leading, return_exceptions=True)
+        assert leads() == 0
     assert verbs(first) == ["GET", "POST", "PUT"]
     assert first.requests[0].headers["User-Agent"] == "t/leader-election"
     assert held["spec"]["holderIdentity"] == "", "it let go in the end"
