@@ -34,6 +34,9 @@ from controllers.endpointslice import controller as endpointslice
 from controllers.endpointslice_mirroring import controller as endpointslice_mirroring
 from controllers.ephemeral_volume import controller as ephemeral_volume
 from controllers.garbage_collector import controller as garbage_collector
+from controllers.horizontal_pod_autoscaler import controller as horizontal_pod_autoscaler
+from controllers.horizontal_pod_autoscaler.flags import autoscaling_flags, options
+from controllers.horizontal_pod_autoscaler.plan import Options
 from controllers.host_path_provisioner import controller as host_path_provisioner
 from controllers.host_path_provisioner.folders import Folders
 from controllers.job import controller as job
@@ -76,6 +79,7 @@ log = logs.logger(__name__)
 NAME = "kube-controller-manager"
 PORT = click.IntRange(0, 65535)
 NODE_PATIENCE = Patience()
+AUTOSCALING = Options()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,7 @@ class Settings:
     folders: Folders | None = None
     signer: Signer | None = None
     terminated_pod_threshold: int = THRESHOLD
+    autoscaling: Options = AUTOSCALING
 
 
 Build = Callable[[Wiring, Settings], Sequence[Controller[Any]]]
@@ -128,6 +133,7 @@ CONTROLLERS: dict[str, Build] = {
     "persistentvolumeclaim-protection-controller": lambda w, s: [volume_protection.build_claims(w)],
     "persistentvolume-protection-controller": lambda w, s: [volume_protection.build_volumes(w)],
     "ephemeral-volume-controller": lambda w, s: [ephemeral_volume.build(w)],
+    "horizontal-pod-autoscaler-controller": lambda w, s: [horizontal_pod_autoscaler.build(w, s.autoscaling)],
     "disruption-controller": lambda w, s: disruption.build(w),
     # These look at every kind; they come last, so that kinds looked at in full are watched once.
     "resourcequota-controller": lambda w, s: [resource_quota.build(w)],
@@ -239,6 +245,7 @@ async def start(
     cluster_signing_duration: timedelta,
     controllers: str,
     terminated_pod_gc_threshold: int,
+    **autoscaling: Any,
 ) -> None:
     """Read the files that the flags name, then serve."""
     try:
@@ -267,7 +274,15 @@ async def start(
     folders = Folders(Path(host_path_provisioner_dir)) if host_path_provisioner_dir else None
     timing = Timing(leader_elect_lease_duration, leader_elect_renew_deadline, leader_elect_retry_period)
     election = timing if leader_elect else None
-    settings = Settings(root_ca, patience, authority, folders, signer, terminated_pod_gc_threshold)
+    settings = Settings(
+        root_ca,
+        patience,
+        authority,
+        folders,
+        signer,
+        terminated_pod_gc_threshold,
+        options(autoscaling),
+    )
     await serve(config, names, address, context, settings, concurrent_syncs, election)
 
 
@@ -329,6 +344,7 @@ async def start(
     show_default=True,
     help="How many pods that have ended may stay; 0 lets all of them.",
 )
+@autoscaling_flags
 @click.option("--service-account-private-key-file", help="Key that signs the lasting tokens in Secrets.")
 @click.option("--cluster-signing-cert-file", help="Authority that signs certificate requests (PEM).")
 @click.option("--cluster-signing-key-file", help="Its key (PEM).")

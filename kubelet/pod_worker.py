@@ -140,6 +140,7 @@ class PodWorker:
         """Work until the pod is gone and nothing is left of it."""
         retries = Retries(RETRY_SECONDS_MIN, RETRY_SECONDS_MAX)
         self._node.volumes.follow(self._pod)
+        self._node.runtime.annotate(self._uid, meta.annotations(self._pod))
         try:
             while not self._is_done():
                 self._changed.clear()
@@ -169,6 +170,7 @@ class PodWorker:
         """The pod as it is now; less grace than before holds at once."""
         before, self._pod = self._pod, pod
         self._node.volumes.follow(pod)
+        self._node.runtime.annotate(self._uid, meta.annotations(pod))
         if meta.is_terminating(pod):
             self._ending.set()
             if meta.is_terminating(before) and grace_seconds(pod) < grace_seconds(before):

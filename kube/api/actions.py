@@ -63,6 +63,7 @@ class Patch:
     patch: Any
     type: str = "merge"
     subresource: str = ""
+    announcement: Announcement | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,6 +136,10 @@ class Client:
     ) -> Object:
         return await self._json("GET", resource.path(namespace, name, subresource))
 
+    async def document(self, path: str) -> Object:
+        """What a path has that is no object of a resource, such as discovery."""
+        return await self._json("GET", path)
+
     async def list(
         self,
         resource: Resource,

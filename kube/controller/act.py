@@ -40,6 +40,7 @@ log = logger(__name__)
 
 DELETES_AT_ONCE = 100
 
+Announced = Create | Delete | Patch
 Failure = StatusError | ConnectionFailed
 # Hears of each Create and Delete that did not happen, and of the failure unless that is fine.
 Undone = Callable[[Create | Delete, Failure | None], None]
@@ -72,7 +73,7 @@ class Actor:
             _tell(undone, action, None if harmless else error)
             if _is_fine(action, error):
                 return None
-            if isinstance(action, (Create, Delete)) and action.announcement is not None and not harmless:
+            if isinstance(action, Announced) and action.announcement is not None and not harmless:
                 self._announce_failure(action.announcement, action, error)
             return error
         return None
@@ -112,6 +113,7 @@ class Actor:
             action.type,
             action.subresource,
         )
+        self._announce(action.announcement, action.name)
         log.info("patched", resource=action.resource.plural, object=f"{action.namespace}/{action.name}")
 
     def _announce(self, announcement: Announcement | None, name: str) -> None:
@@ -119,10 +121,8 @@ class Actor:
             message = announcement.success_message.replace("{name}", name)
             self._recorder.event(announcement.about, NORMAL, announcement.success_reason, message)
 
-    def _announce_failure(
-        self, announcement: Announcement, action: Create | Delete, error: Exception
-    ) -> None:
-        name = action.name if isinstance(action, Delete) else meta.name(action.object)
+    def _announce_failure(self, announcement: Announcement, action: Announced, error: Exception) -> None:
+        name = meta.name(action.object) if isinstance(action, Create) else action.name
         message = announcement.failure_message.replace("{name}", name).replace("{error}", str(error))
         self._recorder.event(announcement.about, WARNING, announcement.failure_reason, message)
 

@@ -24,7 +24,7 @@ from kubelet.runtime import addresses
 from kubelet.runtime.fake_console import Console
 from kubelet.runtime.fake_exec import Heard, Session, files_in, process_in, unless
 from kubelet.runtime.fake_http import PageServer
-from kubelet.runtime.fake_records import PodRecord, Records
+from kubelet.runtime.fake_records import PodRecord, Records, Used
 from kubelet.runtime.interface import (
     Container,
     ContainerConfig,
@@ -43,7 +43,7 @@ from kubelet.runtime.interface import (
 from kubelet.runtime.programs import table
 from kubelet.runtime.programs.files import Files
 from kubelet.runtime.programs.process import Running
-from kubelet.runtime.stages import Stage, Stages, UnknownStage, usage
+from kubelet.runtime.stages import Stage, Stages, UnknownStage, usage, usage_annotations
 
 SANDBOX_SECONDS = 0.2
 # The exit code of what SIGKILL ended.
@@ -160,6 +160,23 @@ class FakeRuntime:
         self._save(PodRecord(config, sandbox))
         await asyncio.sleep(SANDBOX_SECONDS)
         return sandbox
+
+    def annotate(self, pod_uid: str, annotations: Mapping[str, str]) -> None:
+        """What containers use may change while they run; what they are was decided at their start."""
+        record = self._pods.get(pod_uid)
+        if record is None or usage_annotations(annotations) == usage_annotations(record.config.annotations):
+            return
+        now = self._clock.now()
+        for each in self.containers_of(pod_uid):
+            if each.is_running:
+                record.used[each.id] = Used(now, self._used(each, now).cpu_nanoseconds)
+        others = {
+            key: value
+            for key, value in record.config.annotations.items()
+            if key not in usage_annotations(record.config.annotations)
+        }
+        record.config = replace(record.config, annotations=others | usage_annotations(annotations))
+        self._save(record)
 
     async def stop_pod_sandbox(self, pod_uid: str) -> None:
         record = self._pods[pod_uid]
@@ -295,11 +312,13 @@ class FakeRuntime:
         return [self._used(each, now) for each in self.containers_of(pod_uid) if each.is_running]
 
     def _used(self, container: Container, now: datetime) -> ContainerStats:
-        annotations = self._pods[container.pod_uid].config.annotations
-        used = usage(self._stage(container), annotations, container.name)
+        record = self._pods[container.pod_uid]
+        uses = usage(self._stage(container), record.config.annotations, container.name)
         assert container.started_at is not None, "what runs has started"
-        nanoseconds = int((now - container.started_at).total_seconds() * used.cpu_nanoseconds)
-        return ContainerStats(container.id, now, nanoseconds, used.memory_bytes)
+        before = record.used.get(container.id) or Used(container.started_at, 0)
+        since = (now - before.counted_at).total_seconds()
+        nanoseconds = before.nanoseconds + int(since * uses.cpu_nanoseconds)
+        return ContainerStats(container.id, now, nanoseconds, uses.memory_bytes)
 
     def pretended_probe(self, container_id: str, kind: str, action: Mapping[str, Any]) -> bool | None:
         """What its stage says; else programs are run and sockets spoken to; all others succeed."""
@@ -439,6 +458,7 @@ class FakeRuntime:
 
     def _forget(self, record: PodRecord, container_id: str) -> None:
         del record.containers[container_id], record.configs[container_id], self._pod_of[container_id]
+        record.used.pop(container_id, None)
         self._records.delete_log(container_id)
 
     def _container(self, container_id: str) -> Container:

@@ -27,14 +27,25 @@ from kubelet.runtime.interface import (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Used:
+    """How much of a processor a container had used at some time, in nanoseconds."""
+
+    counted_at: datetime
+    nanoseconds: int
+
+
 @dataclass(slots=True)
 class PodRecord:
-    """A sandbox, its containers oldest first, and what each was made from (by container id)."""
+    """A sandbox, its containers oldest first, and what each was made from (by container id); used: until what
+    they use a second was changed last.
+    """
 
     config: SandboxConfig
     sandbox: Sandbox
     containers: dict[str, Container] = field(default_factory=dict)
     configs: dict[str, ContainerConfig] = field(default_factory=dict)
+    used: dict[str, Used] = field(default_factory=dict)
 
 
 class Records:
@@ -94,6 +105,7 @@ def _decode(data: dict[str, Any]) -> PodRecord:
             for key, each in data["containers"].items()
         },
         configs={key: _config(each) for key, each in data["configs"].items()},
+        used={key: Used(**_times(each)) for key, each in data.get("used", {}).items()},
     )
 
 

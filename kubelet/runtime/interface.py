@@ -265,6 +265,10 @@ class Runtime(Protocol):
 
     async def run_pod_sandbox(self, config: SandboxConfig) -> Sandbox: ...
 
+    def annotate(self, pod_uid: str, annotations: Mapping[str, str]) -> None:
+        """The pod's annotations have changed; nothing to a runtime that does not go by them."""
+        ...
+
     async def stop_pod_sandbox(self, pod_uid: str) -> None: ...
 
     async def remove_pod_sandbox(self, pod_uid: str) -> None:

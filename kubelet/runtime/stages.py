@@ -118,6 +118,15 @@ def usage(stage: Stage, annotations: Mapping[str, str], container: str) -> Usage
     return Usage(int(cpu.amount * 1_000_000_000), int(memory.amount))
 
 
+def usage_annotations(annotations: Mapping[str, str]) -> dict[str, str]:
+    """Those that say how much is used."""
+    return {
+        key: value
+        for key, value in annotations.items()
+        if key.startswith((CPU_ANNOTATION, MEMORY_ANNOTATION))
+    }
+
+
 def _annotation(annotations: Mapping[str, str], name: str, container: str) -> str | None:
     return annotations.get(f"{name}.{container}", annotations.get(name))
 

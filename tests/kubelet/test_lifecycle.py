@@ -179,6 +179,28 @@ async def test_what_a_pod_uses_is_what_its_annotations_say(node: TestNode) -> No
         assert abs((two.cpu_nanoseconds - one.cpu_nanoseconds) - seconds * 250e6) < 2000
 
 
+async def test_what_a_pod_uses_changes_with_its_annotations(node: TestNode) -> None:
+    pod = {
+        "metadata": {"name": "p", "annotations": {"kubelite/cpu-usage": "2"}},
+        "spec": {"nodeName": "n1", "containers": [{"name": "c", "image": "run"}]},
+    }
+    uid = (await node.api.ok("POST", "/api/v1/namespaces/default/pods", pod))["metadata"]["uid"]
+    await node.wait("p", "Running")
+    before = (await node.runtime.stats(uid))[0]
+    change = {"metadata": {"annotations": {"kubelite/cpu-usage": "1m", "kubelite/memory-usage": "3Mi"}}}
+    await node.api.ok("PATCH", "/api/v1/namespaces/default/pods/p", change, MERGE)
+
+    async def is_heard() -> bool:
+        return (await node.runtime.stats(uid))[0].memory_bytes == 3 << 20
+
+    await until_async("the node has heard of it", is_heard)
+    # What was used before stays used: a counter never falls.
+    one, two = (await node.runtime.stats(uid))[0], (await node.runtime.stats(uid))[0]
+    assert one.cpu_nanoseconds >= before.cpu_nanoseconds
+    seconds = (two.at - one.at).total_seconds()
+    assert abs((two.cpu_nanoseconds - one.cpu_nanoseconds) - seconds * 1e6) < 2000
+
+
 async def test_a_debugger_beside_what_runs(node: TestNode) -> None:
     await create(node, "p", *SLEEPS)
     await node.wait("p", "Running")

@@ -146,6 +146,9 @@ class DockerRuntime:
         await self._images.make_pause()
         return await self._create(body)
 
+    def annotate(self, pod_uid: str, annotations: Mapping[str, str]) -> None:
+        """A real container goes by none."""
+
     async def stop_pod_sandbox(self, pod_uid: str) -> None:
         for container_id in self._known.view.ids_of(pod_uid):
             container = self._known.view.container(container_id)

@@ -145,6 +145,9 @@ class ProcessRuntime:
             raise
         return sandbox
 
+    def annotate(self, pod_uid: str, annotations: Mapping[str, str]) -> None:
+        """A real container goes by none."""
+
     async def stop_pod_sandbox(self, pod_uid: str) -> None:
         record = self._pods[pod_uid]
         if shim := self._shims.pop(pod_uid, None):

@@ -1,0 +1,1 @@
+"""HorizontalPodAutoscaler: as many replicas as what the pods use asks for."""
