@@ -22,6 +22,7 @@ from typing import Any
 import click
 from prometheus_client import REGISTRY, CollectorRegistry
 
+from controllers.accounts import Account
 from controllers.certificate_signing_request import controller as certificate_signing_request
 from controllers.certificate_signing_request.authority import Authority
 from controllers.cluster_role_aggregation import controller as cluster_role_aggregation
@@ -93,58 +94,100 @@ class Settings:
     signer: Signer | None = None
     terminated_pod_threshold: int = THRESHOLD
     autoscaling: Options = AUTOSCALING
+    own_accounts: bool = False
 
 
 Build = Callable[[Wiring, Settings], Sequence[Controller[Any]]]
 
-# Name, as Kubernetes calls it in --controllers -> how to build it.
-CONTROLLERS: dict[str, Build] = {
-    "serviceaccount-controller": lambda w, s: [serviceaccount.build(w)],
-    "root-ca-certificate-publisher-controller": lambda w, s: (
-        [root_ca_publisher.build(w, s.root_ca)] if s.root_ca is not None else []
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One controller: its ServiceAccount in kube-system, if not the manager itself calls for it."""
+
+    account: str | None
+    build: Build
+
+
+# Name, as Kubernetes calls it in --controllers -> as whom it calls, and how to build it.
+CONTROLLERS: dict[str, Row] = {
+    "serviceaccount-controller": Row("service-account-controller", lambda w, s: [serviceaccount.build(w)]),
+    "root-ca-certificate-publisher-controller": Row(
+        "root-ca-cert-publisher",
+        lambda w, s: [root_ca_publisher.build(w, s.root_ca)] if s.root_ca is not None else [],
     ),
-    "serviceaccount-token-controller": lambda w, s: (
-        [serviceaccount_token.build(w, s.signer, s.root_ca)] if s.signer is not None else []
+    # Who makes tokens needs none: accounts would wait for one another.
+    "serviceaccount-token-controller": Row(
+        None,
+        lambda w, s: [serviceaccount_token.build(w, s.signer, s.root_ca)] if s.signer is not None else [],
     ),
-    "clusterrole-aggregation-controller": lambda w, s: [cluster_role_aggregation.build(w)],
-    "certificatesigningrequest-signing-controller": lambda w, s: [
-        certificate_signing_request.build(w, s.authority)
-    ],
-    "replicaset-controller": lambda w, s: [replicaset.build(REPLICA_SET, w)],
-    "replicationcontroller-controller": lambda w, s: [replicaset.build(REPLICATION_CONTROLLER, w)],
-    "deployment-controller": lambda w, s: [deployment.build(w)],
-    "statefulset-controller": lambda w, s: [statefulset.build(w)],
-    "daemonset-controller": lambda w, s: [daemonset.build(w)],
-    "job-controller": lambda w, s: job.build(w),
-    "cronjob-controller": lambda w, s: [cronjob.build(w)],
-    "ttl-after-finished-controller": lambda w, s: [ttl_after_finished.build(w)],
-    "endpointslice-controller": lambda w, s: [endpointslice.build(w)],
-    "endpointslice-mirroring-controller": lambda w, s: [endpointslice_mirroring.build(w)],
-    "endpoints-controller": lambda w, s: [endpoints.build(w)],
-    "node-lifecycle-controller": lambda w, s: [node_lifecycle.build(w, s.patience)],
-    "taint-eviction-controller": lambda w, s: [taint_eviction.build(w)],
-    "pod-garbage-collector-controller": lambda w, s: pod_garbage_collector.build(
-        w, s.terminated_pod_threshold
+    "clusterrole-aggregation-controller": Row(
+        "clusterrole-aggregation-controller", lambda w, s: [cluster_role_aggregation.build(w)]
     ),
-    "persistentvolume-binder-controller": lambda w, s: [persistent_volume.build(w)],
-    "host-path-provisioner-controller": lambda w, s: (
-        [host_path_provisioner.build(w, s.folders)] if s.folders is not None else []
+    "certificatesigningrequest-signing-controller": Row(
+        "certificate-controller", lambda w, s: [certificate_signing_request.build(w, s.authority)]
     ),
-    "persistentvolumeclaim-protection-controller": lambda w, s: [volume_protection.build_claims(w)],
-    "persistentvolume-protection-controller": lambda w, s: [volume_protection.build_volumes(w)],
-    "ephemeral-volume-controller": lambda w, s: [ephemeral_volume.build(w)],
-    "horizontal-pod-autoscaler-controller": lambda w, s: [horizontal_pod_autoscaler.build(w, s.autoscaling)],
-    "disruption-controller": lambda w, s: disruption.build(w),
+    "replicaset-controller": Row("replicaset-controller", lambda w, s: [replicaset.build(REPLICA_SET, w)]),
+    "replicationcontroller-controller": Row(
+        "replication-controller", lambda w, s: [replicaset.build(REPLICATION_CONTROLLER, w)]
+    ),
+    "deployment-controller": Row("deployment-controller", lambda w, s: [deployment.build(w)]),
+    "statefulset-controller": Row("statefulset-controller", lambda w, s: [statefulset.build(w)]),
+    "daemonset-controller": Row("daemon-set-controller", lambda w, s: [daemonset.build(w)]),
+    "job-controller": Row("job-controller", lambda w, s: job.build(w)),
+    "cronjob-controller": Row("cronjob-controller", lambda w, s: [cronjob.build(w)]),
+    "ttl-after-finished-controller": Row(
+        "ttl-after-finished-controller", lambda w, s: [ttl_after_finished.build(w)]
+    ),
+    "endpointslice-controller": Row("endpointslice-controller", lambda w, s: [endpointslice.build(w)]),
+    "endpointslice-mirroring-controller": Row(
+        "endpointslicemirroring-controller", lambda w, s: [endpointslice_mirroring.build(w)]
+    ),
+    "endpoints-controller": Row("endpoint-controller", lambda w, s: [endpoints.build(w)]),
+    "node-lifecycle-controller": Row("node-controller", lambda w, s: [node_lifecycle.build(w, s.patience)]),
+    "taint-eviction-controller": Row("node-controller", lambda w, s: [taint_eviction.build(w)]),
+    "pod-garbage-collector-controller": Row(
+        "pod-garbage-collector",
+        lambda w, s: pod_garbage_collector.build(w, s.terminated_pod_threshold),
+    ),
+    "persistentvolume-binder-controller": Row(
+        "persistent-volume-binder", lambda w, s: [persistent_volume.build(w)]
+    ),
+    "host-path-provisioner-controller": Row(
+        "host-path-provisioner",
+        lambda w, s: [host_path_provisioner.build(w, s.folders)] if s.folders is not None else [],
+    ),
+    "persistentvolumeclaim-protection-controller": Row(
+        "pvc-protection-controller", lambda w, s: [volume_protection.build_claims(w)]
+    ),
+    "persistentvolume-protection-controller": Row(
+        "pv-protection-controller", lambda w, s: [volume_protection.build_volumes(w)]
+    ),
+    "ephemeral-volume-controller": Row(
+        "ephemeral-volume-controller", lambda w, s: [ephemeral_volume.build(w)]
+    ),
+    "horizontal-pod-autoscaler-controller": Row(
+        "horizontal-pod-autoscaler", lambda w, s: [horizontal_pod_autoscaler.build(w, s.autoscaling)]
+    ),
+    "disruption-controller": Row("disruption-controller", lambda w, s: disruption.build(w)),
     # These look at every kind; they come last, so that kinds looked at in full are watched once.
-    "resourcequota-controller": lambda w, s: [resource_quota.build(w)],
-    "garbage-collector-controller": lambda w, s: [garbage_collector.build(w)],
-    "namespace-controller": lambda w, s: [namespace.build(w)],
+    "resourcequota-controller": Row("resourcequota-controller", lambda w, s: [resource_quota.build(w)]),
+    "garbage-collector-controller": Row(
+        "generic-garbage-collector", lambda w, s: [garbage_collector.build(w)]
+    ),
+    "namespace-controller": Row("namespace-controller", lambda w, s: [namespace.build(w)]),
 }
 
 
 def build_controllers(wiring: Wiring, settings: Settings, names: Sequence[str]) -> list[Controller[Any]]:
     """The controllers of these names, in the order of the table."""
-    return [each for name in names for each in CONTROLLERS[name](wiring, settings)]
+    rows = [CONTROLLERS[name] for name in names]
+    return [each for row in rows for each in row.build(_calling(wiring, row.account, settings), settings)]
+
+
+def _calling(wiring: Wiring, account: str | None, settings: Settings) -> Wiring:
+    if account is None or not settings.own_accounts:
+        return wiring
+    return wiring.calling(wiring.client.with_tokens(Account(wiring.client, account, wiring.clock)))
 
 
 class Manager:
@@ -245,6 +288,7 @@ async def start(
     cluster_signing_duration: timedelta,
     controllers: str,
     terminated_pod_gc_threshold: int,
+    use_service_account_credentials: bool,
     **autoscaling: Any,
 ) -> None:
     """Read the files that the flags name, then serve."""
@@ -282,6 +326,7 @@ async def start(
         signer,
         terminated_pod_gc_threshold,
         options(autoscaling),
+        use_service_account_credentials,
     )
     await serve(config, names, address, context, settings, concurrent_syncs, election)
 
@@ -364,6 +409,12 @@ async def start(
     default="*",
     show_default=True,
     help="Which controllers run, by name; * is all of them, -name all but that one.",
+)
+@click.option(
+    "--use-service-account-credentials/--no-use-service-account-credentials",
+    default=False,
+    show_default=True,
+    help="Each controller calls the API as a ServiceAccount of its own.",
 )
 @click.option("--log-level", default="info", show_default=True, help="debug, info, warning or error.")
 def main(log_level: str, **flags: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import TypeVar
 
@@ -23,7 +23,10 @@ Seen = TypeVar("Seen")
 
 @dataclass(slots=True)
 class Wiring:
-    """Handed to each controller's `build`; remembers the recorders so that they can be started."""
+    """Handed to each controller's `build`; remembers the recorders so that they can be started.
+
+    client: as whom the controller calls the API; the informers are the manager's own.
+    """
 
     client: Client
     informers: InformerFactory
@@ -31,6 +34,10 @@ class Wiring:
     random: Random
     queues: QueueMetrics | None = None
     recorders: dict[str, EventRecorder] = field(default_factory=dict)
+
+    def calling(self, client: Client) -> Wiring:
+        """The same for a controller that calls as another."""
+        return replace(self, client=client)
 
     def controller(
         self,

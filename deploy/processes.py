@@ -132,7 +132,8 @@ def _controller_manager(topology: Topology, layout: Layout, index: int) -> Proce
         "cluster-signing-cert-file": layout.cert("ca"),
         "cluster-signing-key-file": layout.key("ca"),
     }
-    args = (*_args(flags, topology, "controller-manager"), _leader_elect(topology.controller_manager))
+    switches = ("--use-service-account-credentials", _leader_elect(topology.controller_manager))
+    args = (*_args(flags, topology, "controller-manager"), *switches)
     return Process(name, "controllers", args, ((LOCAL, port),), local_url(port), STAGE_REST)
 
 

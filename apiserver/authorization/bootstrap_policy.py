@@ -158,8 +158,19 @@ CLUSTER_ROLES: dict[str, list[dict[str, Any]]] = {
         rule(READ, "scheduling.k8s.io", "priorityclasses"),
         *TOKEN_RULES,
     ],
-    # One role for all our controllers; garbage collection and namespaces reach every kind.
-    "system:kube-controller-manager": [rule("*", "*", "*"), urls("get", "*")],
+    # It reads everything for its controllers, which write with accounts and roles of their own.
+    "system:kube-controller-manager": [
+        EVENT_RULE,
+        rule("create", "coordination.k8s.io", "leases"),
+        rule("get update", "coordination.k8s.io", "leases", "kube-controller-manager"),
+        rule("create", "core", "secrets serviceaccounts serviceaccounts/token"),
+        rule("delete", "core", "secrets"),
+        rule("get", "core", "namespaces secrets serviceaccounts configmaps"),
+        rule("update", "core", "secrets serviceaccounts"),
+        rule("create", "authentication.k8s.io", "tokenreviews"),
+        rule("create", "authorization.k8s.io", "subjectaccessreviews"),
+        rule("list watch", "*", "*"),
+    ],
     "system:node": NODE_RULES,
     # One process that plays many nodes; Kubernetes has no such thing.
     "system:kubelite:node-fleet": NODE_RULES,
@@ -257,7 +268,7 @@ def objects() -> Iterable[Object]:
         if name in ("view", "edit"):
             role["metadata"]["labels"][AGGREGATE + {"view": "edit", "edit": "admin"}[name]] = "true"
         yield role
-    for name, lines in controller_policy.CONTROLLERS.items():
+    for name, lines in controller_policy.rules().items():
         yield _object("ClusterRole", controller_policy.PREFIX + name) | {"rules": _rules(lines)}
         yield _binding(controller_policy.PREFIX + name, [_account(name)])
     yield _binding("system:kube-dns", [_account("kube-dns")])

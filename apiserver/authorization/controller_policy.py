@@ -1,7 +1,7 @@
 """Core: the roles of Kubernetes' controllers, one ServiceAccount in kube-system each, as a table.
 
-Our own controller manager is one user with one role; these are for a real one, run with
---use-service-account-credentials.
+Our controller manager runs with --use-service-account-credentials, as kubeadm's does: each of its controllers
+calls as its account, and may do what is here and in `OURS`.
 
 After: k8s plugin/pkg/auth/authorizer/rbac/bootstrappolicy/controller_policy.go
 """
@@ -14,7 +14,7 @@ POD_OWNER = "get list watch create delete patch; core; pods"
 REVISIONS = "create delete get list patch update watch; apps; controllerrevisions"
 SCALES = "get update; *; */scale"
 
-# controller -> its rules, each `verbs; groups; resources`
+# Kubernetes' controllers -> their rules, each `verbs; groups; resources`
 CONTROLLERS: dict[str, tuple[str, ...]] = {
     "attachdetach-controller": (
         "list watch get; core; persistentvolumes persistentvolumeclaims nodes pods",
@@ -203,3 +203,22 @@ CONTROLLERS: dict[str, tuple[str, ...]] = {
         "get patch update; admissionregistration.k8s.io; validatingadmissionpolicies/status",
     ),
 }
+
+# What ours do in another way, or Kubernetes has not: patches where it updates, and a provisioner.
+OURS: dict[str, tuple[str, ...]] = {
+    "deployment-controller": ("patch; apps; deployments",),
+    "horizontal-pod-autoscaler": ("patch; *; */scale",),
+    "host-path-provisioner": (
+        "get list patch update watch; core; persistentvolumeclaims",
+        "create delete get list update watch; core; persistentvolumes",
+        "patch update; core; persistentvolumes/status persistentvolumeclaims/status",
+        "get list watch; storage.k8s.io; storageclasses",
+        EVENTS,
+    ),
+    "pod-garbage-collector": ("update; core; pods/status", EVENTS),
+}
+
+
+def rules() -> dict[str, tuple[str, ...]]:
+    """Controller -> all that it may do."""
+    return {name: CONTROLLERS.get(name, ()) + OURS.get(name, ()) for name in sorted({*CONTROLLERS, *OURS})}

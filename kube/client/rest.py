@@ -19,11 +19,13 @@ After: k8s staging/src/k8s.io/client-go/rest/request.go.
 from __future__ import annotations
 
 import asyncio
+import copy
 import functools
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import aiohttp
 import httpx
@@ -88,6 +90,22 @@ class ConnectionFailed(Exception):
         self.sent = sent
 
 
+class TokenSource(Protocol):
+    """Whose token goes with each request; `refused`: the server does not take it any longer."""
+
+    async def token(self) -> str: ...
+
+    def refused(self, token: str) -> None: ...
+
+
+@dataclass(slots=True)
+class _Link:
+    """Which server is asked, and whether one answers: known to all clients that share connections."""
+
+    current: int = 0
+    is_reachable: bool = True
+
+
 def _always() -> bool:
     return True
 
@@ -113,11 +131,10 @@ class Client:
         self._servers = config.servers
         turn = asyncio.Semaphore(at_once) if at_once else nullcontext()
         self._turn: AbstractAsyncContextManager[Any] = turn
-        self._current = 0
-        self._reachable = True
+        self._link = _Link()
+        self._source: TokenSource | None = None
         headers = {"User-Agent": user_agent, "Accept": ACCEPT, "Accept-Encoding": "identity"}
-        if config.token:
-            headers["Authorization"] = f"Bearer {config.token}"
+        headers |= _authorization(config.token or "")
         session = functools.partial(_session, config.ssl_context)
         transport = AiohttpTransport(verify=config.ssl_context, client=session)
         self._http = httpx.AsyncClient(transport=transport, headers=headers, trust_env=False)
@@ -125,6 +142,12 @@ class Client:
             Pulse(functools.partial(self._lives, server), functools.partial(self._another_lives, server))
             for server in self._servers
         ]
+
+    def with_tokens(self, source: TokenSource) -> Client:
+        """The same connections for another caller, who shows a token of his; only the first is closed."""
+        other = copy.copy(self)
+        other._source = source
+        return other
 
     async def close(self) -> None:
         for each in self._pulses:
@@ -280,6 +303,8 @@ class Client:
     ) -> httpx.Response:
         """Send one request and read its whole answer, whatever its code; for paths without a verb here."""
         seconds = seconds or self._request_seconds
+        token = await self._source.token() if self._source is not None else ""
+        sent_headers = {**(headers or {}), **_authorization(token)}
 
         def build(server: str) -> httpx.Request:
             return self._http.build_request(
@@ -287,7 +312,7 @@ class Client:
                 server + path,
                 params=_query(params),
                 content=content,
-                headers=headers,
+                headers=sent_headers,
                 timeout=httpx.Timeout(seconds, connect=CONNECT_SECONDS),
             )
 
@@ -296,7 +321,7 @@ class Client:
         for _ in self._servers:
             if method != "GET" and not self._may_write():
                 raise ConnectionFailed(f"{method} {path}: only the leader may write", sent=sent)
-            server = self._current
+            server = self._link.current
             try:
                 async with self._turn, self._pulses[server].awaited(seconds):
                     response = await self._http.send(build(self._servers[server]))
@@ -308,6 +333,8 @@ class Client:
                     break
             else:
                 self._note(reachable=True)
+                if response.status_code == 401 and self._source is not None:
+                    self._source.refused(token)
                 return response
         self._note(reachable=False)
         raise ConnectionFailed(f"{method} {path}: {failure!r}", sent=sent) from failure
@@ -344,13 +371,14 @@ class Client:
         self, path: str, params: Parameters, accept: str, silence_seconds: float
     ) -> AsyncIterator[AsyncIterator[bytes]]:
         """Open a stream on the current server; it may stay silent for `silence_seconds`."""
-        server = self._current
+        server = self._link.current
         pulse = self._pulses[server]
+        token = await self._source.token() if self._source is not None else ""
         request = self._http.build_request(
             "GET",
             self._servers[server] + path,
             params=_query(params),
-            headers={"Accept": accept},
+            headers={"Accept": accept, **_authorization(token)},
             timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),
         )
         try:
@@ -388,19 +416,25 @@ class Client:
 
     def _note(self, *, reachable: bool) -> None:
         """Log the beginning and the end of an outage, not each request in it."""
-        if reachable != self._reachable:
-            self._reachable = reachable
+        if reachable != self._link.is_reachable:
+            self._link.is_reachable = reachable
             if reachable:
-                log.info("an API server answers again", server=self._servers[self._current])
+                log.info("an API server answers again", server=self._servers[self._link.current])
             else:
                 log.info("no API server answers", servers=",".join(self._servers))
 
     def _turn_from(self, server: int, error: Exception) -> None:
         """Prefer the next server from now on, unless another request has turned already."""
-        if server == self._current:
-            self._current = (server + 1) % len(self._servers)
-            if self._current != server:
-                log.info("turning to the next API server", server=self._servers[self._current], error=error)
+        if server == self._link.current:
+            self._link.current = (server + 1) % len(self._servers)
+            if self._link.current != server:
+                log.info(
+                    "turning to the next API server", server=self._servers[self._link.current], error=error
+                )
+
+
+def _authorization(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"} if token else {}
 
 
 def _session(ssl_context: ssl.SSLContext) -> aiohttp.ClientSession:

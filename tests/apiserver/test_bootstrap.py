@@ -9,10 +9,10 @@ from apiserver.main import Flags
 from tests.support.api_server import Api
 
 GROUP = "rbac.authorization.k8s.io/v1"
-# How many of each a Kubernetes 1.36 makes by itself; the ClusterRole of fleets is ours.
+# How many of each a Kubernetes 1.36 makes by itself; two ClusterRoles are ours: of fleets, of the provisioner.
 COUNTS = {
     "/api/v1/namespaces": 4,
-    f"/apis/{GROUP}/clusterroles": 67 + 1,
+    f"/apis/{GROUP}/clusterroles": 67 + 2,
     f"/apis/{GROUP}/namespaces/kube-system/roles": 6,
     f"/apis/{GROUP}/namespaces/kube-public/roles": 1,
     f"/apis/{GROUP}/rolebindings": 7,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -104,7 +104,8 @@ class Managed:
 
 @asynccontextmanager
 async def managing(settings: Settings, names: Sequence[str] = tuple(CONTROLLERS)) -> AsyncIterator[Managed]:
-    """An API server and the controllers of these names."""
+    """An API server and the controllers of these names, each under its own account and role."""
+    settings = replace(settings, own_accounts=True)
     async with serving() as api, Tasks() as tasks:
         client = client_of(api, "test")
         own = client_of(api, "kube-controller-manager")

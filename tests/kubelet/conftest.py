@@ -7,7 +7,7 @@ import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from kubelet.volumes.objects import PodObjects
 from kubelet.volumes.tokens import Tokens
 from kubelet.volumes.volumes import Place, Volumes
 from tests.support.api_server import Api, serving
+from tests.support.clocks import Moved
 from tests.support.in_process import client_of
 from tests.support.wait import until_async
 
@@ -59,33 +60,6 @@ FACTS = NodeFacts(
     boot_id="b",
     runtime="fake://1.0.0",
 )
-
-
-@dataclass
-class Moved:
-    """A clock that runs ahead of another."""
-
-    clock: Clock
-    ahead: timedelta = timedelta(0)
-
-    def now(self) -> datetime:
-        return self.clock.now() + self.ahead
-
-
-@dataclass
-class Jumping:
-    """A clock that jumps, if told to, before one of the next looks."""
-
-    clock: Clock
-    jump: timedelta
-    ahead: timedelta = timedelta(0)
-    looks: int = -1
-
-    def now(self) -> datetime:
-        if self.looks == 0:
-            self.ahead += self.jump
-        self.looks -= 1
-        return self.clock.now() + self.ahead
 
 
 @dataclass

@@ -9,8 +9,9 @@ from typing import Any
 
 from kube.base.clock import SystemClock
 from kubelet.pod.backoff import Backoff
-from tests.kubelet.conftest import Jumping, TestNode, running_node
+from tests.kubelet.conftest import TestNode, running_node
 from tests.support.api_server import Api
+from tests.support.clocks import Jumping
 from tests.support.wait import until_async
 
 MERGE = "application/merge-patch+json"

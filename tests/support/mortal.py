@@ -8,10 +8,12 @@ import asyncio
 from typing import Any
 
 READS = ("GET", "HEAD", "OPTIONS")
+# Nothing is decided by them.
+OF_NO_MOMENT = ("/events", "/token")
 
 
 class Mortal:
-    """One component, known by its User-Agent. Events do not count: nothing is decided by them."""
+    """One component, known by its User-Agent; Events and its tokens do not count."""
 
     def __init__(self, application: Any, user_agent: str) -> None:
         self._application, self._user_agent = application, user_agent.encode()
@@ -40,7 +42,7 @@ class Mortal:
         await buried.wait()
 
     def _is_its_write(self, scope: Any) -> bool:
-        if scope["type"] != "http" or scope["method"] in READS or "/events" in scope["path"]:
+        if scope["type"] != "http" or scope["method"] in READS or scope["path"].endswith(OF_NO_MOMENT):
             return False
         agent = dict(scope["headers"]).get(b"user-agent", b"")
         return bool(agent.startswith(self._user_agent))
