@@ -42,6 +42,9 @@ from controllers.host_path_provisioner import controller as host_path_provisione
 from controllers.host_path_provisioner.folders import Folders
 from controllers.job import controller as job
 from controllers.namespace import controller as namespace
+from controllers.node_ipam import controller as node_ipam
+from controllers.node_ipam.flags import layout, range_flags
+from controllers.node_ipam.ranges import Layout
 from controllers.node_lifecycle import controller as node_lifecycle
 from controllers.node_lifecycle.plan import Patience
 from controllers.node_lifecycle.zones import Rates
@@ -95,6 +98,7 @@ class Settings:
     terminated_pod_threshold: int = THRESHOLD
     autoscaling: Options = AUTOSCALING
     own_accounts: bool = False
+    node_ranges: Layout | None = None
 
 
 Build = Callable[[Wiring, Settings], Sequence[Controller[Any]]]
@@ -143,6 +147,10 @@ CONTROLLERS: dict[str, Row] = {
         "endpointslicemirroring-controller", lambda w, s: [endpointslice_mirroring.build(w)]
     ),
     "endpoints-controller": Row("endpoint-controller", lambda w, s: [endpoints.build(w)]),
+    "node-ipam-controller": Row(
+        "node-controller",
+        lambda w, s: [node_ipam.build(w, s.node_ranges)] if s.node_ranges is not None else [],
+    ),
     "node-lifecycle-controller": Row("node-controller", lambda w, s: [node_lifecycle.build(w, s.patience)]),
     "taint-eviction-controller": Row("node-controller", lambda w, s: [taint_eviction.build(w)]),
     "pod-garbage-collector-controller": Row(
@@ -289,7 +297,7 @@ async def start(
     controllers: str,
     terminated_pod_gc_threshold: int,
     use_service_account_credentials: bool,
-    **autoscaling: Any,
+    **others: Any,
 ) -> None:
     """Read the files that the flags name, then serve."""
     try:
@@ -325,8 +333,9 @@ async def start(
         folders,
         signer,
         terminated_pod_gc_threshold,
-        options(autoscaling),
+        options(others),
         use_service_account_credentials,
+        layout(others),
     )
     await serve(config, names, address, context, settings, concurrent_syncs, election)
 
@@ -390,6 +399,7 @@ async def start(
     help="How many pods that have ended may stay; 0 lets all of them.",
 )
 @autoscaling_flags
+@range_flags
 @click.option("--service-account-private-key-file", help="Key that signs the lasting tokens in Secrets.")
 @click.option("--cluster-signing-cert-file", help="Authority that signs certificate requests (PEM).")
 @click.option("--cluster-signing-key-file", help="Its key (PEM).")
