@@ -67,3 +67,23 @@ async def test_events_of_budgets_and_of_their_pods_both_come(managed: Managed) -
     await managed.client.create(PODS, pod)
     [message, *_] = await managed.messages("MultiplePodDisruptionBudgets")
     assert message == 'Pod "default"/"p" matches multiple PodDisruptionBudgets.  Chose "one" arbitrarily.'
+
+
+async def test_an_empty_selector_covers_every_pod_and_none_covers_none(managed: Managed) -> None:
+    for name, labels in (("a", {}), ("b", {"app": "web"})):
+        metadata = {"name": name, "namespace": "default", "labels": labels}
+        pod = {"metadata": metadata, "spec": {"containers": [{"name": "a", "image": "b"}]}}
+        await managed.client.create(PODS, pod)
+    await managed.run_pods("")
+    for name, selected in (("all", {"selector": {}}), ("none", {})):
+        budget = {"metadata": {"name": name, "namespace": "default"}, "spec": {"minAvailable": 2, **selected}}
+        await managed.client.create(POD_DISRUPTION_BUDGETS, budget)
+    await managed.until(POD_DISRUPTION_BUDGETS, "all", allowed(0, 2))
+    await managed.until(POD_DISRUPTION_BUDGETS, "none", allowed(0, 0))
+    for name in ("a", "b"):
+        with pytest.raises(StatusError) as refused:
+            await evict(managed, name)
+        [cause] = refused.value.details["causes"]
+        assert cause["message"] == "The disruption budget all needs 2 healthy pods and has 2 currently"
+    await managed.client.delete(POD_DISRUPTION_BUDGETS, "default", "all")
+    await evict(managed, "a")
