@@ -1,11 +1,15 @@
-"""Core: how far a rollout is, in kubectl's words.
+"""Core: how far a rollout is, in kubectl's words, and what was before it.
 
     (words, finished) = status(object)       what to say now, and whether that was the last of it
 
-After: k8s staging/src/k8s.io/kubectl/pkg/polymorphichelpers/rollout_status.go.
+and what it was: a Deployment keeps its revisions in ReplicaSets, the others in ControllerRevisions.
+
+After: k8s staging/src/k8s.io/kubectl/pkg/polymorphichelpers: rollout_status.go, history.go, rollback.go.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from cli.errors import CliError
 from kube.api import conditions, meta
@@ -13,6 +17,7 @@ from kube.api.meta import Object
 
 REVISION = "deployment.kubernetes.io/revision"
 CHANGE_CAUSE = "kubernetes.io/change-cause"
+ROLLING = "RollingUpdate"
 UNOBSERVED = {
     "Deployment": "Waiting for deployment spec update to be observed...",
     "DaemonSet": "Waiting for daemon set spec update to be observed...",
@@ -25,6 +30,8 @@ def status(o: Object) -> tuple[str, bool]:
     kind = o.get("kind", "")
     if kind not in UNOBSERVED:
         raise CliError(f"no status viewer has been implemented for {kind}")
+    if kind != "Deployment" and meta.get(o, "spec", "updateStrategy", "type") != ROLLING:
+        raise CliError(f"rollout status is only available for {ROLLING} strategy type")
     if meta.generation(o) > meta.get(o, "status", "observedGeneration", default=0):
         return UNOBSERVED[kind], False
     if kind == "Deployment":
@@ -67,6 +74,13 @@ def _stateful_set(o: Object) -> tuple[str, bool]:
     revision = now.get("updateRevision", "")
     if ready < wanted:
         return f"Waiting for {wanted - ready} pods to be ready...", False
+    rolling = meta.get(o, "spec", "updateStrategy", "rollingUpdate")
+    if rolling is not None:
+        new = wanted - (rolling.get("partition") or 0)
+        if updated < new:
+            told = f"{updated} out of {new} new pods have been updated..."
+            return f"Waiting for partitioned roll out to finish: {told}", False
+        return f"partitioned roll out complete: {updated} new pods have been updated...", True
     if revision != now.get("currentRevision"):
         return (
             f"waiting for statefulset rolling update to complete {updated} pods at revision {revision}...",
@@ -76,15 +90,52 @@ def _stateful_set(o: Object) -> tuple[str, bool]:
     return f"statefulset rolling update complete {done} pods at revision {revision}...", True
 
 
-def revisions(deployment: Object, replica_sets: list[Object]) -> dict[int, Object]:
-    """The ReplicaSets that a Deployment went through, by revision."""
-    owned = [each for each in replica_sets if meta.is_controlled_by(each, deployment)]
-    numbered = {int(meta.annotations(each).get(REVISION, 0)): each for each in owned}
+def revisions(owner: Object, kept: list[Object]) -> dict[int, Object]:
+    """What an owner went through, by revision: of ReplicaSets, or of ControllerRevisions, those it owns."""
+    numbered = {_number(each): each for each in kept if meta.is_controlled_by(each, owner)}
     return {number: numbered[number] for number in sorted(numbered) if number}
 
 
-def template_of(replica_set: Object) -> Object:
-    """The pod template as the Deployment had it, without the hash that tells ReplicaSets apart."""
-    template: Object = meta.deep_copy(replica_set["spec"]["template"])
-    template["metadata"].get("labels", {}).pop("pod-template-hash", None)
+def _number(kept: Object) -> int:
+    return int(kept["revision"] if "data" in kept else meta.annotations(kept).get(REVISION, 0))
+
+
+def shown_template(kept: Object) -> Object:
+    """The pod template that was kept."""
+    if "data" not in kept:
+        template: Object = kept["spec"]["template"]
+        return template
+    return {part: value for part, value in kept["data"]["spec"]["template"].items() if part != "$patch"}
+
+
+def template_of(kept: Object) -> Object:
+    """The pod template as its owner had it, without the hash that tells ReplicaSets apart."""
+    template: Object = meta.deep_copy(shown_template(kept))
+    template.get("metadata", {}).get("labels", {}).pop("pod-template-hash", None)
     return template
+
+
+def earlier(known: dict[int, Object], wanted: int, o: Object) -> Object:
+    """The wanted revision, or the one before the latest."""
+    if wanted and wanted not in known:
+        raise CliError(f"unable to find specified revision {wanted} in history")
+    if not wanted and len(known) < 2:
+        if o.get("kind") == "Deployment":
+            raise CliError(f'no rollout history found for deployment "{meta.name(o)}"')
+        raise CliError("no last revision to roll back to")
+    return known[wanted or list(known)[-2]]
+
+
+def undoing(kept: Object) -> tuple[Any, str]:
+    """The patch that brings a revision back, and its form; a ControllerRevision is one itself."""
+    if "data" in kept:
+        return kept["data"], "strategic"
+    return [{"op": "replace", "path": "/spec/template", "value": template_of(kept)}], "json"
+
+
+def history(known: dict[int, Object]) -> list[list[str]]:
+    """The rows of the list of revisions."""
+    causes = [
+        [str(number), meta.annotations(each).get(CHANGE_CAUSE) or "<none>"] for number, each in known.items()
+    ]
+    return [["REVISION", "CHANGE-CAUSE"], *causes]

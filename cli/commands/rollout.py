@@ -15,9 +15,22 @@ from cli.session import Session, namespace_option, session
 from kube.api import meta
 from kube.api.labels import Selector
 from kube.api.meta import Object
-from kube.api.resources import DEPLOYMENTS, REPLICA_SETS, Resource
+from kube.api.resources import (
+    CONTROLLER_REVISIONS,
+    DAEMON_SETS,
+    DEPLOYMENTS,
+    REPLICA_SETS,
+    STATEFUL_SETS,
+    Resource,
+)
 from kube.base.clock import SystemClock
 
+# Where each keeps its revisions.
+KEPT_IN = {
+    DEPLOYMENTS: REPLICA_SETS,
+    DAEMON_SETS: CONTROLLER_REVISIONS,
+    STATEFUL_SETS: CONTROLLER_REVISIONS,
+}
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 words_argument = click.argument("words", nargs=-1, required=True)
 
@@ -60,19 +73,18 @@ def status(
 @namespace_option
 @click.pass_context
 def history(context: click.Context, words: tuple[str, ...], revision: int, namespace: str | None) -> None:
-    """List the revisions of a Deployment."""
+    """List the revisions of a Deployment, DaemonSet or StatefulSet."""
     for at, resource, o in _objects(context, words, namespace):
         known = _revisions(at, resource, o)
         name = qualified_name(resource, meta.name(o))
         if revision:
             _show_revision(name, revision, known)
             continue
-        causes = [
-            [str(number), meta.annotations(each).get(rollouts.CHANGE_CAUSE) or "<none>"]
-            for number, each in known.items()
-        ]
+        if not known:
+            click.echo(f"{name} \nNo rollout history found.")
+            continue
         out = Writer()
-        for row in (["REVISION", "CHANGE-CAUSE"], *causes):
+        for row in rollouts.history(known):
             out.line("\t".join(row))
         click.echo(f"{name} \n{out.text()}\n")
 
@@ -81,7 +93,7 @@ def _show_revision(name: str, revision: int, known: dict[int, Object]) -> None:
     if revision not in known:
         raise CliError("unable to find the specified revision")
     out = Writer()
-    write_template(out, known[revision]["spec"]["template"])
+    write_template(out, rollouts.shown_template(known[revision]))
     click.echo(f"{name} with revision #{revision}\n{out.raw()}\n")
 
 
@@ -91,32 +103,21 @@ def _show_revision(name: str, revision: int, known: dict[int, Object]) -> None:
 @namespace_option
 @click.pass_context
 def undo(context: click.Context, words: tuple[str, ...], to_revision: int, namespace: str | None) -> None:
-    """Give a Deployment the pod template of an earlier revision."""
+    """Give a Deployment, DaemonSet or StatefulSet the pod template of an earlier revision."""
     for at, resource, o in _objects(context, words, namespace):
         name = qualified_name(resource, meta.name(o))
-        number, source = _earlier(_revisions(at, resource, o), to_revision, meta.name(o))
+        source = rollouts.earlier(_revisions(at, resource, o), to_revision, o)
         if o["spec"].get("paused"):
             raise CliError(
                 "you cannot rollback a paused deployment; resume it first with "
                 f'"kubectl rollout resume {name}" and try again'
             )
-        template = rollouts.template_of(source)
-        if template == rollouts.template_of(o):
-            click.echo(f"{name} skipped rollback (current template already matches revision {number})")
+        if rollouts.template_of(source) == rollouts.template_of(o):
+            click.echo(f"{name} skipped rollback (current template already matches revision {to_revision})")
             continue
-        patch = [{"op": "replace", "path": "/spec/template", "value": template}]
-        at.api.patch(resource, at.namespace_of(resource), meta.name(o), patch, "json")
+        patch, form = rollouts.undoing(source)
+        at.api.patch(resource, at.namespace_of(resource), meta.name(o), patch, form)
         click.echo(f"{name} rolled back")
-
-
-def _earlier(known: dict[int, Object], wanted: int, name: str) -> tuple[int, Object]:
-    """The wanted revision, or the one before the latest."""
-    if wanted and wanted not in known:
-        raise CliError(f"unable to find specified revision {wanted} in history")
-    if not wanted and len(known) < 2:
-        raise CliError(f'no rollout history found for deployment "{name}"')
-    number = wanted or list(known)[-2]
-    return number, known[number]
 
 
 @command.command("restart")
@@ -187,8 +188,8 @@ def _objects(
 
 
 def _revisions(at: Session, resource: Resource, o: Object) -> dict[int, Object]:
-    if resource != DEPLOYMENTS:
+    kept = KEPT_IN.get(resource)
+    if kept is None:
         raise CliError(f"revisions of {resource.plural} are not known to kl")
     labels = str(Selector.from_label_selector(o["spec"]["selector"]))
-    replica_sets = at.api.list(REPLICA_SETS, at.namespace, labels)["items"]
-    return rollouts.revisions(o, replica_sets)
+    return rollouts.revisions(o, at.api.list(kept, at.namespace, labels)["items"])
