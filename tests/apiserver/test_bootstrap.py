@@ -9,7 +9,7 @@ from apiserver.main import Flags
 from tests.support.api_server import Api
 
 GROUP = "rbac.authorization.k8s.io/v1"
-# How many of each a Kubernetes 1.36 makes by itself; two ClusterRoles are ours, of fleets and the provisioner.
+# How many of each a Kubernetes 1.36 makes by itself; the ClusterRoles of fleets and the provisioner are ours.
 COUNTS = {
     "/api/v1/namespaces": 4,
     f"/apis/{GROUP}/clusterroles": 67 + 2,
