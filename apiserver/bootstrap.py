@@ -25,7 +25,7 @@ from apiserver.metrics_api.kinds import SERVED
 from apiserver.registry.registry import Registry
 from apiserver.server import Server
 from apiserver.storage.watch_cache import WatchCache
-from kube.api import meta, resources
+from kube.api import lasting_tokens, meta, resources
 from kube.api.errors import StatusError
 from kube.api.meta import Object
 from kube.api.resources import Resource
@@ -60,6 +60,7 @@ async def ensure(server: Server, service_network: str, port: int, client_ca: str
         *api_services.objects(SERVED),
         _service_cidr(service_network, now),
         _authentication(client_ca),
+        *_token_tracking(server),
         kubernetes_service.service(service_ip, port),
     ]
     await _apply_all(server, list(_namespaces()))
@@ -154,6 +155,18 @@ def _authentication(client_ca: str) -> Object:
     metadata = {"name": "extension-apiserver-authentication", "namespace": "kube-system"}
     data = {"client-ca-file": client_ca} if client_ca else {}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+
+
+def _token_tracking(server: Server) -> list[Object]:
+    """Since when it is written down that lasting tokens are used; a day that stands there stays."""
+    name, namespace = lasting_tokens.TRACKING_NAME, lasting_tokens.TRACKING_NAMESPACE
+    entry = server.cache.get(resources.CONFIG_MAPS, namespace, name)
+    found = meta.get(entry.decode(), "data", lasting_tokens.TRACKING_SINCE, default="") if entry else ""
+    if lasting_tokens.parse_day(found) is not None:
+        return []
+    data = {lasting_tokens.TRACKING_SINCE: lasting_tokens.format_day(server.clock.now())}
+    metadata = {"name": name, "namespace": namespace}
+    return [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}]
 
 
 def _storage_class() -> Object:

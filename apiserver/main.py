@@ -37,6 +37,7 @@ from apiserver.allocation.cluster_ips import ClusterIPs
 from apiserver.allocation.node_ports import NodePorts
 from apiserver.allocation.repair import Repairer
 from apiserver.allocation.service_addresses import ServiceAddresses
+from apiserver.authentication.token_uses import TokenUses
 from apiserver.authentication.tokens import KeyPair, Tokens
 from apiserver.authorization.authorizer import Authorizer
 from apiserver.filters.metrics import Metrics
@@ -182,6 +183,7 @@ async def serve(flags: Flags) -> None:
             if interval := flags.etcd_compaction_interval.total_seconds():
                 tasks.start("compactor", compactor.run, storage, interval)
             tasks.start("addresses", server.repairer.run)
+            tasks.start("uses of tokens", server.token_uses.run)
             renewing = tasks.start("presence", presence.run)
             try:
                 await asyncio.Event().wait()
@@ -237,7 +239,8 @@ def wire(storage: Storage, keys: KeyPair, sessions: Sessions, flags: Flags, addr
         entry = cache.get(SECRETS, namespace, name)
         return entry.decode() if entry is not None else None
 
-    tokens = Tokens(keys, flags.service_account_issuer, clock, find_account, find_secret)
+    token_uses = TokenUses(registry, clock)
+    tokens = Tokens(keys, flags.service_account_issuer, clock, find_account, find_secret, token_uses.note)
     metrics = Metrics(prometheus_client.CollectorRegistry(), BUILD)
     metrics.registry.register(CacheCollector(cache))
     return Server(
@@ -254,6 +257,7 @@ def wire(storage: Storage, keys: KeyPair, sessions: Sessions, flags: Flags, addr
         address,
         repairer,
         Meter(cache),
+        token_uses,
     )
 
 

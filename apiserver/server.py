@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 
 from apiserver.allocation.repair import Repairer
+from apiserver.authentication.token_uses import TokenUses
 from apiserver.authentication.tokens import Tokens
 from apiserver.authorization.authorizer import Authorizer
 from apiserver.registry.registry import Registry
@@ -35,6 +36,7 @@ class Server:
     address: host:port as clients reach it, told by discovery.
     meter: knows what nodes and pods use.
     repairer: looks after the addresses of Services.
+    token_uses: writes down when lasting tokens are used.
     stopping: set once the process is to end; every watch then ends.
     """
 
@@ -52,4 +54,5 @@ class Server:
     address: str
     repairer: Repairer
     meter: Meter
+    token_uses: TokenUses
     stopping: asyncio.Event = field(default_factory=asyncio.Event)

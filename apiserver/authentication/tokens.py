@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from apiserver.authentication.user import CREDENTIAL, User, known
 from kube.api import meta
+from kube.api.lasting_tokens import INVALID_SINCE
 from kube.api.meta import Object
 from kube.base.clock import Clock
 from kube.base.run import StartupError
@@ -79,9 +80,10 @@ class Tokens:
         clock: Clock,
         find_account: Callable[[str, str], Object | None],
         find_secret: Callable[[str, str], Object | None] = lambda namespace, name: None,
+        note_use: Callable[[Object], None] = lambda secret: None,
     ) -> None:
         self._keys, self.issuer, self._clock = keys, issuer, clock
-        self._find_account, self._find_secret = find_account, find_secret
+        self._find_account, self._find_secret, self._note_use = find_account, find_secret, note_use
         self._known: dict[tuple[str, tuple[str, ...]], dict[str, Any]] = {}
 
     @property
@@ -176,4 +178,8 @@ class Tokens:
         if account is None or meta.uid(account) != uid or secret is None or meta.is_terminating(secret):
             return None
         held = base64.b64decode(meta.get(secret, "data", "token", default=""))
-        return account_user(namespace, name, uid) if held == token.encode() else None
+        if held != token.encode():
+            return None
+        self._note_use(secret)
+        # Nobody had used it for long: its Secret waits to be deleted.
+        return account_user(namespace, name, uid) if not meta.labels(secret).get(INVALID_SINCE) else None

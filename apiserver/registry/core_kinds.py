@@ -13,10 +13,10 @@ from apiserver.registry import metadata, names
 from apiserver.registry.strategy import Errors, Strategy, immutable
 from kube.api import go_words, meta
 from kube.api.errors import FieldError
+from kube.api.lasting_tokens import ACCOUNT_NAME, TYPE
 from kube.api.meta import Object
 
 DATA_BYTES_MAX = 1024 * 1024
-ACCOUNT_NAME = "kubernetes.io/service-account.name"
 REDACTED = "<secret contents redacted>"
 FROZEN = "field is immutable when `immutable` is set"
 # The path of an error that is about the whole object.
@@ -139,7 +139,7 @@ def _tls(_: Object, data: Any) -> Errors:
 
 # What a Secret of a type must hold; other types are the user's own.
 SECRET_TYPES: dict[str, Callable[[Object, Any], Errors]] = {
-    "kubernetes.io/service-account-token": _account_token,
+    TYPE: _account_token,
     "kubernetes.io/dockercfg": _json_in(".dockercfg"),
     "kubernetes.io/dockerconfigjson": _json_in(".dockerconfigjson"),
     "kubernetes.io/basic-auth": _basic,

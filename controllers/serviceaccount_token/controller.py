@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from controllers.serviceaccount_token.plan import ACCOUNT_NAME, TYPE, Seen, plan
+from controllers.serviceaccount_token.plan import Seen, plan
 from controllers.serviceaccount_token.signer import Signer
 from controllers.wiring import Wiring
 from kube.api import errors, meta
 from kube.api.actions import Action
 from kube.api.errors import StatusError
+from kube.api.lasting_tokens import ACCOUNT_NAME, TYPE
 from kube.api.meta import Object
 from kube.api.resources import SECRETS, SERVICE_ACCOUNTS
 from kube.client.informer import InformerFactory

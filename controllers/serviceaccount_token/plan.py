@@ -3,7 +3,7 @@
 Sees: the Secret, the ServiceAccount that it names (asked for live when the cache has none).
 Says: Update with token, namespace and ca.crt; Delete when the account is gone or is another by now.
 Invariants: a token that is there stays.
-Absent: the cleaner of tokens that nobody used for a year; references from the account to its Secrets.
+Absent: references from the account to its Secrets. Tokens that nobody uses: legacy_token_cleaner.
 After: k8s pkg/controller/serviceaccount/tokens_controller.go, syncSecret, generateTokenIfNeeded.
 """
 
@@ -16,12 +16,9 @@ from datetime import datetime
 
 from kube.api import meta
 from kube.api.actions import Action, Delete, Update
+from kube.api.lasting_tokens import ACCOUNT_NAME, ACCOUNT_UID
 from kube.api.meta import Object
 from kube.api.resources import SECRETS
-
-TYPE = "kubernetes.io/service-account-token"
-ACCOUNT_NAME = "kubernetes.io/service-account.name"
-ACCOUNT_UID = "kubernetes.io/service-account.uid"
 
 # account, Secret -> token
 Sign = Callable[[Object, Object], str]
