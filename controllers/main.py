@@ -41,6 +41,8 @@ from controllers.horizontal_pod_autoscaler.plan import Options
 from controllers.host_path_provisioner import controller as host_path_provisioner
 from controllers.host_path_provisioner.folders import Folders
 from controllers.job import controller as job
+from controllers.legacy_token_cleaner import controller as legacy_token_cleaner
+from controllers.legacy_token_cleaner.plan import PERIOD
 from controllers.namespace import controller as namespace
 from controllers.node_ipam import controller as node_ipam
 from controllers.node_ipam.flags import layout, range_flags
@@ -99,6 +101,7 @@ class Settings:
     autoscaling: Options = AUTOSCALING
     own_accounts: bool = False
     node_ranges: Layout | None = None
+    unused_token_period: timedelta = PERIOD
 
 
 Build = Callable[[Wiring, Settings], Sequence[Controller[Any]]]
@@ -123,6 +126,10 @@ CONTROLLERS: dict[str, Row] = {
     "serviceaccount-token-controller": Row(
         None,
         lambda w, s: [serviceaccount_token.build(w, s.signer, s.root_ca)] if s.signer is not None else [],
+    ),
+    "legacy-serviceaccount-token-cleaner-controller": Row(
+        "legacy-service-account-token-cleaner",
+        lambda w, s: [legacy_token_cleaner.build(w, s.unused_token_period)],
     ),
     "clusterrole-aggregation-controller": Row(
         "clusterrole-aggregation-controller", lambda w, s: [cluster_role_aggregation.build(w)]
@@ -297,6 +304,7 @@ async def start(
     controllers: str,
     terminated_pod_gc_threshold: int,
     use_service_account_credentials: bool,
+    legacy_service_account_token_clean_up_period: timedelta,
     **others: Any,
 ) -> None:
     """Read the files that the flags name, then serve."""
@@ -336,6 +344,7 @@ async def start(
         options(others),
         use_service_account_credentials,
         layout(others),
+        legacy_service_account_token_clean_up_period,
     )
     await serve(config, names, address, context, settings, concurrent_syncs, election)
 
@@ -401,6 +410,13 @@ async def start(
 @autoscaling_flags
 @range_flags
 @click.option("--service-account-private-key-file", help="Key that signs the lasting tokens in Secrets.")
+@click.option(
+    "--legacy-service-account-token-clean-up-period",
+    type=DURATION,
+    default="8760h",
+    show_default=True,
+    help="How long such a token may be unused before it is marked, and marked before it goes.",
+)
 @click.option("--cluster-signing-cert-file", help="Authority that signs certificate requests (PEM).")
 @click.option("--cluster-signing-key-file", help="Its key (PEM).")
 @click.option(

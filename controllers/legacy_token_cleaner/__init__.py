@@ -1,0 +1,1 @@
+"""Marks, and later deletes, the Secrets of lasting tokens that nobody uses."""
