@@ -15,6 +15,7 @@ from starlette.websockets import WebSocket
 from apiserver.filters.authentication import authenticate
 from apiserver.filters.authorization import authorize
 from apiserver.filters.compression import compress
+from apiserver.filters.credential_warnings import warn_of_credential
 from apiserver.filters.errors import translate
 from apiserver.filters.impersonation import impersonate
 from apiserver.filters.metrics import measure
@@ -30,6 +31,7 @@ FILTERS = (
     stamp,  # a number for each request
     measure,  # counts the answer, whatever becomes of the request
     compress,  # large answers, for those who take gzip
+    warn_of_credential,  # beside the answer, what authentication has to say
     translate,  # exceptions -> Status
     resolve,  # URL -> verb, resource, name
     authenticate,  # certificate or token -> user

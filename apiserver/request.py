@@ -38,10 +38,14 @@ class RequestInfo:
 
 
 class ApiRequest(Request):
-    """A Starlette request with the findings of the filters; `resource` is None for other paths."""
+    """A Starlette request with the findings of the filters; `resource` is None for other paths.
+
+    credential_warnings: of the credential that was shown, not of whom its owner acts as.
+    """
 
     info: RequestInfo = RequestInfo("", "")
     caller: User = anonymous()
+    credential_warnings: tuple[str, ...] = ()
     resource: Resource | None = None
 
     @property

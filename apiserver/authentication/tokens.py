@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,11 @@ CLAIM = "kubernetes.io"
 LASTING = "kubernetes/serviceaccount"
 # A controller shows its token with each request; a check of its signature takes 0.1 ms.
 KNOWN_MAX = 1000
+# To whoever shows one that its account lists; only old controllers made such.
+GENERATED = (
+    "Use tokens from the TokenRequest API or manually created secret-based tokens "
+    "instead of auto-generated secret-based tokens."
+)
 
 
 def account_user(namespace: str, name: str, uid: str = "", extra: dict[str, list[str]] | None = None) -> User:
@@ -182,4 +187,8 @@ class Tokens:
             return None
         self._note_use(secret)
         # Nobody had used it for long: its Secret waits to be deleted.
-        return account_user(namespace, name, uid) if not meta.labels(secret).get(INVALID_SINCE) else None
+        if meta.labels(secret).get(INVALID_SINCE):
+            return None
+        listed = [each.get("name") for each in account.get("secrets") or []]
+        warnings = (GENERATED,) if secret_name in listed else ()
+        return replace(account_user(namespace, name, uid), warnings=warnings)

@@ -17,12 +17,16 @@ CREDENTIAL = "authentication.kubernetes.io/credential-id"
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A name and the groups it is in; `extra` is what the authenticator knows besides."""
+    """A name and the groups it is in; `extra` is what the authenticator knows besides.
+
+    warnings: what whoever shows this credential should know.
+    """
 
     name: str
     groups: tuple[str, ...] = ()
     uid: str = ""
     extra: dict[str, list[str]] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
     @property
     def is_master(self) -> bool:

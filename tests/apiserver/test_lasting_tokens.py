@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from apiserver import bootstrap
+from apiserver.authentication.tokens import GENERATED
 from apiserver.main import Flags
 from controllers.serviceaccount_token.signer import Signer
 from kube.api import meta
@@ -86,6 +87,17 @@ async def test_a_token_that_was_given_up_is_refused_and_its_use_still_written(be
     await bearer.until_used_today()
     await bearer.label(invalid=None)
     assert await bearer.shows_it() == 201
+
+
+async def test_who_shows_a_generated_one_is_warned_whatever_the_answer(bearer: Bearer) -> None:
+    shown = {"Authorization": f"Bearer {bearer.token}"}
+    assert "Warning" not in (await bearer.api("GET", "/version", **shown)).headers
+    account = f"{NAMESPACE}/serviceaccounts/robot"
+    await bearer.api.ok("PATCH", account, {"secrets": [{"name": "s"}]}, MERGE)
+    await bearer.api.server.cache.consistent()
+    for path, code in (("/version", 200), (SECRET, 403)):
+        answer = await bearer.api("GET", path, **shown)
+        assert (answer.code, answer.headers["Warning"]) == (code, f'299 - "{GENERATED}"')
 
 
 async def test_since_when_it_is_written_stays_and_is_mended(api: Api) -> None:
