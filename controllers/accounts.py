@@ -2,7 +2,8 @@
 
     the manager itself -- TokenRequest --> token of the account --> the controller's client, renewed in time
 
-An account that is missing is made. All share the manager's connections: a token goes with each request.
+All accounts are made when the manager begins to lead; one that goes missing later is made anew. They share
+the manager's connections: a token goes with each request.
 
 After: k8s staging/src/k8s.io/controller-manager/pkg/clientbuilder/client_builder_dynamic.go.
 """
@@ -10,6 +11,7 @@ After: k8s staging/src/k8s.io/controller-manager/pkg/clientbuilder/client_builde
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from kube.api import errors, meta
@@ -55,7 +57,7 @@ class Account:
         except StatusError as error:
             if not errors.is_not_found(error):
                 raise
-            await self._make()
+            await _make(self._client, self._name)
             answer = await self._request()
         expires_at = meta.parse_time(answer["status"]["expirationTimestamp"])
         self._token = answer["status"]["token"]
@@ -65,12 +67,23 @@ class Account:
         wish = {"spec": {"expirationSeconds": EXPIRATION_SECONDS}}
         return await self._client.create(SERVICE_ACCOUNTS, wish, NAMESPACE, "token", self._name)
 
-    async def _make(self) -> None:
-        metadata = {"name": self._name, "namespace": NAMESPACE}
+
+async def make_missing(client: Client, names: Iterable[str]) -> None:
+    """Make the accounts that are not there, so that people see them before they are needed."""
+    for name in names:
         try:
-            await self._client.create(SERVICE_ACCOUNTS, {"metadata": metadata})
+            await client.get(SERVICE_ACCOUNTS, NAMESPACE, name)
         except StatusError as error:
-            if not errors.is_already_exists(error):
+            if not errors.is_not_found(error):
                 raise
-        else:
-            log.info("made the account of a controller", account=self._name)
+            await _make(client, name)
+
+
+async def _make(client: Client, name: str) -> None:
+    try:
+        await client.create(SERVICE_ACCOUNTS, {"metadata": {"name": name, "namespace": NAMESPACE}})
+    except StatusError as error:
+        if not errors.is_already_exists(error):
+            raise
+    else:
+        log.info("made the account of a controller", account=name)

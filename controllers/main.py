@@ -22,7 +22,7 @@ from typing import Any
 import click
 from prometheus_client import REGISTRY, CollectorRegistry
 
-from controllers.accounts import Account
+from controllers.accounts import Account, make_missing
 from controllers.certificate_signing_request import controller as certificate_signing_request
 from controllers.certificate_signing_request.authority import Authority
 from controllers.cluster_role_aggregation import controller as cluster_role_aggregation
@@ -199,6 +199,12 @@ def build_controllers(wiring: Wiring, settings: Settings, names: Sequence[str]) 
     return [each for row in rows for each in row.build(_calling(wiring, row.account, settings), settings)]
 
 
+def accounts_of(names: Sequence[str]) -> list[str]:
+    """The ServiceAccounts of the controllers of these names, each once."""
+    accounts = (CONTROLLERS[name].account for name in names)
+    return [*dict.fromkeys(each for each in accounts if each is not None)]
+
+
 def _calling(wiring: Wiring, account: str | None, settings: Settings) -> Wiring:
     if account is None or not settings.own_accounts:
         return wiring
@@ -235,6 +241,8 @@ class Manager:
             self._informers.start(tasks)
             wiring.start_recorders(tasks)
             await self._informers.wait_synced()
+            if self._settings.own_accounts:
+                tasks.start("accounts", make_missing, self._client, accounts_of(self._names))
             log.info("caches filled, starting workers", controllers=len(controllers), workers=self._workers)
             for each in controllers:
                 each.start(tasks, self._workers)

@@ -10,11 +10,21 @@ from typing import Any
 import pytest
 
 from controllers.accounts import NAMESPACE, Account
+from controllers.main import CONTROLLERS, Manager, Settings, accounts_of
 from kube.api import meta
 from kube.api.errors import StatusError
 from kube.api.meta import Object
-from kube.api.resources import CONFIG_MAPS, DEPLOYMENTS, PODS, SECRETS, SERVICE_ACCOUNTS
+from kube.api.resources import (
+    CLUSTER_ROLE_BINDINGS,
+    CONFIG_MAPS,
+    DEPLOYMENTS,
+    PODS,
+    REPLICA_SETS,
+    SECRETS,
+    SERVICE_ACCOUNTS,
+)
 from kube.base.clock import SystemClock
+from kube.base.tasks import Tasks
 from kube.client.rest import Client
 from tests.controllers.conftest import Managed
 from tests.support.api_server import serving
@@ -24,6 +34,14 @@ from tests.support.in_process import client_of
 POD: Object = {
     "metadata": {"name": "p", "namespace": "default"},
     "spec": {"containers": [{"name": "c", "image": "web"}]},
+}
+DEPLOYMENT: Object = {
+    "metadata": {"name": "web", "namespace": "default"},
+    "spec": {
+        "replicas": 1,
+        "selector": {"matchLabels": {"app": "web"}},
+        "template": {"metadata": {"labels": {"app": "web"}}, "spec": POD["spec"]},
+    },
 }
 
 
@@ -79,14 +97,36 @@ async def test_an_account_that_was_deleted_is_made_anew() -> None:
         assert meta.name(await client.get(PODS, "default", "p")) == "p"
 
 
-async def test_the_manager_has_made_those_that_were_needed(managed: Managed) -> None:
-    spec = {
-        "replicas": 1,
-        "selector": {"matchLabels": {"app": "web"}},
-        "template": {"metadata": {"labels": {"app": "web"}}, "spec": POD["spec"]},
-    }
-    metadata = {"name": "web", "namespace": "default"}
-    await managed.client.create(DEPLOYMENTS, {"metadata": metadata, "spec": spec})
+async def test_the_manager_makes_all_before_they_are_needed(managed: Managed) -> None:
+    for name in accounts_of(tuple(CONTROLLERS)):
+        await managed.until(SERVICE_ACCOUNTS, name, meta.uid, NAMESPACE)
+
+
+async def test_a_manager_without_accounts_makes_none_and_does_its_work() -> None:
+    async with serving() as api, Tasks() as tasks:
+        client = client_of(api, "kube-controller-manager")
+        tasks.start("controllers", Manager(client, Settings(), 3).lead)
+        managed = Managed(client)
+        await managed.client.create(DEPLOYMENTS, DEPLOYMENT)
+        await managed.until_pods(1)
+        accounts = (await client.list(SERVICE_ACCOUNTS, NAMESPACE))["items"]
+        assert set(map(meta.name, accounts)) <= {"default"}
+        await tasks.cancel()
+        await client.close()
+
+
+async def test_without_its_role_a_controller_waits_for_it_and_the_others_go_on(managed: Managed) -> None:
+    role = "system:controller:deployment-controller"
+    binding = await managed.client.get(CLUSTER_ROLE_BINDINGS, None, role)
+    await managed.client.delete(CLUSTER_ROLE_BINDINGS, None, role)
+    await managed.until_gone(CLUSTER_ROLE_BINDINGS, role, None)
+    await managed.client.create(DEPLOYMENTS, DEPLOYMENT)
+    metadata = {"name": "alone", "namespace": "default"}
+    spec = {**DEPLOYMENT["spec"], "selector": {"matchLabels": {"app": "alone"}}}
+    spec["template"] = {"metadata": {"labels": {"app": "alone"}}, "spec": POD["spec"]}
+    await managed.client.create(REPLICA_SETS, {"metadata": metadata, "spec": spec})
+    await managed.until_pods(1, "app=alone")
+    assert await managed.pods() == []
+    fresh = {"metadata": {"name": role}, "roleRef": binding["roleRef"], "subjects": binding["subjects"]}
+    await managed.client.create(CLUSTER_ROLE_BINDINGS, fresh)
     await managed.until_pods(1)
-    accounts = (await managed.client.list(SERVICE_ACCOUNTS, NAMESPACE))["items"]
-    assert {"deployment-controller", "replicaset-controller"} <= set(map(meta.name, accounts))

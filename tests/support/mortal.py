@@ -9,11 +9,11 @@ from typing import Any
 
 READS = ("GET", "HEAD", "OPTIONS")
 # Nothing is decided by them.
-OF_NO_MOMENT = ("/events", "/token")
+OF_NO_MOMENT = ("/events", "/token", "/kube-system/serviceaccounts")
 
 
 class Mortal:
-    """One component, known by its User-Agent; Events and its tokens do not count."""
+    """One component, known by its User-Agent; Events, its accounts and tokens do not count."""
 
     def __init__(self, application: Any, user_agent: str) -> None:
         self._application, self._user_agent = application, user_agent.encode()
