@@ -26,6 +26,7 @@ from apiserver import app, bootstrap, compactor
 from apiserver.admission.certificate_request import CertificateRequestUser
 from apiserver.admission.chain import Chain, Plugin
 from apiserver.admission.default_toleration_seconds import DefaultTolerationSeconds
+from apiserver.admission.limit_ranger import LimitRanger
 from apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from apiserver.admission.node_taint import TaintNodesByCondition
 from apiserver.admission.priority import Priority
@@ -213,6 +214,7 @@ def wire(storage: Storage, keys: KeyPair, sessions: Sessions, flags: Flags, addr
     node_ports = NodePorts(storage, chance)
     plugins: list[Plugin] = [
         NamespaceLifecycle(cache),
+        LimitRanger(cache),
         ServiceAccount(cache, chance),
         TaintNodesByCondition(),
         Priority(cache),
