@@ -44,14 +44,14 @@ BETWEEN_SECONDS_MAX = 3.0
 MANAGERS = ("controller-manager-0", "controller-manager-1")
 # How often each comes; the managers most of all: what they do is on trial.
 FAULTS: dict[Callable[[], Fault], int] = {
-    lambda: kill(MANAGERS[0]): 2,
-    lambda: kill(MANAGERS[1]): 2,
+    lambda: kill(MANAGERS[0]): 1,
+    lambda: kill(MANAGERS[1]): 1,
     lambda: kill_together(*MANAGERS): 2,
     lambda: pause(MANAGERS[0]): 1,
     lambda: kill("apiserver-0"): 1,
     lambda: kill("apiserver-1"): 1,
-    kill_leader: 2,
-    lambda: lose("node2"): 2,
+    kill_leader: 1,
+    lambda: lose("node2"): 1,
 }
 
 
