@@ -12,20 +12,17 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.kubelet import Processors, told
+from benchmarks.kubelet import Processors, fleet, told
 from benchmarks.noise import Noise
 from kube.api import meta
 from kube.api.resources import DEPLOYMENTS, PODS
@@ -33,7 +30,6 @@ from kube.client.config import ClientConfig
 from kube.client.informer import Informer
 from kube.client.rest import Client
 
-ROOT = Path(__file__).resolve().parent.parent
 NAMESPACE = "default"
 REST_SECONDS, SETTLE_SECONDS = 60.0, 15.0
 TOGETHER, TOGETHER_REPLICAS = 20, 10
@@ -164,17 +160,8 @@ def main() -> None:
     parser.add_argument("--replicas", default="100,500,1000")
     parser.add_argument("--port-base", type=int, default=14000)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        topology, data_dir = Path(name) / "topology.yaml", Path(name) / "cluster"
-        document = yaml.safe_load((ROOT / "deploy" / "topology-fleet.yaml").read_text())
-        topology.write_text(yaml.safe_dump({**document, "fleet": {"nodes": options.nodes}}))
-        where = ["--data-dir", str(data_dir)]
-        up = ["deploy/up", *where, "--port-base", str(options.port_base), "--topology", str(topology)]
-        subprocess.run(up, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-        try:
-            asyncio.run(measure(data_dir, [int(each) for each in options.replicas.split(",")]))
-        finally:
-            subprocess.run(["deploy/down", *where, "--wipe"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    with fleet(options.nodes, options.port_base) as data_dir:
+        asyncio.run(measure(data_dir, [int(each) for each in options.replicas.split(",")]))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
@@ -147,6 +148,22 @@ async def churn(
     following.cancel()
 
 
+@contextmanager
+def fleet(nodes: int, port_base: int) -> Iterator[Path]:
+    """A cluster of one of everything and so many pretended nodes, while it is used; its data folder."""
+    with tempfile.TemporaryDirectory() as name:
+        topology, data_dir = Path(name) / "topology.yaml", Path(name) / "cluster"
+        document = yaml.safe_load((ROOT / "deploy" / "topology-fleet.yaml").read_text())
+        topology.write_text(yaml.safe_dump({**document, "fleet": {"nodes": nodes}}))
+        where = ["--data-dir", str(data_dir)]
+        up = ["deploy/up", *where, "--port-base", str(port_base), "--topology", str(topology)]
+        subprocess.run(up, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+        try:
+            yield data_dir
+        finally:
+            subprocess.run(["deploy/down", *where, "--wipe"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--nodes", type=int, default=1000)
@@ -154,21 +171,11 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=64)
     parser.add_argument("--port-base", type=int, default=14000)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        topology, data_dir = Path(name) / "topology.yaml", Path(name) / "cluster"
-        document = yaml.safe_load((ROOT / "deploy" / "topology-fleet.yaml").read_text())
-        topology.write_text(yaml.safe_dump({**document, "fleet": {"nodes": options.nodes}}))
-        where = ["--data-dir", str(data_dir)]
-        up = ["deploy/up", *where, "--port-base", str(options.port_base), "--topology", str(topology)]
-        began = time.perf_counter()
-        subprocess.run(up, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-        print(
-            f"{options.nodes} nodes Ready: {time.perf_counter() - began:.1f} s after the start of the cluster"
-        )
-        try:
-            asyncio.run(measure(data_dir, options.nodes, options.pods, options.clients))
-        finally:
-            subprocess.run(["deploy/down", *where, "--wipe"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    began = time.perf_counter()
+    with fleet(options.nodes, options.port_base) as data_dir:
+        took = time.perf_counter() - began
+        print(f"{options.nodes} nodes Ready: {took:.1f} s after the start of the cluster")
+        asyncio.run(measure(data_dir, options.nodes, options.pods, options.clients))
 
 
 if __name__ == "__main__":

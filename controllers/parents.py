@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from controllers.claim import adoptable
-from kube.api import errors, meta
-from kube.api.errors import StatusError
+from controllers.live import find
+from kube.api import meta
 from kube.api.labels import Selector
 from kube.api.meta import Object
 from kube.api.resources import Resource
@@ -62,10 +62,5 @@ class Parents:
         """
         if not adoptable(parent, self._selector(parent), orphans):
             return True
-        try:
-            live = await self._client.get(self._resource, meta.namespace(parent), meta.name(parent))
-        except StatusError as error:
-            if errors.is_not_found(error):
-                return False
-            raise
-        return meta.uid(live) == meta.uid(parent) and not meta.is_terminating(live)
+        live = await find(self._client, self._resource, meta.namespace(parent), meta.name(parent))
+        return live is not None and meta.uid(live) == meta.uid(parent) and not meta.is_terminating(live)

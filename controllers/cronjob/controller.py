@@ -15,10 +15,10 @@ from zoneinfo import ZoneInfo
 
 from controllers.cronjob import due, record
 from controllers.cronjob.plan import Seen, plan
+from controllers.live import find
 from controllers.wiring import Wiring
-from kube.api import cron_schedule, errors, meta
+from kube.api import cron_schedule, meta
 from kube.api.actions import Action
-from kube.api.errors import StatusError
 from kube.api.meta import Object
 from kube.api.resources import CRON_JOBS, JOBS, Resource
 from kube.base.clock import Clock
@@ -79,13 +79,8 @@ class CronJobReconciler:
 
     async def _live(self, resource: Resource, o: Object) -> Object | None:
         """The very object as the server has it."""
-        try:
-            found = await self._client.get(resource, meta.namespace(o), meta.name(o))
-        except StatusError as error:
-            if errors.is_not_found(error):
-                return None
-            raise
-        return found if meta.uid(o) in ("", meta.uid(found)) else None
+        found = await find(self._client, resource, meta.namespace(o), meta.name(o))
+        return found if found is not None and meta.uid(o) in ("", meta.uid(found)) else None
 
 
 def zone_of(cron_job: Object) -> tzinfo | None:

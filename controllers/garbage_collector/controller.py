@@ -15,10 +15,10 @@ from datetime import datetime
 
 from controllers.garbage_collector.graph import Graph, owner_key
 from controllers.garbage_collector.plan import Seen, is_foreground, is_orphaning, plan
+from controllers.live import find
 from controllers.wiring import Wiring
-from kube.api import errors, meta
+from kube.api import meta
 from kube.api.actions import Action
-from kube.api.errors import StatusError
 from kube.api.gvk import GroupVersionResource, parse_api_version
 from kube.api.meta import Object
 from kube.api.resources import Resource, by_gvr
@@ -90,13 +90,7 @@ class GarbageCollector:
         return None
 
     async def _get(self, resource: Resource, key: str) -> Object | None:
-        namespace, name = meta.split_key(key)
-        try:
-            return await self._client.get(resource, namespace or None, name)
-        except StatusError as error:
-            if errors.is_not_found(error):
-                return None
-            raise
+        return await find(self._client, resource, *meta.split_key(key))
 
 
 def build(wiring: Wiring) -> Controller[Seen]:

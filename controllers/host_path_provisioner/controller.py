@@ -20,10 +20,10 @@ from controllers.host_path_provisioner.plan import (
     wants_deletion,
     wants_volume,
 )
+from controllers.live import find
 from controllers.wiring import Wiring
-from kube.api import errors, meta
+from kube.api import meta
 from kube.api.actions import Action
-from kube.api.errors import StatusError
 from kube.api.resources import PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, STORAGE_CLASSES
 from kube.api.volumes import class_of
 from kube.client.informer import InformerFactory
@@ -63,13 +63,8 @@ class HostPathProvisioner:
 
     async def _still_waits(self, key: str, uid: str) -> bool:
         """Ask the server: the cache may show a claim that is bound, or was and is gone with its volume."""
-        try:
-            live = await self._client.get(PERSISTENT_VOLUME_CLAIMS, *meta.split_key(key))
-        except StatusError as error:
-            if errors.is_not_found(error):
-                return False
-            raise
-        return meta.uid(live) == uid and not meta.get(live, "spec", "volumeName")
+        live = await find(self._client, PERSISTENT_VOLUME_CLAIMS, *meta.split_key(key))
+        return live is not None and meta.uid(live) == uid and not meta.get(live, "spec", "volumeName")
 
     def plan(self, seen: Seen, now: datetime) -> list[Action]:
         return plan(seen, now)

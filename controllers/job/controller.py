@@ -15,11 +15,11 @@ from controllers.job.backoff import History
 from controllers.job.plan import Seen, claimed, plan, selector_of
 from controllers.job.untracking import is_ours, job_name, may_be_stray
 from controllers.job_outcome import is_finished
+from controllers.live import find
 from controllers.parents import Parents
 from controllers.wiring import Wiring
-from kube.api import errors, meta
+from kube.api import meta
 from kube.api.actions import Action
-from kube.api.errors import StatusError
 from kube.api.meta import Object
 from kube.api.resources import JOBS, PODS
 from kube.base.clock import Clock
@@ -95,10 +95,9 @@ class StrayPodReconciler:
         if pod is None:
             return None
         job = self._job_of(pod)
-        if may_be_stray(pod, job) and job_name(pod) is not None:
+        if may_be_stray(pod, job) and (name := job_name(pod)) is not None:
             # The cache of Jobs may be behind that of pods: the server knows.
-            named = {"metadata": {"namespace": meta.namespace(pod), "name": job_name(pod)}}
-            job = await live(self._client, named)
+            job = await find(self._client, JOBS, meta.namespace(pod), name)
         return Stray(pod, job)
 
     def plan(self, seen: Stray, _: datetime) -> list[Action]:
@@ -107,16 +106,6 @@ class StrayPodReconciler:
     def _job_of(self, pod: Object) -> Object | None:
         name = job_name(pod)
         return self._jobs.store.get(f"{meta.namespace(pod)}/{name}") if name is not None else None
-
-
-async def live(client: Client, job: Object) -> Object | None:
-    """Ask the server, not the cache, for a Job."""
-    try:
-        return await client.get(JOBS, meta.namespace(job), meta.name(job))
-    except StatusError as error:
-        if errors.is_not_found(error):
-            return None
-        raise
 
 
 def build(wiring: Wiring) -> Sequence[Controller[Any]]:

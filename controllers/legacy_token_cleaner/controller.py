@@ -9,10 +9,10 @@ from datetime import date, datetime, timedelta
 
 from controllers.legacy_token_cleaner.mounted import secret_names
 from controllers.legacy_token_cleaner.plan import Seen, is_generated, plan
+from controllers.live import find
 from controllers.wiring import Wiring
-from kube.api import errors, meta
+from kube.api import meta
 from kube.api.actions import Action
-from kube.api.errors import StatusError
 from kube.api.lasting_tokens import (
     ACCOUNT_NAME,
     TRACKING_NAME,
@@ -54,13 +54,8 @@ class LegacyTokenCleanerReconciler:
         return plan(seen, now)
 
     async def _tracked_since(self) -> date | None:
-        try:
-            tracking = await self._client.get(CONFIG_MAPS, TRACKING_NAMESPACE, TRACKING_NAME)
-        except StatusError as error:
-            if errors.is_not_found(error):
-                return None
-            raise
-        return parse_day(meta.get(tracking, "data", TRACKING_SINCE, default=""))
+        tracking = await find(self._client, CONFIG_MAPS, TRACKING_NAMESPACE, TRACKING_NAME)
+        return None if tracking is None else parse_day(meta.get(tracking, "data", TRACKING_SINCE, default=""))
 
 
 def keys_of_account(account: Object) -> list[str]:

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from controllers.live import find
 from controllers.persistent_volume.claims import SeenClaim
 from controllers.persistent_volume.plan import Seen, SeenVolume, plan
 from controllers.wiring import Wiring
-from kube.api import errors, meta
+from kube.api import meta
 from kube.api.actions import Action
-from kube.api.errors import StatusError
 from kube.api.meta import Object
 from kube.api.resources import (
     PERSISTENT_VOLUME_CLAIMS,
@@ -95,13 +95,7 @@ class PersistentVolumeReconciler:
         store = (self._volumes if resource is PERSISTENT_VOLUMES else self._claims).store
         if (known := store.get(key)) is not None:
             return known
-        namespace, name = meta.split_key(key)
-        try:
-            return await self._client.get(resource, namespace or None, name)
-        except StatusError as error:
-            if errors.is_not_found(error):
-                return None
-            raise
+        return await find(self._client, resource, *meta.split_key(key))
 
     def plan(self, seen: Seen, now: datetime) -> list[Action]:
         return plan(seen, now)

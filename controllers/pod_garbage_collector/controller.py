@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from controllers.live import find
 from controllers.pod_garbage_collector import terminated
 from controllers.pod_garbage_collector.plan import QUARANTINE, Seen, is_out_of_service, is_stuck, plan
 from controllers.pod_garbage_collector.terminated import CHECK_SECONDS, ENDED, ENDED_INDEX, ended_index
 from controllers.pods import NODE_INDEX, node_index
 from controllers.wiring import Wiring
-from kube.api import errors, meta
+from kube.api import meta
 from kube.api.actions import Action
-from kube.api.errors import StatusError
 from kube.api.meta import Object
 from kube.api.resources import NODES, PODS
 from kube.base.clock import Clock
@@ -56,13 +56,7 @@ class PodGarbageCollectorReconciler:
         return [meta.key(each) for each in self._pods.store.by_index(NODE_INDEX, meta.name(node))]
 
     async def _is_gone(self, node: str) -> bool:
-        try:
-            await self._client.get(NODES, None, node)
-        except StatusError as error:
-            if errors.is_not_found(error):
-                return True
-            raise
-        return False
+        return await find(self._client, NODES, None, node) is None
 
 
 class TerminatedPodReconciler:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from controllers.live import find
 from controllers.serviceaccount_token.plan import Seen, plan
 from controllers.serviceaccount_token.signer import Signer
 from controllers.wiring import Wiring
-from kube.api import errors, meta
+from kube.api import meta
 from kube.api.actions import Action
-from kube.api.errors import StatusError
 from kube.api.lasting_tokens import ACCOUNT_NAME, TYPE
 from kube.api.meta import Object
 from kube.api.resources import SECRETS, SERVICE_ACCOUNTS
@@ -48,12 +48,7 @@ class ServiceAccountTokenReconciler:
 
     async def _live(self, key: str) -> Object | None:
         """The account itself: a Secret may be seen before the account it was made for."""
-        try:
-            return await self._client.get(SERVICE_ACCOUNTS, *meta.split_key(key))
-        except StatusError as error:
-            if errors.is_not_found(error):
-                return None
-            raise
+        return await find(self._client, SERVICE_ACCOUNTS, *meta.split_key(key))
 
 
 def account_index(secret: Object) -> list[str]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from controllers.live import find
 from controllers.ttl_after_finished.plan import Seen, expires_at, plan
 from controllers.wiring import Wiring
-from kube.api import errors, meta
+from kube.api import meta
 from kube.api.actions import Action
-from kube.api.errors import StatusError
 from kube.api.resources import JOBS
 from kube.base.clock import Clock
 from kube.client.informer import InformerFactory
@@ -30,13 +30,9 @@ class TTLAfterFinishedReconciler:
             return None
         if expiry > self._clock.now():
             return Seen(job, is_live=False)
-        try:
-            # Its time may have been lengthened, or it may be another Job by now.
-            return Seen(await self._client.get(JOBS, meta.namespace(job), meta.name(job)), is_live=True)
-        except StatusError as error:
-            if errors.is_not_found(error):
-                return None
-            raise
+        # Its time may have been lengthened, or it may be another Job by now.
+        live = await find(self._client, JOBS, meta.namespace(job), meta.name(job))
+        return Seen(live, is_live=True) if live is not None else None
 
     def plan(self, seen: Seen, now: datetime) -> list[Action]:
         return plan(seen, now)

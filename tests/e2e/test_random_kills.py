@@ -40,7 +40,7 @@ kubelet:
 """
 SEED = 1
 NAMESPACE = "busy"
-BETWEEN_SECONDS_MAX = 3.0
+CHANGES_BETWEEN_MAX = 8
 MANAGERS = ("controller-manager-0", "controller-manager-1")
 # How often each comes; the managers most of all: what they do is on trial.
 FAULTS: dict[Callable[[], Fault], int] = {
@@ -107,7 +107,7 @@ async def test_each_has_its_own_in_the_end(tmp_path: Path) -> None:
             watching = group.create_task(picture.run())
             working = group.create_task(workloads.run())
             for build in random.sample(list(FAULTS), k=sum(FAULTS.values()), counts=list(FAULTS.values())):
-                await asyncio.sleep(random.uniform(0, BETWEEN_SECONDS_MAX))
+                await workloads.change_more(random.randint(0, CHANGES_BETWEEN_MAX))
                 await until_async("everybody lives", lambda: everybody <= set(cluster.running()))
                 fault = build()
                 print(fault, dict(workloads.changes))

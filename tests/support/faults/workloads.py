@@ -94,6 +94,11 @@ class Workloads:
         """Begin nothing new; `run` returns when what was begun has been asked for."""
         self._finish = True
 
+    async def change_more(self, count: int) -> None:
+        """Wait until so many more changes were made."""
+        enough = self.changes.total() + count
+        await until_async("more has changed", lambda: self.changes.total() >= enough, SECONDS)
+
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
             for act in (self._roll_out, self._scale, self._pass, self._count):
