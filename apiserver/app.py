@@ -15,12 +15,12 @@ from starlette.websockets import WebSocket
 from apiserver.filters.authentication import authenticate
 from apiserver.filters.authorization import authorize
 from apiserver.filters.compression import compress
-from apiserver.filters.credential_warnings import warn_of_credential
 from apiserver.filters.errors import translate
 from apiserver.filters.impersonation import impersonate
 from apiserver.filters.metrics import measure
 from apiserver.filters.resolve import resolve
 from apiserver.filters.stamp import stamp
+from apiserver.filters.warning import warn_caller
 from apiserver.handlers.relay import Upgrade
 from apiserver.handlers.watch import WatchStream
 from apiserver.request import ApiRequest, Handler
@@ -31,7 +31,7 @@ FILTERS = (
     stamp,  # a number for each request
     measure,  # counts the answer, whatever becomes of the request
     compress,  # large answers, for those who take gzip
-    warn_of_credential,  # beside the answer, what authentication has to say
+    warn_caller,  # beside the answer, what authentication and admission have to say
     translate,  # exceptions -> Status
     resolve,  # URL -> verb, resource, name
     authenticate,  # certificate or token -> user

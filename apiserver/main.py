@@ -24,7 +24,7 @@ import prometheus_client
 
 from apiserver import app, bootstrap, compactor
 from apiserver.admission.certificate_request import CertificateRequestUser
-from apiserver.admission.chain import Chain, Plugin
+from apiserver.admission.chain import Chain, Mutating, Validating
 from apiserver.admission.default_toleration_seconds import DefaultTolerationSeconds
 from apiserver.admission.limit_ranger import LimitRanger
 from apiserver.admission.namespace_lifecycle import NamespaceLifecycle
@@ -212,9 +212,10 @@ def wire(storage: Storage, keys: KeyPair, sessions: Sessions, flags: Flags, addr
     authorizer = Authorizer(cache)
     cluster_ips = ClusterIPs(cache, flags.service_cluster_ip_range, chance)
     node_ports = NodePorts(storage, chance)
-    plugins: list[Plugin] = [
+    limit_ranger = LimitRanger(cache)
+    mutating: list[Mutating] = [
         NamespaceLifecycle(cache),
-        LimitRanger(cache),
+        limit_ranger,
         ServiceAccount(cache, chance),
         TaintNodesByCondition(),
         Priority(cache),
@@ -223,13 +224,18 @@ def wire(storage: Storage, keys: KeyPair, sessions: Sessions, flags: Flags, addr
         ),
         DefaultStorageClass(cache),
         StorageObjectInUseProtection(),
-        ServiceAddresses(cache, cluster_ips, node_ports),
-        RoleEscalation(cache, authorizer),
         CertificateRequestUser(),
+        ServiceAddresses(cache, cluster_ips, node_ports),
+    ]
+    validating: list[Validating] = [
+        limit_ranger,
+        RoleEscalation(cache, authorizer),
         ResourceQuota(cache, storage, clock),
     ]
     event_ttl_seconds = max(int(flags.event_ttl.total_seconds()), 1)
-    registry = Registry(storage, cache, Chain(plugins), clock, chance, new_uid, event_ttl_seconds)
+    registry = Registry(
+        storage, cache, Chain(mutating, validating), clock, chance, new_uid, event_ttl_seconds
+    )
     cluster_ips.registry = registry
     repairer = Repairer(cache, cluster_ips, node_ports)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from starlette.requests import Request
+from starlette.requests import Request, empty_receive, empty_send
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from apiserver.authentication.user import User, anonymous
 from kube.api import errors
@@ -40,12 +41,17 @@ class RequestInfo:
 class ApiRequest(Request):
     """A Starlette request with the findings of the filters; `resource` is None for other paths.
 
-    credential_warnings: of the credential that was shown, not of whom its owner acts as.
+    warnings: what the client is told beside the answer; of his credential, and by admission.
+    annotations: what admission tells the audit log.
     """
+
+    def __init__(self, scope: Scope, receive: Receive = empty_receive, send: Send = empty_send) -> None:
+        super().__init__(scope, receive, send)
+        self.warnings: list[str] = []
+        self.annotations: dict[str, str] = {}
 
     info: RequestInfo = RequestInfo("", "")
     caller: User = anonymous()
-    credential_warnings: tuple[str, ...] = ()
     resource: Resource | None = None
 
     @property

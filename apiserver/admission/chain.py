@@ -1,11 +1,13 @@
-"""Shell: what happens to a write between its decoding and its validation: the plug-ins, one after the
-other.
+"""Shell: what happens to a write between its decoding and its storage: the plug-ins, one after the other.
 
-A plug-in is an object with `admit(attributes, object, old)`: it may change the object (mutating) or raise a
-StatusError. The chain is the list that main.py builds, in Kubernetes' order. One that keeps account of more
-than the object leaves a function in `attributes.afterwards`, to be told whether the write has happened.
+    decode -> default -> mutating plug-ins -> prepare, validate -> validating plug-ins -> store
 
-After: k8s staging/src/k8s.io/apiserver/pkg/admission/chain.go
+A mutating plug-in has `admit(attributes, object, old)` and may change the object; a validating one has
+`validate(...)` and sees what would be stored. Either may raise a StatusError to refuse. The two lists are
+built by main.py, in Kubernetes' order. One that keeps account of more than the object leaves a function in
+`attributes.afterwards`, to be told whether the write has happened.
+
+After: k8s staging/src/k8s.io/apiserver/pkg/admission/{chain,interfaces}.go
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from kube.api.resources import Resource
 P = ParamSpec("P")
 T = TypeVar("T")
 
-CREATE, UPDATE, DELETE = "CREATE", "UPDATE", "DELETE"
+CREATE, UPDATE, DELETE, CONNECT = "CREATE", "UPDATE", "DELETE", "CONNECT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,10 @@ class Attributes:
 
     field_manager: the name under which the writer owns fields; empty: nobody keeps account.
     server_side_apply: the handler has kept account already.
+    admitted: the handler has asked the plug-ins already, about what the client sent; the write that follows
+      from it is asked about no more.
+    warnings: what the client is told beside the answer, each text once.
+    annotations: what the audit log is told, by its key.
     afterwards: who wants to know whether it happened; each attempt fills and empties it.
     """
 
@@ -45,25 +51,49 @@ class Attributes:
     dry_run: bool = False
     field_manager: str = ""
     server_side_apply: bool = False
+    admitted: bool = False
+    warnings: list[str] = field(default_factory=list, compare=False)
+    annotations: dict[str, str] = field(default_factory=dict, compare=False)
     afterwards: list[Callable[[bool], Awaitable[None]]] = field(default_factory=list, compare=False)
 
 
-class Plugin(Protocol):
-    """One rule."""
+class Mutating(Protocol):
+    """A rule that may change what comes in."""
 
     async def admit(self, attributes: Attributes, o: Object, old: Object | None) -> None:
         """Change `o` in place, or raise a StatusError to refuse it; for a DELETE `o` is what would go."""
+
+
+class Validating(Protocol):
+    """A rule about what would be stored."""
+
+    async def validate(self, attributes: Attributes, o: Object, old: Object | None) -> None:
+        """Raise a StatusError to refuse `o`; for a DELETE `o` is what would go."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chain:
     """Plug-ins in order."""
 
-    plugins: Sequence[Plugin]
+    mutating: Sequence[Mutating] = ()
+    validating: Sequence[Validating] = ()
 
     async def admit(self, attributes: Attributes, o: Object, old: Object | None = None) -> None:
-        for plugin in self.plugins:
-            await plugin.admit(attributes, o, old)
+        """Let the mutating plug-ins have their way."""
+        if not attributes.admitted:
+            for plugin in self.mutating:
+                await plugin.admit(attributes, o, old)
+
+    async def validate(self, attributes: Attributes, o: Object, old: Object | None = None) -> None:
+        """Ask the validating plug-ins."""
+        if not attributes.admitted:
+            for plugin in self.validating:
+                await plugin.validate(attributes, o, old)
+
+    async def ask(self, attributes: Attributes, o: Object) -> None:
+        """Both, about what is not stored itself: a Binding, a TokenRequest, the options of an exec."""
+        await self.admit(attributes, o)
+        await self.validate(attributes, o)
 
 
 Write = Callable[Concatenate[Any, Attributes, P], Awaitable[T]]

@@ -1,6 +1,5 @@
 """Shell: gives containers what the LimitRanges of their namespace say, and refuses what is beyond.
 
-Absent: a second look after webhooks, of which there are none.
 After: k8s plugin/pkg/admission/limitranger/admission.go
 """
 
@@ -23,16 +22,15 @@ class LimitRanger:
         self._cache = cache
 
     async def admit(self, attributes: Attributes, o: Object, old: Object | None) -> None:
-        check = CHECKS.get(attributes.resource) if not attributes.subresource else None
-        if check is None or attributes.operation == DELETE or meta.is_terminating(o):
-            return
-        known = self._known(attributes.namespace)
-        if attributes.resource is PODS:
-            if attributes.operation != CREATE:
-                return
-            for each in known:
+        if attributes.resource is PODS and _is_looked_at(attributes, o):
+            for each in self._known(attributes.namespace):
                 limit_ranges.give(each, o)
-        for each in known:
+
+    async def validate(self, attributes: Attributes, o: Object, old: Object | None) -> None:
+        if not _is_looked_at(attributes, o):
+            return
+        check = CHECKS[attributes.resource]
+        for each in self._known(attributes.namespace):
             if faults := check(each, o):
                 why = faults[0] if len(faults) == 1 else f"[{', '.join(faults)}]"
                 raise errors.forbidden(attributes.resource, attributes.name, why)
@@ -41,3 +39,11 @@ class LimitRanger:
         """The LimitRanges of a namespace, by name."""
         entries = self._cache.log(LIMIT_RANGES).objects
         return [entries[key].decode() for key in entries.irange(f"{namespace}/", f"{namespace}0")]
+
+
+def _is_looked_at(attributes: Attributes, o: Object) -> bool:
+    if attributes.resource not in CHECKS or attributes.subresource or meta.is_terminating(o):
+        return False
+    if attributes.resource is PODS:
+        return attributes.operation == CREATE
+    return attributes.operation != DELETE

@@ -25,7 +25,7 @@ class NamespaceLifecycle:
             if attributes.operation == DELETE and attributes.name in IMMORTAL:
                 raise errors.forbidden(NAMESPACES, attributes.name, "this namespace may not be deleted")
             return
-        if attributes.operation != CREATE or not attributes.resource.namespaced:
+        if attributes.operation != CREATE or not attributes.resource.namespaced or _is_review(attributes):
             return
         entry = self._cache.get(NAMESPACES, "", attributes.namespace)
         if entry is None:
@@ -35,6 +35,11 @@ class NamespaceLifecycle:
             raise errors.not_found(NAMESPACES, attributes.namespace)
         if entry.fields.get("status.phase") == "Terminating":
             raise _terminating(attributes)
+
+
+def _is_review(attributes: Attributes) -> bool:
+    """A question about rights; a refusal would tell whether there is such a namespace."""
+    return attributes.resource.plural == "localsubjectaccessreviews"
 
 
 def _terminating(attributes: Attributes) -> errors.StatusError:

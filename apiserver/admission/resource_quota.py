@@ -55,7 +55,7 @@ class ResourceQuota:
         # What we have written and the cache may not have yet.
         self._own: dict[str, Known] = {}
 
-    async def admit(self, attributes: Attributes, o: Object, old: Object | None) -> None:
+    async def validate(self, attributes: Attributes, o: Object, old: Object | None) -> None:
         if not _may_use_more(attributes) or not self._quotas(attributes.namespace):
             return
         charges: list[tuple[Known, Known]] = []

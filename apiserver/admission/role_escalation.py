@@ -30,7 +30,7 @@ class RoleEscalation:
     def __init__(self, cache: WatchCache, authorizer: Authorizer) -> None:
         self._cache, self._authorizer = cache, authorizer
 
-    async def admit(self, attributes: Attributes, o: Object, old: Object | None) -> None:
+    async def validate(self, attributes: Attributes, o: Object, old: Object | None) -> None:
         resource = attributes.resource
         if attributes.user.is_master or attributes.operation == DELETE:
             return

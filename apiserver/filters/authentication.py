@@ -25,7 +25,7 @@ def authenticate(server: Server, inner: Handler) -> Handler:
 
     async def handle(request: ApiRequest) -> Response:
         request.caller = identify(server, request)
-        request.credential_warnings = request.caller.warnings
+        request.warnings.extend(request.caller.warnings)
         return await inner(request)
 
     return handle

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from starlette.responses import Response
 
-from apiserver.admission.chain import UPDATE
+from apiserver.admission.chain import CREATE, UPDATE
 from apiserver.handlers.body import attributes, place, read_kind
 from apiserver.handlers.options import WriteOptions
 from apiserver.handlers.respond import respond
@@ -35,11 +35,14 @@ async def bind(server: Server, request: ApiRequest) -> Response:
     if meta.name(binding) != name:
         raise errors.bad_request("name in URL does not match name in Binding object")
     place(request, binding)
+    created = attributes(request, CREATE, dry_run=options.dry_run)
+    await server.registry.admission.ask(replace(created, name=name), binding)
     node = _target(binding)
     info = RequestInfo(request.info.path, "update", "", "v1", request.info.namespace, "pods", name, "binding")
     request.info, request.resource = info, PODS
     # Nobody owns where a pod runs: Kubernetes keeps no account of this write.
-    asked = replace(attributes(request, UPDATE, dry_run=options.dry_run), server_side_apply=True)
+    asked = attributes(request, UPDATE, dry_run=options.dry_run)
+    asked = replace(asked, server_side_apply=True, admitted=True)
     await server.registry.update(asked, lambda pod: assign(pod, binding, node, server), meta.uid(binding))
     return respond(CREATED, 201)
 

@@ -89,7 +89,18 @@ def attributes(request: ApiRequest, operation: str, *, dry_run: bool) -> Attribu
     space = info.namespace if request.kind.namespaced else ""
     stored = stored_as(request.kind)
     manager = field_manager(request)
-    return Attributes(operation, stored, space, info.name, request.caller, info.subresource, dry_run, manager)
+    return Attributes(
+        operation,
+        stored,
+        space,
+        info.name,
+        request.caller,
+        info.subresource,
+        dry_run,
+        manager,
+        warnings=request.warnings,
+        annotations=request.annotations,
+    )
 
 
 def field_manager(request: ApiRequest) -> str:

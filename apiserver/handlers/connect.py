@@ -22,6 +22,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from apiserver.filters.authorization import forbidden
 from apiserver.handlers import spdy_command
+from apiserver.handlers.connecting import ask_to_connect
 from apiserver.handlers.dialects import COMMAND_DIALECTS, FORWARD_DIALECTS, STATUS, TUNNEL, V5, Dialect
 from apiserver.handlers.get import find
 from apiserver.handlers.pod_log import chosen_container, kubelet_address
@@ -51,8 +52,7 @@ STREAMS = {"stdin": "input", "stdout": "output", "stderr": "error", "tty": "tty"
 
 async def port_forward(server: Server, request: ApiRequest) -> Response:
     """Forward connections to ports of a pod."""
-    _ensure_may_create(server, request)
-    pod = (await find(server, request)).decode()
+    pod = await _pod(server, request)
     url = _kubelet_url(server, pod, "portForward")
     if wants_spdy(request):
         version = chosen_version(request, (PORT_FORWARD_V1,))
@@ -91,8 +91,7 @@ async def attach(server: Server, request: ApiRequest) -> Response:
 
 
 async def _remote_command(server: Server, request: ApiRequest, what: str, command: Query) -> Response:
-    _ensure_may_create(server, request)
-    pod = (await find(server, request)).decode()
+    pod = await _pod(server, request)
     container = chosen_container(pod, request.parameter("container"))
     url = f"{_kubelet_url(server, pod, what)}/{container}"
     wanted = [name for name in STREAMS if request.parameter(name) in ("true", "1")]
@@ -166,10 +165,14 @@ def _in_its_words(refusal: KubeletRefusal) -> Response:
     return Response(str(refusal), refusal.code, media_type="text/plain")
 
 
-def _ensure_may_create(server: Server, request: ApiRequest) -> None:
+async def _pod(server: Server, request: ApiRequest) -> Object:
+    """The pod, for who may do more than look, and if no plug-in minds."""
     info = replace(request.info, verb="create")
     if not server.authorizer.allows(request.caller, info):
         raise forbidden(request.caller, info)
+    pod = (await find(server, request)).decode()
+    await ask_to_connect(server, request)
+    return pod
 
 
 def _kubelet_url(server: Server, pod: Object, what: str) -> str:

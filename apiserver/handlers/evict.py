@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from starlette.responses import Response
 
-from apiserver.admission.chain import DELETE, UPDATE
+from apiserver.admission.chain import CREATE, DELETE, UPDATE
 from apiserver.handlers.bind import CREATED
 from apiserver.handlers.body import attributes, place, read_object
 from apiserver.handlers.options import WriteOptions
@@ -40,7 +40,9 @@ async def evict(server: Server, request: ApiRequest) -> Response:
     if entry is None:
         raise errors.not_found(request.kind, info.name)
     pod = entry.decode()
-    asked = replace(attributes(request, UPDATE, dry_run=wanted.dry_run), subresource="status")
+    created = attributes(request, CREATE, dry_run=wanted.dry_run)
+    await server.registry.admission.ask(created, eviction)
+    asked = replace(created, operation=UPDATE, subresource="status", admitted=True)
     if meta.get(pod, "status", "phase") not in UNPROTECTED_PHASES and not meta.is_terminating(pod):
         await _take_from_budget(server, request, pod, dry_run=wanted.dry_run)
         await server.registry.update(asked, lambda old: _marked(old, server))
@@ -65,6 +67,7 @@ async def _take_from_budget(server: Server, request: ApiRequest, pod: Object, *,
         return
     asked = replace(
         attributes(request, UPDATE, dry_run=dry_run),
+        admitted=True,
         resource=POD_DISRUPTION_BUDGETS,
         name=meta.name(covering[0]),
         subresource="status",

@@ -20,6 +20,7 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.websockets import WebSocket
 from yarl import URL
 
+from apiserver.handlers.connecting import ask_to_connect
 from apiserver.handlers.pod_log import kubelet_address
 from apiserver.handlers.proxy_target import (
     Reference,
@@ -52,6 +53,7 @@ class _Target:
 
 async def proxy_node(server: Server, request: ApiRequest) -> Response:
     """Ask a node's kubelet, or another port of the node."""
+    await ask_to_connect(server, request)
     await server.cache.consistent()
     reference = Reference.parse("node", request.info.name)
     address = kubelet_address(server, reference.name)
@@ -63,6 +65,7 @@ async def proxy_node(server: Server, request: ApiRequest) -> Response:
 
 async def proxy_pod(server: Server, request: ApiRequest) -> Response:
     """Ask a port of a pod."""
+    await ask_to_connect(server, request)
     await server.cache.consistent()
     reference = Reference.parse("pod", request.info.name)
     pod = _found(server, request, PODS, reference.name)
@@ -71,6 +74,7 @@ async def proxy_pod(server: Server, request: ApiRequest) -> Response:
 
 async def proxy_service(server: Server, request: ApiRequest) -> Response:
     """Ask one of the pods behind a Service."""
+    await ask_to_connect(server, request)
     await server.cache.consistent()
     reference = Reference.parse("service", request.info.name)
     port = reference.port

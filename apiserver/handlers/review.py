@@ -11,8 +11,9 @@ from typing import Any
 
 from starlette.responses import Response
 
+from apiserver.admission.chain import CREATE
 from apiserver.authentication.user import User
-from apiserver.handlers.body import read_object
+from apiserver.handlers.body import attributes, read_object
 from apiserver.handlers.options import WriteOptions
 from apiserver.handlers.respond import respond
 from apiserver.request import ApiRequest, RequestInfo
@@ -32,6 +33,7 @@ async def review(server: Server, request: ApiRequest) -> Response:
     """Answer the question the kind asks."""
     options = WriteOptions.read("CreateOptions", request.query_params)
     question, _ = await read_object(request, options)
+    await server.registry.admission.ask(attributes(request, CREATE, dry_run=options.dry_run), question)
     await server.cache.consistent()
     question["status"] = ANSWERS[request.kind.kind](server, request, question)
     return respond(question, 201)

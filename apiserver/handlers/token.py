@@ -9,7 +9,8 @@ from dataclasses import replace
 
 from starlette.responses import Response
 
-from apiserver.handlers.body import read_object
+from apiserver.admission.chain import CREATE
+from apiserver.handlers.body import attributes, read_object
 from apiserver.handlers.get import find
 from apiserver.handlers.options import WriteOptions
 from apiserver.handlers.respond import respond
@@ -31,6 +32,7 @@ async def create_token(server: Server, request: ApiRequest) -> Response:
     options = WriteOptions.read("CreateOptions", request.query_params)
     wanted, _ = await read_object(request, options)
     account = (await find(server, request)).decode()
+    await server.registry.admission.ask(attributes(request, CREATE, dry_run=options.dry_run), wanted)
     spec = wanted.get("spec") or {}
     seconds = spec.get("expirationSeconds") or SECONDS_DEFAULT
     _check_seconds(seconds)

@@ -2,7 +2,9 @@
 
     create:  default -> admit -> prepare -> validate -> store, if the key is free
     update:  read -> change -> admit -> prepare -> validate -> store, if nobody was faster; else again
-    delete:  read -> plan_deletion -> remove or mark, if nobody was faster
+    delete:  read -> admit -> plan_deletion -> remove or mark, if nobody was faster
+
+The mutating plug-ins of admission come where it says admit, the validating ones after our own validation.
 
 An update starts from the watch cache, which may be a moment old: the guarded write finds out, and hands
 back what stands in the store. A refusal based on a cached object is checked once against the store before
@@ -67,7 +69,7 @@ class Registry:
         new_uid: Callable[[], str],
         event_ttl_seconds: int,
     ) -> None:
-        self._storage, self._cache, self._admission = storage, cache, admission
+        self._storage, self._cache, self.admission = storage, cache, admission
         self._clock, self._random, self._new_uid = clock, random, new_uid
         self._event_ttl_seconds = event_ttl_seconds
 
@@ -98,9 +100,10 @@ class Registry:
         }
         status.prepare_create(resource, o)
         apply_defaults(resource, o)
-        await self._admission.admit(attributes, o)
+        await self.admission.admit(attributes, o)
         strategy_of(resource).prepare_create(o)
         validate_create(resource, o)
+        await self.admission.validate(attributes, o)
         if not attributes.server_side_apply:
             managed_fields.created(resource, o, _manager(attributes), self._clock.now())
         if attributes.dry_run:
@@ -153,11 +156,13 @@ class Registry:
         _check_version(resource, new, old)
         status.prepare_update(resource, door, new, old)
         apply_defaults(resource, new)
-        await self._admission.admit(replace(attributes, operation=UPDATE), new, old)
+        attributes = replace(attributes, operation=UPDATE)
+        await self.admission.admit(attributes, new, old)
         if not door:
             strategy_of(resource).prepare_update(new, old)
         status.count_generation(resource, new, old)
         validate_update(resource, new, old, door)
+        await self.admission.validate(attributes, new, old)
         if not attributes.server_side_apply and new != old:
             managed_fields.updated(resource, new, old, _manager(attributes), self._clock.now())
         if meta.is_terminating(old) and deletion.is_finished(new):
@@ -204,7 +209,7 @@ class Registry:
     ) -> tuple[Object, bool]:
         resource, o = attributes.resource, current.o
         _check_preconditions(resource, o, options)
-        await self._admission.admit(attributes, o)
+        await self.admission.ask(attributes, o)
         plan = deletion.plan_deletion(strategy_of(resource), o, options, self._clock.now())
         if not isinstance(plan, Keep):
             return await self._remove(attributes, o, current, options.dry_run), True
