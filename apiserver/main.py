@@ -28,6 +28,7 @@ from apiserver.admission.chain import Chain, Mutating, Validating
 from apiserver.admission.default_toleration_seconds import DefaultTolerationSeconds
 from apiserver.admission.limit_ranger import LimitRanger
 from apiserver.admission.namespace_lifecycle import NamespaceLifecycle
+from apiserver.admission.node_restriction import NodeRestriction
 from apiserver.admission.node_taint import TaintNodesByCondition
 from apiserver.admission.priority import Priority
 from apiserver.admission.resource_quota import ResourceQuota
@@ -217,6 +218,7 @@ def wire(storage: Storage, keys: KeyPair, sessions: Sessions, flags: Flags, addr
         NamespaceLifecycle(cache),
         limit_ranger,
         ServiceAccount(cache, chance),
+        NodeRestriction(cache),
         TaintNodesByCondition(),
         Priority(cache),
         DefaultTolerationSeconds(

@@ -22,6 +22,7 @@ class RequestInfo:
 
     verb: the API verb, or the method in lower case where the path is no resource.
     plural: empty where the path is no resource.
+    field_selector: of a list or watch, and of the deletion of a collection.
     """
 
     path: str
@@ -32,6 +33,7 @@ class RequestInfo:
     plural: str = ""
     name: str = ""
     subresource: str = ""
+    field_selector: str = ""
 
     @property
     def is_resource(self) -> bool:

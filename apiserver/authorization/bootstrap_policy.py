@@ -93,25 +93,27 @@ ADMINISTERED = [
     rule(f"{READ} {WRITE}", GROUP, "rolebindings roles"),
 ]
 
-# Our node agents: what the Node authorizer would allow, without its per-node limits.
+# What kubelets do. The Node authorizer lets each do it where it concerns its own node.
 NODE_RULES = [
     *TOKEN_RULES,
+    rule("create", "authorization.k8s.io", "localsubjectaccessreviews"),
     rule(READ, "core", "services pods"),
-    rule("create get list watch patch update delete", "core", "nodes"),
+    rule(f"create {READ} patch update", "core", "nodes"),
     rule("patch update", "core", "nodes/status"),
-    rule("create delete patch update", "core", "pods"),
-    rule("patch update get", "core", "pods/status"),
+    rule("create delete", "core", "pods"),
+    rule("patch update", "core", "pods/status"),
     rule("create", "core", "pods/eviction"),
-    rule(
-        READ, "core", "configmaps secrets serviceaccounts persistentvolumeclaims persistentvolumes endpoints"
-    ),
+    rule(READ, "core", "configmaps secrets"),
+    rule("get", "core", "persistentvolumeclaims persistentvolumes endpoints"),
+    rule("get patch update", "core", "persistentvolumeclaims/status"),
     rule("create", "core", "serviceaccounts/token"),
     EVENT_RULE,
-    rule("create delete get patch update list watch", *LEASES.split()),
-    rule(READ, "storage.k8s.io", "csidrivers csinodes volumeattachments"),
+    rule("create delete get patch update", *LEASES.split()),
+    rule(READ, "storage.k8s.io", "csidrivers"),
+    rule("create delete get patch update", "storage.k8s.io", "csinodes"),
+    rule("get", "storage.k8s.io", "volumeattachments"),
     rule(READ, "node.k8s.io", "runtimeclasses"),
-    rule(READ, "discovery.k8s.io", "endpointslices"),
-    rule("create get list watch", "certificates.k8s.io", "certificatesigningrequests"),
+    rule(f"create {READ}", *REQUESTS.split()),
 ]
 
 CLUSTER_ROLES: dict[str, list[dict[str, Any]]] = {
@@ -243,9 +245,10 @@ CLUSTER_BINDINGS: dict[str, list[tuple[str, str]]] = {
     "system:kube-scheduler": [("User", "system:kube-scheduler")],
     "system:volume-scheduler": [("User", "system:kube-scheduler")],
     "system:kube-controller-manager": [("User", "system:kube-controller-manager")],
-    "system:node": [("Group", "system:nodes")],
+    # Nobody: each node has these rights by the Node authorizer, for itself.
+    "system:node": [],
     "system:kubelite:node-fleet": [("User", "system:kubelite:node-fleet")],
-    "system:node-proxier": [("User", "system:kube-proxy"), ("Group", "system:nodes")],
+    "system:node-proxier": [("User", "system:kube-proxy")],
 }
 AGGREGATED = {
     "system:aggregate-to-view": "view",

@@ -19,20 +19,22 @@ def authorize(server: Server, inner: Handler) -> Handler:
     """Refuse what the caller may not do."""
 
     async def handle(request: ApiRequest) -> Response:
-        if not server.authorizer.allows(request.caller, request.info):
-            raise forbidden(request.caller, request.info)
+        decision = await server.authorizer.decide_surely(request.caller, request.info)
+        if not decision.allowed:
+            raise forbidden(request.caller, request.info, decision.reason)
         return await inner(request)
 
     return handle
 
 
-def forbidden(user: User, info: RequestInfo) -> StatusError:
+def forbidden(user: User, info: RequestInfo, reason: str = "") -> StatusError:
     """The refusal, as Kubernetes words it."""
+    said = f": {reason}" if reason else ""
     if not info.is_resource:
-        return errors.forbidden_path(f'User "{user.name}" cannot {info.verb} path "{info.path}"')
+        return errors.forbidden_path(f'User "{user.name}" cannot {info.verb} path "{info.path}"{said}')
     what = f"{info.plural}/{info.subresource}" if info.subresource else info.plural
     why = f'User "{user.name}" cannot {info.verb} resource "{what}" in API group "{info.group}"'
     resource = Resource(info.group, info.version, info.plural, info.plural, namespaced=bool(info.namespace))
     namespace = "" if info.plural == "namespaces" else info.namespace
     where = f' in the namespace "{namespace}"' if namespace else " at the cluster scope"
-    return errors.forbidden(resource, info.name, why + where)
+    return errors.forbidden(resource, info.name, why + where + said)

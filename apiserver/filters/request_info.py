@@ -41,9 +41,10 @@ def request_info(method: str, path: str, query: Mapping[str, str]) -> RequestInf
         verb = "watch" if query.get("watch", "0").lower() not in ("0", "false") else "list"
     elif verb == "delete" and not name:
         verb = "deletecollection"
-    if verb in ("list", "watch", "deletecollection") and not name:
-        name = _selected_name(query.get("fieldSelector", ""))
-    return RequestInfo(path, verb, group, version, namespace, plural, name, subresource)
+    selector = query.get("fieldSelector", "") if verb in ("list", "watch", "deletecollection") else ""
+    if selector and not name:
+        name = _selected_name(selector)
+    return RequestInfo(path, verb, group, version, namespace, plural, name, subresource, selector)
 
 
 def _namespace(parts: list[str]) -> tuple[str, list[str]]:

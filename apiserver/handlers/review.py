@@ -100,7 +100,8 @@ def _answer(server: Server, request: ApiRequest, question: Object, user: User) -
         if path is None
         else RequestInfo(path.get("path", ""), path.get("verb", ""))
     )
-    return {"allowed": server.authorizer.allows(user, info)}
+    decision = server.authorizer.decide(user, info)
+    return {"allowed": decision.allowed} | ({"reason": decision.reason} if decision.reason else {})
 
 
 def _resource_info(asked: Mapping[str, Any]) -> RequestInfo:
@@ -113,7 +114,20 @@ def _resource_info(asked: Mapping[str, Any]) -> RequestInfo:
         asked.get("resource") or "*",
         asked.get("name", ""),
         asked.get("subresource", ""),
+        _field_selector(asked.get("fieldSelector") or {}),
     )
+
+
+def _field_selector(asked: Mapping[str, Any]) -> str:
+    """The selector as a URL would have it; of requirements, those that ask for one value."""
+    if raw := asked.get("rawSelector"):
+        return str(raw)
+    terms = (
+        f"{each.get('key')}={each['values'][0]}"
+        for each in asked.get("requirements") or []
+        if each.get("operator") == "In" and len(each.get("values") or []) == 1
+    )
+    return ",".join(terms)
 
 
 def own_rules(server: Server, request: ApiRequest, question: Object) -> Object:

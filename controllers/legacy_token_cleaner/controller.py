@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 
-from controllers.legacy_token_cleaner.mounted import secret_names
 from controllers.legacy_token_cleaner.plan import Seen, is_generated, plan
 from controllers.live import find
 from controllers.wiring import Wiring
@@ -21,6 +20,7 @@ from kube.api.lasting_tokens import (
     parse_day,
 )
 from kube.api.meta import Object
+from kube.api.pod_references import secret_names
 from kube.api.resources import CONFIG_MAPS, PODS, SECRETS, SERVICE_ACCOUNTS
 from kube.client.informer import InformerFactory
 from kube.client.rest import Client

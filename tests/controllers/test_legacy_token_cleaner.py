@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import yaml
 
-from controllers.legacy_token_cleaner.mounted import secret_names
 from controllers.legacy_token_cleaner.plan import Seen, plan
 from controllers.main import Settings
 from kube.api import meta
@@ -24,6 +23,7 @@ from kube.api.lasting_tokens import (
     parse_day,
 )
 from kube.api.meta import Object
+from kube.api.pod_references import secret_names
 from kube.api.resources import CONFIG_MAPS, SECRETS, SERVICE_ACCOUNTS
 from tests import datadriven
 from tests.controllers.conftest import Managed, managing
