@@ -1,6 +1,6 @@
 """What one API server does over three members: writes, reads, lists, watchers, its start and its memory.
 
-    .venv/bin/python -P benchmarks/apiserver.py [creates|mixed|list|watchers|start ...]
+    .venv/bin/python -P benchmarks/apiserver.py [creates|mixed|list|watchers|gate|start ...]
 
 The pods are as a Deployment's are, about 2.5 KB when stored. No real API server can run here beside it, so
 the figures stand alone: processor time a request is what to compare between machines' moods.
@@ -13,9 +13,9 @@ import ssl
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,10 +25,10 @@ import aiohttp
 import orjson
 import uvloop
 
-from benchmarks.noise import Noise, cpu_seconds, cpu_seconds_of, resident_mb
+from benchmarks.noise import Noise, cpu_seconds, cpu_seconds_of, resident_mb, spread
 from benchmarks.stores import folder_for
 from tests.support.api_process import ApiProcess
-from tests.support.certificates import make_authority
+from tests.support.certificates import Authority, make_authority
 from tests.support.store_cluster import StoreCluster, free_ports
 
 WRITERS = 16
@@ -41,6 +41,8 @@ WATCHERS = 1000
 WATCHED_WRITES = 100
 WATCHED_RATE = 10
 SETTLE_SECONDS = 2.0
+GATE_ROUNDS = 5
+GATE_REQUESTS = 1000
 POLL_SECONDS = 0.01
 PODS = "/api/v1/namespaces/default/pods"
 JSON = {"Content-Type": "application/json", "User-Agent": "benchmark"}
@@ -92,6 +94,8 @@ class Bench:
     store: StoreCluster
     context: ssl.SSLContext
     session: aiohttp.ClientSession
+    folder: Path
+    authority: Authority
     pods_made: int = 0
     times: list[float] = field(default_factory=list)
 
@@ -103,14 +107,14 @@ class Bench:
         self.times.append((time.perf_counter() - begin) * 1000)
         return read
 
-    async def create_pods(self, count: int) -> float:
+    async def create_pods(self, count: int, prefix: str = "web") -> float:
         """So many more, by all writers; pods a second."""
         numbers = iter(range(self.pods_made, self.pods_made + count))
         self.pods_made += count
 
         async def work() -> None:
             for number in numbers:
-                await self.call("POST", PODS, pod(f"web-{number:06}"))
+                await self.call("POST", PODS, pod(f"{prefix}-{number:06}"))
 
         begin = time.perf_counter()
         await asyncio.gather(*(work() for _ in range(WRITERS)))
@@ -261,6 +265,52 @@ async def watchers(bench: Bench) -> None:
     )
 
 
+async def gate(bench: Bench) -> None:
+    """What authentication, authorization and admission take of a request: two servers over one store, one of
+    which has none of it, asked in turn.
+    """
+    port = free_ports(1)[0]
+    bare = ApiProcess(bench.folder, bench.store, bench.authority, port, ("benchmarks/gateless.py",))
+    try:
+        connector = aiohttp.TCPConnector(ssl=bench.context, limit=0)
+        async with aiohttp.ClientSession(bare.url, connector=connector) as session:
+            await ready(bare, session)
+            other = replace(bench, server=bare, session=session)
+            await bench.create_pods(200, "gate")
+            await other.create_pods(200, "bare")
+            took: dict[str, dict[str, list[float]]] = {"create": {}, "get": {}}
+            for _ in range(GATE_ROUNDS):
+                for name, each in (("gate", bench), ("bare", other)):
+                    for verb, milliseconds in (await _round(each, name)).items():
+                        took[verb].setdefault(name, []).append(milliseconds)
+    finally:
+        bare.process.kill()
+        bare.process.wait()
+    for verb, times in took.items():
+        shares = [(a - b) * 100 / a for a, b in zip(times["gate"], times["bare"], strict=True)]
+        both = f"with the gate {spread(times['gate'], 'ms')}, without {spread(times['bare'], 'ms')}"
+        print(f"{verb}: processor {both}; the gate's share {spread(shares, '%', 0)}, {GATE_ROUNDS} rounds")
+
+
+async def _round(bench: Bench, prefix: str) -> dict[str, float]:
+    """Processor milliseconds a request, for creates and for gets."""
+    first, took = bench.pods_made, {}
+    for verb in ("create", "get"):
+        before = bench.used()[0]
+        if verb == "create":
+            await bench.create_pods(GATE_REQUESTS, prefix)
+        else:
+            numbers = iter(range(first, first + GATE_REQUESTS))
+
+            async def work(numbers: Iterator[int] = numbers) -> None:
+                for number in numbers:
+                    await bench.call("GET", f"{PODS}/{prefix}-{number:06}")
+
+            await asyncio.gather(*(work() for _ in range(WRITERS)))
+        took[verb] = (bench.used()[0] - before) * 1000 / GATE_REQUESTS
+    return took
+
+
 async def start(bench: Bench) -> None:
     """Its memory when it has nothing to do; how soon it was ready was printed as it started."""
     await asyncio.sleep(SETTLE_SECONDS)
@@ -273,6 +323,7 @@ STEPS: dict[str, Callable[[Bench], Awaitable[None]]] = {
     "mixed": mixed,
     "list": lists,
     "watchers": watchers,
+    "gate": gate,
 }
 
 
@@ -295,7 +346,7 @@ async def running(folder: Path) -> AsyncIterator[Bench]:
                     await ready(server, session)
                     print(f"{which} start: ready after {time.perf_counter() - begin:.2f} s")
                     if which == "next":
-                        bench = Bench(server, store, context, session)
+                        bench = Bench(server, store, context, session, folder, authority)
                         account = orjson.dumps({"metadata": {"name": "default"}})
                         await bench.call("POST", "/api/v1/namespaces/default/serviceaccounts", account)
                         yield bench

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
@@ -14,9 +15,16 @@ from tests.support.store_cluster import ROOT, StoreCluster
 
 
 class ApiProcess:
-    """An API server as its own process."""
+    """An API server as its own process; program: what is run, if not the server as it is."""
 
-    def __init__(self, folder: Path, store: StoreCluster, authority: Authority, port: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        store: StoreCluster,
+        authority: Authority,
+        port: int,
+        program: Sequence[str] = ("-m", "apiserver"),
+    ) -> None:
         self.url = f"https://127.0.0.1:{port}"
         cert, key = authority.pair("kube-apiserver")
         flags = {
@@ -30,7 +38,7 @@ class ApiProcess:
             "client-ca-file": authority.ca,
             "service-account-signing-key-file": _signing_key(folder),
         }
-        command = [sys.executable, "-P", "-m", "apiserver", *(f"--{k}={v}" for k, v in flags.items())]
+        command = [sys.executable, "-P", *program, *(f"--{k}={v}" for k, v in flags.items())]
         self.process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
 
     def end(self) -> tuple[int, str]:
