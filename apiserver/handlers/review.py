@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from apiserver.admission.chain import CREATE
 from apiserver.authentication.user import User
+from apiserver.authorization.node import node_of
 from apiserver.handlers.body import attributes, read_object
 from apiserver.handlers.options import WriteOptions
 from apiserver.handlers.respond import respond
@@ -144,7 +145,11 @@ def own_rules(server: Server, request: ApiRequest, question: Object) -> Object:
             urls.append({"verbs": rule["verbs"], "nonResourceURLs": rule["nonResourceURLs"]})
         else:
             resources.append({part: rule[part] for part in RULE_PARTS if part in rule})
-    return {"resourceRules": resources, "nonResourceRules": urls, "incomplete": False}
+    told = {"resourceRules": resources, "nonResourceRules": urls, "incomplete": False}
+    if node_of(request.caller) is not None:
+        why = "node authorizer does not support user rule resolution"
+        told |= {"incomplete": True, "evaluationError": why}
+    return told
 
 
 ANSWERS = {

@@ -47,6 +47,22 @@ async def test_a_request_that_is_not_answered_in_time_ends_with_its_connection(
             await asking
 
 
+async def test_a_body_does_not_wait_until_its_head_is_acknowledged() -> None:
+    """Nagle's delay is off on every connection of a bound socket, whatever loop accepts it."""
+    accepted: asyncio.Future[socket.socket] = asyncio.get_running_loop().create_future()
+
+    class Accepting(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            accepted.set_result(transport.get_extra_info("socket"))
+
+    listener = bind(HOST, 0, "--secure-port")
+    server = await asyncio.get_running_loop().create_server(Accepting, sock=listener)
+    _, writer = await asyncio.open_connection(*listener.getsockname())
+    assert (await accepted).getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    writer.close()
+    server.close()
+
+
 async def test_no_request_begins_when_the_server_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -276,6 +276,9 @@ async def test_reviews_know_what_nodes_may(cluster: Cluster) -> None:
         "allowed": False,
         "reason": "no relationship found between node 'n1' and this object",
     }
+    rules = {"spec": {"namespace": "default"}}
+    own = await cluster.node.ok("POST", REVIEWS.replace("subjectaccess", "selfsubjectrules"), rules)
+    assert own["status"]["evaluationError"] == "node authorizer does not support user rule resolution"
     pods = {"verb": "list", "resource": "pods"}
     requirements = [{"key": "spec.nodeName", "operator": "In", "values": ["n1"]}]
     assert not (await allowed(**pods))["allowed"]
