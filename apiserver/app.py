@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
+from apiserver.filters.audit import audit
 from apiserver.filters.authentication import authenticate
 from apiserver.filters.authorization import authorize
 from apiserver.filters.compression import compress
@@ -35,6 +36,7 @@ FILTERS = (
     translate,  # exceptions -> Status
     resolve,  # URL -> verb, resource, name
     authenticate,  # certificate or token -> user
+    audit,  # tells of it, if the policy wants that
     impersonate,  # that user -> whom he acts as
     authorize,  # user + verb + resource -> may he?
 )
@@ -63,24 +65,36 @@ class Chain:
         for each in reversed(FILTERS):
             handler = each(server, handler)
         self._handler = handler
-        self._metrics = server.metrics
+        self._metrics, self._auditor = server.metrics, server.auditor
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
             await self._websocket(scope, receive, send)
             return
         request = ApiRequest(scope, receive, send)
-        response = await self._handler(request)
-        with self._metrics.streaming(request):
-            await response(scope, receive, send)
+        try:
+            response = await self._handler(request)
+            if self._auditor is not None:
+                send = self._auditor.ending(request.audit, send)
+            with self._metrics.streaming(request):
+                await response(scope, receive, send)
+        finally:
+            if self._auditor is not None:
+                await self._auditor.end(request.audit)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A handshake is a GET through the same filters; what cannot go on as a WebSocket refuses it."""
         request = ApiRequest({**scope, "type": "http", "method": "GET"})
-        response = await self._handler(request)
-        socket = WebSocket(scope, receive, send)
-        if isinstance(response, Upgrade | WatchStream):
-            with self._metrics.streaming(request):
-                await response.relay(socket)
-        else:
-            await socket.send_denial_response(response)
+        try:
+            response = await self._handler(request)
+            if self._auditor is not None:
+                send = self._auditor.ending(request.audit, send)
+            socket = WebSocket(scope, receive, send)
+            if isinstance(response, Upgrade | WatchStream):
+                with self._metrics.streaming(request):
+                    await response.relay(socket)
+            else:
+                await socket.send_denial_response(response)
+        finally:
+            if self._auditor is not None:
+                await self._auditor.end(request.audit)

@@ -39,6 +39,8 @@ from apiserver.allocation.cluster_ips import ClusterIPs
 from apiserver.allocation.node_ports import NodePorts
 from apiserver.allocation.repair import Repairer
 from apiserver.allocation.service_addresses import ServiceAddresses
+from apiserver.audit.auditor import Auditor
+from apiserver.audit.options import AuditFlags, audit_options, open_auditor
 from apiserver.authentication.token_uses import TokenUses
 from apiserver.authentication.tokens import KeyPair, Tokens
 from apiserver.authorization.authorizer import Authorizer
@@ -73,7 +75,7 @@ BUILD = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Flags:
+class Flags(AuditFlags):
     """The command line."""
 
     etcd_servers: str = ""
@@ -150,6 +152,7 @@ DEFAULTS = Flags()
     default=DEFAULTS.default_unreachable_toleration_seconds,
     help="The same for a node that is not reachable.",
 )
+@audit_options
 @click.option("--log-level", default="info", type=click.Choice(["debug", "info", "warning", "error"]))
 def main(**options: object) -> None:
     """The Kubernetes API over an etcd v3 store."""
@@ -167,9 +170,10 @@ async def serve(flags: Flags) -> None:
     if flags.shared_port and flags.shared_fd < 0:
         bind(flags.bind_address, flags.shared_port, "--shared-port", shared=True).close()
     keys = KeyPair.load(flags.service_account_signing_key_file)
+    auditor = open_auditor(flags, SystemClock())
     storage = _storage(flags)
     address = f"{flags.bind_address}:{flags.shared_port or flags.secure_port}"
-    server = wire(storage, keys, (_kubelet_session(flags), _backend_session()), flags, address)
+    server = wire(storage, keys, (_kubelet_session(flags), _backend_session()), flags, address, auditor)
     storage.observe = server.metrics.store_answered
     presence = Presence(server, flags.bind_address, flags.secure_port)
     http = HttpServer(app.Application(server), context)
@@ -197,6 +201,8 @@ async def serve(flags: Flags) -> None:
                 finally:
                     await http.stop()
     finally:
+        if auditor is not None:
+            await auditor.log.close()
         own_socket.close()
         await server.kubelets.close()
         await server.backends.close()
@@ -206,7 +212,14 @@ async def serve(flags: Flags) -> None:
 Sessions = tuple[aiohttp.ClientSession, aiohttp.ClientSession]
 
 
-def wire(storage: Storage, keys: KeyPair, sessions: Sessions, flags: Flags, address: str) -> Server:
+def wire(
+    storage: Storage,
+    keys: KeyPair,
+    sessions: Sessions,
+    flags: Flags,
+    address: str,
+    auditor: Auditor | None = None,
+) -> Server:
     """The parts above the store, joined. sessions: for kubelets, and for pods."""
     clock, chance = SystemClock(), random.Random()
     cache = WatchCache(storage, RESOURCES)
@@ -253,6 +266,8 @@ def wire(storage: Storage, keys: KeyPair, sessions: Sessions, flags: Flags, addr
     tokens = Tokens(keys, flags.service_account_issuer, clock, find_account, find_secret, token_uses.note)
     metrics = Metrics(prometheus_client.CollectorRegistry(), BUILD)
     metrics.registry.register(CacheCollector(cache))
+    if auditor is not None:
+        auditor.metrics.register(metrics.registry)
     return Server(
         storage,
         cache,
@@ -268,6 +283,7 @@ def wire(storage: Storage, keys: KeyPair, sessions: Sessions, flags: Flags, addr
         repairer,
         Meter(cache),
         token_uses,
+        auditor,
     )
 
 

@@ -9,6 +9,7 @@ from starlette.requests import Request, empty_receive, empty_send
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from apiserver.audit.event import NO_AUDIT, RequestAudit
 from apiserver.authentication.user import User, anonymous
 from kube.api import errors
 from kube.api.resources import Resource
@@ -44,7 +45,9 @@ class ApiRequest(Request):
     """A Starlette request with the findings of the filters; `resource` is None for other paths.
 
     warnings: what the client is told beside the answer; of his credential, and by admission.
-    annotations: what admission tells the audit log.
+    annotations: what filters and admission add to what the audit log tells.
+    audit_id: the number under which it is known.
+    audit: what is told of it; filters and handlers note there what they find out.
     """
 
     def __init__(self, scope: Scope, receive: Receive = empty_receive, send: Send = empty_send) -> None:
@@ -53,6 +56,8 @@ class ApiRequest(Request):
         self.annotations: dict[str, str] = {}
 
     info: RequestInfo = RequestInfo("", "")
+    audit_id: str = ""
+    audit: RequestAudit = NO_AUDIT
     caller: User = anonymous()
     resource: Resource | None = None
 

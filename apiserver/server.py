@@ -23,6 +23,7 @@ from apiserver.storage.watch_cache import WatchCache
 from kube.base.clock import Clock
 
 if TYPE_CHECKING:
+    from apiserver.audit.auditor import Auditor
     from apiserver.filters.metrics import Metrics
     from apiserver.metrics_api.meter import Meter
 
@@ -37,6 +38,7 @@ class Server:
     meter: knows what nodes and pods use.
     repairer: looks after the addresses of Services.
     token_uses: writes down when lasting tokens are used.
+    auditor: tells of requests what an audit policy wants told, if there is one.
     stopping: set once the process is to end; every watch then ends.
     """
 
@@ -55,4 +57,5 @@ class Server:
     repairer: Repairer
     meter: Meter
     token_uses: TokenUses
+    auditor: Auditor | None = None
     stopping: asyncio.Event = field(default_factory=asyncio.Event)

@@ -40,9 +40,9 @@ class Authorizer:
         name, decision = node.node_of(user), SILENT
         if name is not None:
             decision = node.decide(user, Asked(name, info, self._relations.related))
-        if decision.allowed or not self.policy().allows(user, info):
-            return decision
-        return ALLOWED
+        if not decision.allowed and (why := self.policy().reason(user, info)):
+            return Decision(True, why)
+        return decision
 
     async def decide_surely(self, user: User, info: RequestInfo) -> Decision:
         """The same; what the cache says against a node is asked again once the cache is up to date.

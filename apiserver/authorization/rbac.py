@@ -11,7 +11,7 @@ After: k8s plugin/pkg/auth/authorizer/rbac/rbac.go
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,12 +25,20 @@ Rule = Mapping[str, Any]
 Subject = tuple[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """The rules of a role, and through which binding a subject has them."""
+
+    source: str
+    rules: Sequence[Rule]
+
+
 @dataclass(slots=True)
 class Policy:
     """Rules by subject: of the whole cluster, and by namespace."""
 
-    cluster: dict[Subject, list[Rule]] = field(default_factory=lambda: defaultdict(list))
-    local: dict[tuple[str, Subject], list[Rule]] = field(default_factory=lambda: defaultdict(list))
+    cluster: dict[Subject, list[Grant]] = field(default_factory=lambda: defaultdict(list))
+    local: dict[tuple[str, Subject], list[Grant]] = field(default_factory=lambda: defaultdict(list))
 
     @classmethod
     def build(
@@ -45,24 +53,38 @@ class Policy:
         rules = {("", "ClusterRole", meta.name(role)): role.get("rules") or [] for role in cluster_roles}
         rules |= {(meta.namespace(role), "Role", meta.name(role)): role.get("rules") or [] for role in roles}
         for binding in cluster_bindings:
-            for subject in _subjects(binding):
-                policy.cluster[subject] += rules.get(_role_key(binding), [])
+            for subject, source in _subjects(binding, "ClusterRoleBinding"):
+                policy.cluster[subject].append(Grant(source, rules.get(_role_key(binding), [])))
         for binding in bindings:
-            for subject in _subjects(binding):
-                policy.local[meta.namespace(binding), subject] += rules.get(_role_key(binding), [])
+            for subject, source in _subjects(binding, "RoleBinding"):
+                grant = Grant(source, rules.get(_role_key(binding), []))
+                policy.local[meta.namespace(binding), subject].append(grant)
         return policy
 
     def rules_for(self, user: User, namespace: str) -> Iterator[Rule]:
         """Every rule that holds for a user in a namespace (empty: in the cluster alone)."""
+        for grant in self.grants_for(user, namespace):
+            yield from grant.rules
+
+    def grants_for(self, user: User, namespace: str) -> Iterator[Grant]:
+        """Where those rules come from."""
         subjects = [("User", user.name), *(("Group", group) for group in user.groups)]
         for subject in subjects:
             yield from self.cluster.get(subject, ())
             if namespace:
                 yield from self.local.get((namespace, subject), ())
 
-    def allows(self, user: User, info: RequestInfo) -> bool:
-        """True when some rule covers the request."""
-        return any(covers(rule, info) for rule in self.rules_for(user, info.namespace))
+    def reason(self, user: User, info: RequestInfo) -> str:
+        """Which binding allows it, as Kubernetes words it; empty where none does."""
+        grant = self._covering(user, info)
+        return f"RBAC: allowed by {grant.source}" if grant is not None else ""
+
+    def _covering(self, user: User, info: RequestInfo) -> Grant | None:
+        for grant in self.grants_for(user, info.namespace):
+            for rule in grant.rules:
+                if covers(rule, info):
+                    return grant
+        return None
 
 
 def _role_key(binding: Object) -> tuple[str, str, str]:
@@ -71,13 +93,22 @@ def _role_key(binding: Object) -> tuple[str, str, str]:
     return (meta.namespace(binding) if kind == "Role" else "", kind, reference.get("name", ""))
 
 
-def _subjects(binding: Object) -> Iterator[Subject]:
+def _subjects(binding: Object, kind: str) -> Iterator[tuple[Subject, str]]:
+    """Who has the role, and how a reason names that."""
+    space, reference = meta.namespace(binding), binding.get("roleRef") or {}
+    named = f"{meta.name(binding)}/{space}" if space else meta.name(binding)
+    source = f'{kind} "{named}" of {reference.get("kind", "")} "{reference.get("name", "")}" to '
     for subject in binding.get("subjects") or []:
+        name = subject.get("name", "")
         if subject.get("kind") == "ServiceAccount":
             space = subject.get("namespace") or meta.namespace(binding)
-            yield "User", f"system:serviceaccount:{space}:{subject.get('name')}"
+            yield (
+                ("User", f"system:serviceaccount:{space}:{name}"),
+                f'{source}ServiceAccount "{name}/{space}"',
+            )
         else:
-            yield subject.get("kind", ""), subject.get("name", "")
+            kind_of = subject.get("kind", "")
+            yield (kind_of, name), f'{source}{kind_of} "{name}"'
 
 
 def covers(rule: Rule, info: RequestInfo) -> bool:

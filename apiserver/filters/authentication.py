@@ -14,17 +14,23 @@ import base64
 from starlette.responses import Response
 
 from apiserver.authentication.user import User, anonymous
+from apiserver.filters.audit import audit_refusal
 from apiserver.http_protocol import OFFERED_PROTOCOLS, TOKEN_PROTOCOL
 from apiserver.request import ApiRequest, Handler
 from apiserver.server import Server
 from kube.api import errors
+from kube.api.errors import StatusError
 
 
 def authenticate(server: Server, inner: Handler) -> Handler:
     """Fill in `caller`; StatusError 401 for a bad token."""
 
     async def handle(request: ApiRequest) -> Response:
-        request.caller = identify(server, request)
+        try:
+            request.caller = identify(server, request)
+        except StatusError as error:
+            await audit_refusal(server, request, error)
+            raise
         request.warnings.extend(request.caller.warnings)
         return await inner(request)
 

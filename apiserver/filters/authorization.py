@@ -14,12 +14,18 @@ from kube.api import errors
 from kube.api.errors import StatusError
 from kube.api.resources import Resource
 
+# What audit events say of it.
+DECISION, REASON = "authorization.k8s.io/decision", "authorization.k8s.io/reason"
+
 
 def authorize(server: Server, inner: Handler) -> Handler:
     """Refuse what the caller may not do."""
 
     async def handle(request: ApiRequest) -> Response:
         decision = await server.authorizer.decide_surely(request.caller, request.info)
+        if request.audit.level:
+            request.audit.annotate(DECISION, "allow" if decision.allowed else "forbid")
+            request.audit.annotate(REASON, decision.reason)
         if not decision.allowed:
             raise forbidden(request.caller, request.info, decision.reason)
         return await inner(request)

@@ -42,6 +42,7 @@ def translate(_: Server, inner: Handler) -> Handler:
             return Response(status_code=CLIENT_CLOSED_REQUEST)
         except Exception as error:
             log.exception("request failed", method=request.method, path=request.url.path)
+            request.audit.failed(error)
             return respond(errors.internal(f"{type(error).__name__}: {error}"))
 
     return handle

@@ -34,6 +34,7 @@ def impersonate(server: Server, inner: Handler) -> Handler:
                 if not server.authorizer.allows(request.caller, info):
                     raise forbidden(request.caller, info)
             request.caller = user
+            request.audit.impersonates(user)
         return await inner(request)
 
     return handle

@@ -10,18 +10,17 @@ from starlette.responses import Response
 from apiserver.request import ApiRequest, Handler
 from apiserver.server import Server
 
-AUDIT_ID_CHARS_MAX = 64
 CACHE_CONTROL = (b"cache-control", b"no-cache, private")
 
 
 def stamp(server: Server, inner: Handler) -> Handler:
-    """Add Audit-Id (the client's own, where it sent one) and Cache-Control."""
+    """Give the request its number (the client's own, where it sent one), and add that and Cache-Control."""
 
     async def handle(request: ApiRequest) -> Response:
+        request.audit_id = request.headers.get("audit-id", "") or server.new_uid()
         response = await inner(request)
-        audit_id = request.headers.get("audit-id", "")[:AUDIT_ID_CHARS_MAX] or server.new_uid()
         headers = response.raw_headers
-        headers.append((b"audit-id", audit_id.encode("latin-1")))
+        headers.append((b"audit-id", request.audit_id.encode("latin-1")))
         if not any(name == CACHE_CONTROL[0] for name, _ in headers):
             headers.append(CACHE_CONTROL)
         return response

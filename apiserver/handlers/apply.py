@@ -63,6 +63,7 @@ def read(request: ApiRequest, body: bytes, options: WriteOptions) -> tuple[Objec
     """The configuration, and the warnings it earns; StatusError where it is not one of this object."""
     resource = request.kind
     document, warnings = _document(body, options)
+    request.audit.requested_document(document)
     if not isinstance(document, dict) or not document.get("kind") or not document.get("apiVersion"):
         said = document if isinstance(document, dict) else {}
         text = f"invalid object type: {said.get('apiVersion') or '/'}, Kind={said.get('kind') or ''}"

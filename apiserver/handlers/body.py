@@ -45,6 +45,7 @@ async def read_kind(
     o["metadata"] = dict(metadata or {}) if metadata is None or isinstance(metadata, dict) else metadata
     unknown = Schemas.load().prune(gvk, o)
     warnings = report_fields(o, options, [*decoded.duplicates, *unknown])
+    request.audit.requested(o)
     return o, [*warnings, *once_owned(o)]
 
 

@@ -88,6 +88,7 @@ async def read_options(request: ApiRequest) -> DeleteOptions:
         if not isinstance(read, dict):
             raise errors.bad_request("the body of a DELETE is a DeleteOptions object")
         Schemas.load().prune(DELETE_OPTIONS, read)
+        request.audit.requested_document(read)
     else:
         read = {}
     merged = _from_query(request) | dict(read)

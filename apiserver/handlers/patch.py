@@ -133,6 +133,7 @@ async def read_patch(request: ApiRequest, gvk: GroupVersionKind, options: WriteO
     if mistake := go_words.syntax_error(body):
         raise errors.bad_request(begin + mistake)
     document = orjson.loads(body)
+    request.audit.requested_document(document)
     mistakes = [] if options.field_validation == "Ignore" else _mistakes(kind, document, body)
     return Patch(kind, document, gvk, options.field_validation, mistakes)
 

@@ -106,6 +106,11 @@ def token(text: str) -> str:
 
 
 def may(policy: Policy, line: str) -> str:
+    user, info = asked(line)
+    return policy.reason(user, info) or "no"
+
+
+def asked(line: str) -> tuple[User, RequestInfo]:
     """`user[,group] verb group:plural[/sub] [namespace] [name]`, or a path in the resource's place."""
     who, verb, what, *rest = line.split()
     name, *groups = who.split(",")
@@ -116,4 +121,4 @@ def may(policy: Policy, line: str) -> str:
         plural, _, subresource = resource.partition("/")
         namespace, object_name = (*rest, "", "")[:2]
         info = RequestInfo("", verb, group, "v1", namespace.strip("-"), plural, object_name, subresource)
-    return "yes" if policy.allows(User(name, tuple(groups)), info) else "no"
+    return User(name, tuple(groups)), info

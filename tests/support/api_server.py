@@ -13,6 +13,7 @@ import orjson
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from apiserver import app, bootstrap
+from apiserver.audit.auditor import Auditor
 from apiserver.authentication.tokens import KeyPair
 from apiserver.authentication.user import MASTERS, User
 from apiserver.http_protocol import HttpServer, bind
@@ -99,6 +100,7 @@ async def serving(
     storage: Storage | None = None,
     user: User | None = ADMIN,
     behind: Callable[[Any], Any] = lambda application: application,
+    auditor: Auditor | None = None,
 ) -> AsyncIterator[Api]:
     """A server with the bootstrap objects and the ServiceAccount `default/default`; behind: what stands
     before it, if anything.
@@ -107,7 +109,7 @@ async def serving(
     keys = KeyPair(private, private.public_key(), "ES256")
     async with aiohttp.ClientSession() as session, aiohttp.ClientSession() as kubelets, Tasks() as tasks:
         memory = MemoryStorage(fresh)
-        server = wire(storage or memory, keys, (kubelets, kubelets), Flags(), "127.0.0.1:0")
+        server = wire(storage or memory, keys, (kubelets, kubelets), Flags(), "127.0.0.1:0", auditor)
         tasks.start("watch cache", server.cache.run)
         await server.cache.at_least(1)
         if storage is not None or not fresh:
@@ -122,6 +124,8 @@ async def serving(
         finally:
             server.stopping.set()
             await http.stop()
+            if auditor is not None:
+                await auditor.log.close()
 
 
 async def prepare(server: Server) -> None:
