@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import partial
 
 from fastapi import FastAPI
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
@@ -68,33 +69,27 @@ class Chain:
         self._metrics, self._auditor = server.metrics, server.auditor
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket":
-            await self._websocket(scope, receive, send)
-            return
-        request = ApiRequest(scope, receive, send)
+        """A WebSocket's handshake is a GET through the same filters."""
+        is_socket = scope["type"] == "websocket"
+        asked = {**scope, "type": "http", "method": "GET"} if is_socket else scope
+        request = ApiRequest(asked) if is_socket else ApiRequest(asked, receive, send)
         try:
             response = await self._handler(request)
             if self._auditor is not None:
                 send = self._auditor.ending(request.audit, send)
             with self._metrics.streaming(request):
-                await response(scope, receive, send)
+                if is_socket:
+                    await _relay(response, WebSocket(scope, receive, send))
+                else:
+                    await response(scope, receive, send)
         finally:
             if self._auditor is not None:
                 await self._auditor.end(request.audit)
 
-    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """A handshake is a GET through the same filters; what cannot go on as a WebSocket refuses it."""
-        request = ApiRequest({**scope, "type": "http", "method": "GET"})
-        try:
-            response = await self._handler(request)
-            if self._auditor is not None:
-                send = self._auditor.ending(request.audit, send)
-            socket = WebSocket(scope, receive, send)
-            if isinstance(response, Upgrade | WatchStream):
-                with self._metrics.streaming(request):
-                    await response.relay(socket)
-            else:
-                await socket.send_denial_response(response)
-        finally:
-            if self._auditor is not None:
-                await self._auditor.end(request.audit)
+
+async def _relay(response: Response, socket: WebSocket) -> None:
+    """Go on as a WebSocket; what cannot refuses it."""
+    if isinstance(response, Upgrade | WatchStream):
+        await response.relay(socket)
+    else:
+        await socket.send_denial_response(response)

@@ -283,7 +283,7 @@ def wire(
         repairer,
         Meter(cache),
         token_uses,
-        auditor,
+        auditor=auditor,
     )
 
 

@@ -28,7 +28,7 @@ from deploy.layout import PORT_BASE_DEFAULT, PORT_SPAN, Layout, run_dir
 from deploy.processes import Process, processes
 from deploy.stop import stop
 from deploy.supervisor import Supervisor
-from deploy.topology import Topology, TopologyError, parse
+from deploy.topology import Topology, TopologyError, located, parse
 from deploy.usable import wait_usable
 from kube.base import logs
 from kube.base.clock import Clock
@@ -135,7 +135,7 @@ def _claim_number(known: state.Record | None, alive: set[str]) -> tuple[int, soc
 def load_topology(path: Path) -> Topology:
     """Read a topology file; LaunchError says what is wrong with it."""
     try:
-        return parse(yaml.safe_load(path.read_text()))
+        return parse(located(yaml.safe_load(path.read_text()), path.parent.absolute()))
     except (TopologyError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise LaunchError(f"{path}: {error}") from error
 

@@ -2,7 +2,7 @@
 
     <data dir>/  env  admin.kubeconfig  cluster.json
                  pki/        ca, etcd-ca, sa, and one certificate a process
-                 kubeconfigs/  logs/  etcd-0/ ..  nodes/node1/ ..
+                 kubeconfigs/  logs/  audit/  etcd-0/ ..  nodes/node1/ ..
                  run/        lock, state.json, supervisor.sock: only while it runs
 
 Ports stand in decades above the base B (6440): the shared API at B+3, then API servers at B+10, members'
@@ -67,6 +67,10 @@ class Layout:
 
     def log(self, name: str) -> Path:
         return self.data_dir / "logs" / f"{name}.log"
+
+    def audit_log(self, name: str) -> Path:
+        """Not among the logs of processes: it is no log of theirs."""
+        return self.data_dir / "audit" / f"{name}.log"
 
     def root_dir(self, node: str) -> Path:
         return self.data_dir / "nodes" / node

@@ -114,6 +114,8 @@ def _apiserver(topology: Topology, layout: Layout, index: int) -> Process:
         "kubelet-client-key": layout.key("apiserver-kubelet-client"),
         "kubelet-certificate-authority": layout.cert("ca"),
     }
+    if "audit-policy-file" in topology.flags.get("apiserver", NO_FLAGS):
+        flags["audit-log-path"] = layout.audit_log(name)
     # Every API server shares the shared port, so only its own one must be free.
     listens = ((LOCAL, port), *(((LOCAL, layout.shared_api_port),) if index == 0 else ()))
     args = _args(flags, topology, "apiserver")

@@ -28,6 +28,7 @@ CONTENTS = (
     "pki",
     "kubeconfigs",
     "logs",
+    "audit",
     "nodes",
     "volumes",
     "etcd-*",

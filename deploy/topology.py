@@ -2,8 +2,8 @@
 
 A row is a component with its count (a kubelet row: its nodes) and flags for all of them; a node may be a
 mapping with a name, a runtime and flags of its own; `fleet` is one process that plays many pretended nodes,
-fleet-0 and on; `store: etcd` makes the members those of a real etcd
-instead of ours. A mistake in the file is a `TopologyError` whose text names
+fleet-0 and on; `store: etcd` makes the members those of a real etcd instead of ours. A flag's value that
+begins with `./` is a file beside the topology's. A mistake in the file is a `TopologyError` whose text names
 the row and what may stand there.
 """
 
@@ -12,6 +12,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 # Ports are handed out in decades (layout.py), and node addresses end in one byte.
 COUNT_MAX = 9
@@ -53,6 +55,16 @@ class Topology:
     def all_nodes(self) -> tuple[str, ...]:
         """The nodes of the kubelets, and those of the fleet."""
         return (*self.nodes, *(f"{FLEET}-{index}" for index in range(self.fleet)))
+
+
+def located(document: Any, folder: Path) -> Any:
+    """A parsed file, with the place of each file that it names by `./`."""
+    if isinstance(document, dict):
+        return {key: located(value, folder) for key, value in document.items()}
+    if isinstance(document, list):
+        return [located(value, folder) for value in document]
+    is_beside = isinstance(document, str) and document.startswith("./")
+    return str(folder / document) if is_beside else document
 
 
 def parse(document: object) -> Topology:

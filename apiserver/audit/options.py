@@ -55,7 +55,9 @@ OPTIONS = (
         type=click.Choice([mode.value for mode in Mode]),
         help="Whether a request waits until its events are written, and fails where the first cannot be.",
     ),
-    click.option("--audit-log-format", default="json", type=click.Choice(["json"])),
+    click.option(
+        "--audit-log-format", default="json", type=click.Choice(["json"]), help="How an event is written."
+    ),
     click.option(
         "--audit-log-maxsize",
         default=MEGABYTES_DEFAULT,

@@ -61,13 +61,14 @@ async def audit_refusal(server: Server, request: ApiRequest, error: StatusError)
 def answered_object(audit: RequestAudit, response: Response) -> Any:
     """The object in an answer, if it is wanted: a Status is, since the event says how the request ended."""
     # Streams have no body.
-    body = bytes(getattr(response, "body", b""))
-    if not body or not (audit.wants_answer or response.status_code >= 400 or body.startswith(STATUS)):
+    body: bytes = getattr(response, "body", b"")
+    is_status = response.status_code >= 400 or body.startswith(STATUS)
+    if not body or not (is_status or audit.wants_answer):
         return None
     media_type = codec.media_type(response.headers.get("content-type", "none"))
     if media_type == YAML:
         return codec.read_yaml(body, "")[0]
     if media_type != JSON:
         return None
-    is_whole = not audit.decision.omit_managed_fields and response.status_code < 400
-    return orjson.Fragment(body) if is_whole and not body.startswith(STATUS) else orjson.loads(body)
+    is_read = is_status or audit.decision.omit_managed_fields
+    return orjson.loads(body) if is_read else orjson.Fragment(body)

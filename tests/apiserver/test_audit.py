@@ -128,6 +128,9 @@ async def test_the_most_that_is_told_is_both_bodies_as_they_went_over_the_wire(t
         applied = f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {metadata['name']}}}\ndata: {{l: m}}\n"
         await api.ok("PATCH", f"{path}?fieldManager=me", applied.encode(), "application/apply-patch+yaml")
         assert audited.last()["requestObject"]["data"] == {"l": "m"}
+        odd = applied.replace("m}", f"{10**30}, 1: 2}}").encode()
+        refused = await api("PATCH", f"{path}?fieldManager=me", odd, "application/apply-patch+yaml")
+        assert (refused.code, str(10**30) in audited.last()["requestObject"]) == (400, True)
         shown = await api("GET", MAPS, Accept="application/yaml")
         assert shown.body.startswith(b"apiVersion")
         assert audited.last()["responseObject"]["kind"] == "ConfigMapList"

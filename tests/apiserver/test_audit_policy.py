@@ -13,6 +13,7 @@ from tests import datadriven
 from tests.apiserver.test_text import asked
 from tests.datadriven import Case
 
+ROOT = Path(__file__).parents[2]
 FOLDER = Path(__file__).parent / "testdata" / "audit"
 
 
@@ -42,3 +43,15 @@ def describe(decision: Decision) -> str:
     omitted = [f"without {stage}" for stage in sorted(decision.omit_stages)]
     omitted += ["without managedFields"] if decision.omit_managed_fields else []
     return ", ".join([decision.level.wire, *omitted])
+
+
+def test_the_policy_that_is_shipped_has_no_mistakes() -> None:
+    policy, unknown = read(yaml.safe_load((ROOT / "deploy" / "audit-policy.yaml").read_text()))
+    assert unknown == []
+    assert (
+        decide(policy, "bob get :secrets a s") == "Metadata, without RequestReceived, without managedFields"
+    )
+    assert decide(policy, "bob update apps:deployments a web").startswith("Request,")
+    assert decide(policy, "system:node:node1,system:nodes update coordination.k8s.io:leases a l").startswith(
+        "None"
+    )

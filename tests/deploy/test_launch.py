@@ -117,7 +117,7 @@ def test_a_record_comes_back_as_it_was(tmp_path: Path) -> None:
 
 def test_wiping_removes_a_clusters_files_and_no_others(tmp_path: Path) -> None:
     data_dir = tmp_path / "d"
-    for folder in ("pki", "logs", "volumes", "etcd-0", "etcd-1"):
+    for folder in ("pki", "logs", "audit", "volumes", "etcd-0", "etcd-1"):
         (data_dir / folder).mkdir(parents=True)
     (data_dir / "mine.txt").touch()
     with pytest.raises(LaunchError, match="holds no cluster"):

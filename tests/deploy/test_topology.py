@@ -10,7 +10,7 @@ import yaml
 from deploy.layout import Layout
 from deploy.processes import processes
 from deploy.state import topology_document
-from deploy.topology import Topology, TopologyError, parse
+from deploy.topology import Topology, TopologyError, located, parse
 from tests import datadriven
 
 HERE = Path(__file__).parent
@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 
 def handle(case: datadriven.Case) -> str:
     try:
-        topology = parse(yaml.safe_load(case.input))
+        topology = parse(located(yaml.safe_load(case.input), Path("/topologies")))
     except TopologyError as error:
         return f"error: {error}"
     if case.command == "topology":
