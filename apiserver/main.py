@@ -35,6 +35,13 @@ from apiserver.admission.resource_quota import ResourceQuota
 from apiserver.admission.role_escalation import RoleEscalation
 from apiserver.admission.service_account import ServiceAccount
 from apiserver.admission.storage import DefaultStorageClass, StorageObjectInUseProtection
+from apiserver.admission.webhooks import conditions
+from apiserver.admission.webhooks.asking import Asking
+from apiserver.admission.webhooks.caller import Caller
+from apiserver.admission.webhooks.configurations import Configurations
+from apiserver.admission.webhooks.metrics import WebhookMetrics
+from apiserver.admission.webhooks.mutating import MutatingWebhooks
+from apiserver.admission.webhooks.validating import ValidatingWebhooks
 from apiserver.allocation.cluster_ips import ClusterIPs
 from apiserver.allocation.node_ports import NodePorts
 from apiserver.allocation.repair import Repairer
@@ -56,7 +63,13 @@ from apiserver.storage.etcd import EtcdStorage
 from apiserver.storage.interface import Storage, Unavailable
 from apiserver.storage.watch_cache import WatchCache
 from kube.api.meta import Object
-from kube.api.resources import RESOURCES, SECRETS, SERVICE_ACCOUNTS
+from kube.api.resources import (
+    MUTATING_WEBHOOK_CONFIGURATIONS,
+    RESOURCES,
+    SECRETS,
+    SERVICE_ACCOUNTS,
+    VALIDATING_WEBHOOK_CONFIGURATIONS,
+)
 from kube.api.schema import Schemas
 from kube.base import logs, tls
 from kube.base.backoff import Backoff
@@ -206,6 +219,7 @@ async def serve(flags: Flags) -> None:
         own_socket.close()
         await server.kubelets.close()
         await server.backends.close()
+        await server.webhooks.close()
         await storage.close()
 
 
@@ -227,6 +241,10 @@ def wire(
     cluster_ips = ClusterIPs(cache, flags.service_cluster_ip_range, chance)
     node_ports = NodePorts(storage, chance)
     limit_ranger = LimitRanger(cache)
+    metrics = Metrics(prometheus_client.CollectorRegistry(), BUILD)
+    metrics.registry.register(CacheCollector(cache))
+    webhooks = Caller(cache, chance)
+    asking = Asking(cache, webhooks, WebhookMetrics(metrics.registry), conditions.unknown, new_uid)
     mutating: list[Mutating] = [
         NamespaceLifecycle(cache),
         limit_ranger,
@@ -239,17 +257,27 @@ def wire(
         ),
         DefaultStorageClass(cache),
         StorageObjectInUseProtection(),
+        MutatingWebhooks(Configurations(cache, MUTATING_WEBHOOK_CONFIGURATIONS), asking),
+    ]
+    allotting: list[Mutating] = [
         CertificateRequestUser(),
         ServiceAddresses(cache, cluster_ips, node_ports),
     ]
     validating: list[Validating] = [
         limit_ranger,
         RoleEscalation(cache, authorizer),
+        ValidatingWebhooks(Configurations(cache, VALIDATING_WEBHOOK_CONFIGURATIONS), asking),
         ResourceQuota(cache, storage, clock),
     ]
     event_ttl_seconds = max(int(flags.event_ttl.total_seconds()), 1)
     registry = Registry(
-        storage, cache, Chain(mutating, validating), clock, chance, new_uid, event_ttl_seconds
+        storage,
+        cache,
+        Chain(mutating, validating, allotting),
+        clock,
+        chance,
+        new_uid,
+        event_ttl_seconds,
     )
     cluster_ips.registry = registry
     repairer = Repairer(cache, cluster_ips, node_ports)
@@ -264,8 +292,6 @@ def wire(
 
     token_uses = TokenUses(registry, clock)
     tokens = Tokens(keys, flags.service_account_issuer, clock, find_account, find_secret, token_uses.note)
-    metrics = Metrics(prometheus_client.CollectorRegistry(), BUILD)
-    metrics.registry.register(CacheCollector(cache))
     if auditor is not None:
         auditor.metrics.register(metrics.registry)
     return Server(
@@ -283,6 +309,7 @@ def wire(
         repairer,
         Meter(cache),
         token_uses,
+        webhooks,
         auditor=auditor,
     )
 

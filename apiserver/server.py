@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
+from apiserver.admission.webhooks.caller import Caller
 from apiserver.allocation.repair import Repairer
 from apiserver.authentication.token_uses import TokenUses
 from apiserver.authentication.tokens import Tokens
@@ -39,6 +40,7 @@ class Server:
     repairer: looks after the addresses of Services.
     token_uses: writes down when lasting tokens are used.
     auditor: tells of requests what an audit policy wants told, if there is one.
+    webhooks: calls those of admission.
     stopping: set once the process is to end; every watch then ends.
     """
 
@@ -57,5 +59,6 @@ class Server:
     repairer: Repairer
     meter: Meter
     token_uses: TokenUses
+    webhooks: Caller
     auditor: Auditor | None = None
     stopping: asyncio.Event = field(default_factory=asyncio.Event)

@@ -1,19 +1,21 @@
 """Shell: what happens to a write between its decoding and its storage: the plug-ins, one after the other.
 
-    decode -> default -> mutating plug-ins -> prepare, validate -> validating plug-ins -> store
+    decode -> default -> mutating plug-ins -> allotting ones -> prepare, validate -> validating ones -> store
 
 A mutating plug-in has `admit(attributes, object, old)` and may change the object; a validating one has
-`validate(...)` and sees what would be stored. Either may raise a StatusError to refuse. The two lists are
-built by main.py, in Kubernetes' order. One that keeps account of more than the object leaves a function in
+`validate(...)` and sees what would be stored. Either may raise a StatusError to refuse. The lists are built
+by main.py, in Kubernetes' order. The mutating ones run again, once, where one that runs late says in
+`attributes.rounds` that it has changed what the others had seen; those that allot something (addresses) come
+after that, and but once. One that keeps account of more than the object leaves a function in
 `attributes.afterwards`, to be told whether the write has happened.
 
-After: k8s staging/src/k8s.io/apiserver/pkg/admission/{chain,interfaces}.go
+After: k8s staging/src/k8s.io/apiserver/pkg/admission/{chain,interfaces,reinvocation}.go
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
@@ -29,6 +31,25 @@ T = TypeVar("T")
 CREATE, UPDATE, DELETE, CONNECT = "CREATE", "UPDATE", "DELETE", "CONNECT"
 
 
+@dataclass(slots=True)
+class Rounds:
+    """How often the mutating plug-ins have seen the object.
+
+    number: 0 the first time, 1 when they run again.
+    is_needed: they are to run again.
+    notes: what a plug-in wants to know in the second round of the first, under its name.
+    """
+
+    number: int = 0
+    is_needed: bool = False
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    def begin(self) -> None:
+        """Forget an attempt that was not stored."""
+        self.number, self.is_needed = 0, False
+        self.notes.clear()
+
+
 @dataclass(frozen=True, slots=True)
 class Attributes:
     """Who does what to which object.
@@ -40,6 +61,10 @@ class Attributes:
     warnings: what the client is told beside the answer, each text once.
     annotations: what the audit log is told, by its key.
     afterwards: who wants to know whether it happened; each attempt fills and empties it.
+    requested: the kind in the version the client speaks, where that may be another than `resource`.
+    options: what the client asks for beside the object (fieldManager, dryRun ...), for those who judge.
+    has_generated_name: the name is ours, after the object's generateName.
+    rounds: how often the mutating plug-ins have seen the object.
     """
 
     operation: str
@@ -55,6 +80,10 @@ class Attributes:
     warnings: list[str] = field(default_factory=list, compare=False)
     annotations: dict[str, str] = field(default_factory=dict, compare=False)
     afterwards: list[Callable[[bool], Awaitable[None]]] = field(default_factory=list, compare=False)
+    requested: Resource | None = None
+    options: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    has_generated_name: bool = False
+    rounds: Rounds = field(default_factory=Rounds, compare=False)
 
 
 class Mutating(Protocol):
@@ -77,12 +106,22 @@ class Chain:
 
     mutating: Sequence[Mutating] = ()
     validating: Sequence[Validating] = ()
+    allotting: Sequence[Mutating] = ()
 
     async def admit(self, attributes: Attributes, o: Object, old: Object | None = None) -> None:
-        """Let the mutating plug-ins have their way."""
-        if not attributes.admitted:
+        """Let the mutating plug-ins have their way, a second time where one asks for that."""
+        if attributes.admitted:
+            return
+        rounds = attributes.rounds
+        rounds.begin()
+        for plugin in self.mutating:
+            await plugin.admit(attributes, o, old)
+        if rounds.is_needed:
+            rounds.number = 1
             for plugin in self.mutating:
                 await plugin.admit(attributes, o, old)
+        for plugin in self.allotting:
+            await plugin.admit(attributes, o, old)
 
     async def validate(self, attributes: Attributes, o: Object, old: Object | None = None) -> None:
         """Ask the validating plug-ins."""

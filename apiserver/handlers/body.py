@@ -6,6 +6,7 @@ After: k8s staging/src/k8s.io/apiserver/pkg/endpoints/handlers/create.go, update
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from apiserver import codec
 from apiserver.admission.chain import Attributes
@@ -101,7 +102,18 @@ def attributes(request: ApiRequest, operation: str, *, dry_run: bool) -> Attribu
         manager,
         warnings=request.warnings,
         annotations=request.annotations,
+        requested=request.kind,
+        options=_options(request),
     )
+
+
+def _options(request: ApiRequest) -> dict[str, Any]:
+    """What the query of a write asks for beside the object."""
+    query = request.query_params
+    options: dict[str, Any] = {
+        name: query[name] for name in ("fieldManager", "fieldValidation") if query.get(name)
+    }
+    return options | ({"dryRun": query.getlist("dryRun")} if "dryRun" in query else {})
 
 
 def field_manager(request: ApiRequest) -> str:

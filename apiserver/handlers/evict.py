@@ -42,6 +42,8 @@ async def evict(server: Server, request: ApiRequest) -> Response:
     pod = entry.decode()
     created = attributes(request, CREATE, dry_run=wanted.dry_run)
     await server.registry.admission.ask(created, eviction)
+    # A webhook may have changed them.
+    wanted = replace(DeleteOptions.read(eviction.get("deleteOptions") or {}), dry_run=wanted.dry_run)
     asked = replace(created, operation=UPDATE, subresource="status", admitted=True)
     if meta.get(pod, "status", "phase") not in UNPROTECTED_PHASES and not meta.is_terminating(pod):
         await _take_from_budget(server, request, pod, dry_run=wanted.dry_run)

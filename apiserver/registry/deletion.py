@@ -51,6 +51,19 @@ class DeleteOptions:
             bool(options.get("dryRun")),
         )
 
+    def written(self) -> dict[str, Any]:
+        """What was read, as the fields of the object again."""
+        preconditions = {"uid": self.uid, "resourceVersion": self.resource_version}
+        fields = {
+            "gracePeriodSeconds": self.grace_period_seconds,
+            "preconditions": {key: value for key, value in preconditions.items() if value is not None}
+            or None,
+            "orphanDependents": self.orphan_dependents,
+            "propagationPolicy": self.propagation_policy,
+            "dryRun": ["All"] if self.dry_run else None,
+        }
+        return {key: value for key, value in fields.items() if value is not None}
+
     def errors(self) -> Errors:
         """What is wrong with the options themselves."""
         errors: Errors = []

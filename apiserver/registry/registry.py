@@ -78,6 +78,7 @@ class Registry:
         base = meta.metadata(o).get("generateName")
         if meta.name(o) or not base:
             return await self._create_named(attributes, o)
+        attributes = replace(attributes, has_generated_name=True)
         for attempt in range(GENERATE_NAME_ATTEMPTS):
             candidate = meta.deep_copy(o)
             candidate["metadata"]["name"] = generate_name(base, self._random.choice)
@@ -101,6 +102,9 @@ class Registry:
         status.prepare_create(resource, o)
         apply_defaults(resource, o)
         await self.admission.admit(attributes, o)
+        if meta.name(o) != attributes.name:
+            # A webhook may name what is to be made.
+            attributes = replace(attributes, name=meta.name(o))
         strategy_of(resource).prepare_create(o)
         validate_create(resource, o)
         await self.admission.validate(attributes, o)
@@ -189,7 +193,7 @@ class Registry:
 
     async def delete(self, attributes: Attributes, options: DeleteOptions) -> tuple[Object, bool]:
         """Delete an object or begin to; returns its last state and whether it is gone."""
-        attributes = replace(attributes, operation=DELETE)
+        attributes = replace(attributes, operation=DELETE, options=options.written())
         current = await self._current(attributes)
         while True:
             try:

@@ -1,4 +1,4 @@
-"""Shell: TLS contexts from files, the only way any process here listens or connects.
+"""Shell: TLS contexts from files, or from an object's bundle: how any process here listens or connects.
 
 A server asks for a client certificate signed by `client_ca`: it must have one (`require_client`), or may have
 one (the API server, where a bearer token can say who calls).
@@ -36,6 +36,17 @@ def client_context(ca: str | None, cert: str | None = None, key: str | None = No
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if cert is not None:
         _load_pair(context, cert, key)
+    return context
+
+
+def bundle_context(authorities: str) -> ssl.SSLContext:
+    """The context of a connection to somebody whose authorities an object of the API names, as PEM; without
+    any, the system's are trusted. As in Go, any certificate of the bundle may be the one trusted.
+    """
+    context = ssl.create_default_context(cadata=authorities or None)
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
 
 

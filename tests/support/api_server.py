@@ -126,6 +126,7 @@ async def serving(
             await http.stop()
             if auditor is not None:
                 await auditor.log.close()
+            await server.webhooks.close()
 
 
 async def prepare(server: Server) -> None:

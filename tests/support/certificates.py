@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,15 +28,18 @@ class Authority:
     def ca(self) -> str:
         return str(self.folder / "ca.crt")
 
-    def pair(self, common_name: str, organization: str = "") -> tuple[str, str]:
-        """The paths of a new certificate and its key."""
+    def pair(self, common_name: str, organization: str = "", names: Sequence[str] = ()) -> tuple[str, str]:
+        """The paths of a new certificate, good for other `names`, too, and its key."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = _subject(common_name, organization)
         certificate = (
             _builder(subject, self.certificate.subject, key)
             .add_extension(
                 x509.SubjectAlternativeName(
-                    [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName("localhost")]
+                    [
+                        x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
+                        *(x509.DNSName(name) for name in ("localhost", *names)),
+                    ]
                 ),
                 critical=False,
             )
