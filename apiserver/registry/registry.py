@@ -205,7 +205,10 @@ class Registry:
             except StatusError:
                 if not current.cached:
                     raise
-                current = await self._fresh(attributes)
+                fresh = await self._fresh(attributes)
+                if fresh.revision == current.revision:
+                    raise
+                current = fresh
 
     @settling
     async def _try_delete(

@@ -19,12 +19,14 @@ async def api() -> AsyncIterator[Api]:
 
 
 @pytest.fixture(scope="session")
-def webhook_authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return make_authority(tmp_path_factory.mktemp("webhooks"))
+def webhook_pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Authority, tuple[str, str]]:
+    """An authority, and a certificate for 127.0.0.1 and the Service `default/hooks`."""
+    authority = make_authority(tmp_path_factory.mktemp("webhooks"))
+    return authority, authority.pair("webhook", names=["hooks.default.svc"])
 
 
 @pytest.fixture
-async def hooked(webhook_authority: Authority) -> AsyncIterator[Hooked]:
-    """An API server and a webhook server that answers for itself and for the Service `default/hooks`."""
-    async with answering(webhook_authority, ("hooks.default.svc",)) as server, serving() as running:
+async def hooked(webhook_pair: tuple[Authority, tuple[str, str]]) -> AsyncIterator[Hooked]:
+    """An API server, and a webhook server beside it."""
+    async with answering(*webhook_pair) as server, serving() as running:
         yield Hooked(running, server)

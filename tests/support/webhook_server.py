@@ -36,14 +36,14 @@ def deny(**status: Any) -> Respond:
 class WebhookServer:
     """What it answers at each path, and what it was asked.
 
-    What a function gives is the `response` of a review, or all that goes out; None is no answer at all.
+    What a function gives is the `response` of a review, or all that goes out; None: no answer until the end.
     """
 
     port: int
     bundle: str
     paths: dict[str, Respond] = field(default_factory=dict)
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    released: asyncio.Event = field(default_factory=asyncio.Event)
     connections: set[int] = field(default_factory=set)
 
     def at(self, path: str, respond: Respond = allow) -> dict[str, Any]:
@@ -59,10 +59,10 @@ class WebhookServer:
         self.asked.append((request.path, review["request"]))
         assert request.transport is not None
         self.connections.add(request.transport.get_extra_info("peername")[1])
-        self.arrived.set()
         response = self.paths[request.path](review["request"])
         if response is None:
-            await asyncio.Event().wait()
+            await self.released.wait()
+            response = {"allowed": True}
         if isinstance(response, web.StreamResponse):
             return response
         told = {"uid": review["request"]["uid"], **response}
@@ -71,9 +71,9 @@ class WebhookServer:
 
 
 @asynccontextmanager
-async def answering(authority: Authority, names: tuple[str, ...] = ()) -> AsyncIterator[WebhookServer]:
-    """A server with a certificate of that authority, for other `names` of itself, too."""
-    context = tls.server_context(*authority.pair("webhook", names=names), None, require_client=False)
+async def answering(authority: Authority, pair: tuple[str, str]) -> AsyncIterator[WebhookServer]:
+    """A server with a certificate of that authority, and its key."""
+    context = tls.server_context(*pair, None, require_client=False)
     bundle = base64.b64encode(await asyncio.to_thread(Path(authority.ca).read_bytes)).decode()
     server = WebhookServer(0, bundle)
     runner = web.ServerRunner(web.Server(server.handle), shutdown_timeout=0)
@@ -84,6 +84,7 @@ async def answering(authority: Authority, names: tuple[str, ...] = ()) -> AsyncI
     try:
         yield server
     finally:
+        server.released.set()
         await runner.cleanup()
 
 

@@ -22,7 +22,7 @@ from kube.api.errors import StatusError, bad_request, internal, quote
 from kube.api.go_words import syntax_error
 
 JSON_PATCH = "JSONPatch"
-CODE_MIN = 400
+CODE_MIN, CODE_MAX = 400, 599
 
 
 class Failed(Exception):
@@ -45,8 +45,8 @@ class Answer:
 
     @property
     def code(self) -> int:
-        """The HTTP status of a refusal."""
-        return max((self.status or {}).get("code") or 0, CODE_MIN)
+        """The HTTP status of a refusal; what is no failure, or nothing that HTTP knows, becomes one."""
+        return min(max((self.status or {}).get("code") or 0, CODE_MIN), CODE_MAX)
 
 
 def read(body: bytes, uid: str, version: str, *, may_patch: bool) -> Answer:

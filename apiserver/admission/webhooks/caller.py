@@ -42,7 +42,7 @@ HEADERS = {
 }
 SERVICE_NAME = "kubernetes.io/service-name"
 # OpenSSL's verdicts on a certificate, as Go has them.
-UNTRUSTED, EXPIRED, OTHER_HOST, OTHER_ADDRESS = (18, 19, 20, 21), (9, 10), 62, 64
+UNTRUSTED, EXPIRED, OTHER_HOST, OTHER_ADDRESS = (7, 18, 19, 20, 21), (9, 10), 62, 64
 STATUS_TEXTS = {
     400: "the server rejected our request for an unknown reason",
     401: "the server has asked for the client to provide credentials",
