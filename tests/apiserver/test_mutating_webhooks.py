@@ -274,6 +274,17 @@ async def test_what_is_not_stored_can_be_changed_too(hooked: Hooked) -> None:
     assert (asked["subResource"], asked["operation"], asked["name"]) == ("eviction", "CREATE", "p")
 
 
+async def test_what_is_applied_twice_is_changed_once(hooked: Hooked) -> None:
+    client = hooked.server.at("/", patch({"op": "add", "path": "/data/hooked", "value": "yes"}))
+    await hooked.mutating("c", webhook("a.b.c", client))
+    body = {"apiVersion": "v1", "kind": "ConfigMap", **config_map()}
+    path, kind = f"{MAPS}/m?fieldManager=me", "application/apply-patch+yaml"
+    first, second = [await hooked.api.ok("PATCH", path, body, kind) for _ in range(2)]
+    assert first == second
+    assert first["data"] == {"a": "1", "hooked": "yes"}
+    assert [request["operation"] for _, request in hooked.server.asked] == ["CREATE", "UPDATE"]
+
+
 async def test_a_deletion_cannot_be_changed(hooked: Hooked) -> None:
     await hooked.api.ok("POST", MAPS, config_map())
     client = hooked.server.at("/", patch({"op": "add", "path": "/data", "value": {}}))

@@ -251,6 +251,19 @@ async def test_one_who_refuses_everything_can_be_taken_away_and_the_server_goes_
     await hooked.api.ok("POST", MAPS, config_map())
 
 
+async def test_a_configuration_that_cannot_be_read_can_be_taken_away(hooked: Hooked) -> None:
+    """Nobody can write it here, but somebody may have written it into the store."""
+    hook = webhook("a.b.c", hooked.server.at("/"))
+    hook["objectSelector"] = {"matchExpressions": [{"key": "x", "operator": "Like"}]}
+    key = f"{VALIDATING_WEBHOOK_CONFIGURATIONS.storage_prefix()}/c"
+    await hooked.api.server.storage.create(key, encode(configuration("Validating", "c", hook)))
+    await hooked.api.server.cache.consistent()
+    assert (await hooked.api("POST", MAPS, config_map())).code == 500
+    await hooked.api.ok("DELETE", f"{REGISTRATION}/validatingwebhookconfigurations/c")
+    await hooked.api.server.cache.consistent()
+    await hooked.api.ok("POST", MAPS, config_map())
+
+
 @pytest.mark.parametrize("policy", ["Fail", "Ignore"])
 async def test_conditions_that_nobody_evaluates_are_taken_as_failed(hooked: Hooked, policy: str) -> None:
     condition = {"name": "c", "expression": "true"}

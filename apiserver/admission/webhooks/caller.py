@@ -104,8 +104,8 @@ class Caller:
         try:
             context = tls.bundle_context(target.authority)
         except ssl.SSLError as error:
-            why = f"could not get REST client: unable to load root certificates: {error.reason or error}"
-            raise Failed(why) from error
+            text = "unable to load root certificates: unable to parse bytes as PEM block"
+            raise Failed(f"could not get REST client: {text}") from error
         connector = aiohttp.TCPConnector(
             ssl=context,
             limit=0,

@@ -13,6 +13,7 @@ from apiserver.admission.chain import Attributes
 from apiserver.admission.webhooks.hook import Hook, read
 from apiserver.admission.webhooks.rules import Asked, is_exempt, is_in_namespace, named_as
 from apiserver.authentication.user import SELF
+from apiserver.storage.object_log import ObjectLog
 from apiserver.storage.watch_cache import WatchCache
 from kube.api.resources import RESOURCES, Resource
 
@@ -26,7 +27,7 @@ class Configurations:
     def __init__(self, cache: WatchCache, resource: Resource) -> None:
         self._cache, self._resource = cache, resource
         self._hooks: tuple[Hook, ...] = ()
-        self._named: dict[Asked, tuple[Named, ...]] = {}
+        self._named: dict[tuple[object, ...], tuple[Named, ...]] = {}
         self._seen: object = None
 
     def named(self, attributes: Attributes) -> Sequence[Named]:
@@ -34,21 +35,24 @@ class Configurations:
 
         It keeps what the webhooks' own pods depend on: a broken webhook would take it down with it.
         """
-        hooks = self._current()
-        if not hooks or attributes.user is SELF:
-            return ()
-        resource = attributes.requested or attributes.resource
-        within = is_in_namespace(attributes.resource, attributes.namespace)
-        asked = Asked(attributes.operation, resource, attributes.subresource, within)
-        found = self._named.get(asked)
-        if found is None:
-            found = self._named[asked] = _named(hooks, asked)
-        return found
-
-    def _current(self) -> tuple[Hook, ...]:
         log = self._cache.log(self._resource)
         if not log.objects:
             return ()
+        resource = attributes.requested or attributes.resource
+        if attributes.user is SELF or is_exempt(resource):
+            # Before anything is read: what cannot be read must be removable.
+            return ()
+        within = is_in_namespace(attributes.resource, attributes.namespace)
+        words = (attributes.operation, resource.group, resource.version, resource.plural)
+        key = (*words, attributes.subresource, within)
+        hooks = self._current(log)
+        found = self._named.get(key)
+        if found is None:
+            asked = Asked(attributes.operation, resource, attributes.subresource, within)
+            found = self._named[key] = _named(hooks, asked)
+        return found
+
+    def _current(self, log: ObjectLog) -> tuple[Hook, ...]:
         now = (log, log.end_position)
         if now != self._seen:
             self._hooks = read(entry.decode() for entry in log.objects.values())
@@ -58,8 +62,6 @@ class Configurations:
 
 
 def _named(hooks: Sequence[Hook], asked: Asked) -> tuple[Named, ...]:
-    if is_exempt(asked.resource):
-        return ()
     others = versions(asked.resource)
     found = ((hook, named_as(hook.rules, asked, others, exactly=hook.is_exact)) for hook in hooks)
     return tuple((hook, resource) for hook, resource in found if resource is not None)
