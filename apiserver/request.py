@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
+from starlette.datastructures import QueryParams
 from starlette.requests import Request, empty_receive, empty_send
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -69,6 +71,11 @@ class ApiRequest(Request):
 
     def parameter(self, name: str, default: str = "") -> str:
         return self.query_params.get(name, default)
+
+    def replace_query(self, pairs: list[tuple[str, str]]) -> None:
+        """Go on as if the client had asked so."""
+        self.scope["query_string"] = urlencode(pairs).encode()
+        self._query_params = QueryParams(pairs)
 
     async def limited_body(self) -> bytes:
         """The body; StatusError 413 as soon as it is too large."""

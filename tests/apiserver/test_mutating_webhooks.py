@@ -274,6 +274,14 @@ async def test_what_is_not_stored_can_be_changed_too(hooked: Hooked) -> None:
     assert (asked["subResource"], asked["operation"], asked["name"]) == ("eviction", "CREATE", "p")
 
 
+async def test_a_command_can_be_changed_before_it_runs(hooked: Hooked) -> None:
+    await hooked.api.ok("POST", f"{SPACE}/pods", pod())
+    client = hooked.server.at("/", patch({"op": "add", "path": "/container", "value": "sidecar"}))
+    await hooked.mutating("c", webhook("a.b.c", client, rule("pods/exec")))
+    answer = await hooked.api("POST", f"{SPACE}/pods/p/exec?command=sh&container=c&stdout=1")
+    assert (answer.code, answer.json["message"]) == (400, "container sidecar is not valid for pod p")
+
+
 async def test_what_is_applied_twice_is_changed_once(hooked: Hooked) -> None:
     client = hooked.server.at("/", patch({"op": "add", "path": "/data/hooked", "value": "yes"}))
     await hooked.mutating("c", webhook("a.b.c", client))
