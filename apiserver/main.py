@@ -59,6 +59,7 @@ from apiserver.presence import Presence
 from apiserver.registry.registry import Registry
 from apiserver.server import Server
 from apiserver.storage.cache_metrics import CacheCollector
+from apiserver.storage.encrypted import EncryptedStorage, load
 from apiserver.storage.etcd import EtcdStorage
 from apiserver.storage.interface import Storage, Unavailable
 from apiserver.storage.watch_cache import WatchCache
@@ -97,6 +98,7 @@ class Flags(AuditFlags):
     etcd_keyfile: str = ""
     etcd_prefix: str = "/registry"
     etcd_compaction_interval: timedelta = timedelta(minutes=5)
+    encryption_provider_config: str = ""
     event_ttl: timedelta = timedelta(hours=1)
     bind_address: str = "127.0.0.1"
     secure_port: int = 6450
@@ -130,6 +132,11 @@ DEFAULTS = Flags()
     type=DURATION_OR_ZERO,
     default="5m",
     help="How often, and to what age, the store's history is compacted; 0: never, somebody else does it.",
+)
+@click.option(
+    "--encryption-provider-config",
+    default="",
+    help="Configuration of what is encrypted in the store, with which keys; none: nothing.",
 )
 @click.option("--event-ttl", type=DURATION, default="1h", help="How long Events are kept.")
 @click.option("--bind-address", default=DEFAULTS.bind_address, help="Address of both ports.")
@@ -236,6 +243,8 @@ def wire(
 ) -> Server:
     """The parts above the store, joined. sessions: for kubelets, and for pods."""
     clock, chance = SystemClock(), random.Random()
+    if flags.encryption_provider_config:
+        storage = EncryptedStorage(storage, load(flags.encryption_provider_config))
     cache = WatchCache(storage, RESOURCES)
     authorizer = Authorizer(cache)
     cluster_ips = ClusterIPs(cache, flags.service_cluster_ip_range, chance)

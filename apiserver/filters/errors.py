@@ -13,7 +13,7 @@ from apiserver.codec import write_yaml
 from apiserver.negotiation import JSON, YAML
 from apiserver.request import ApiRequest, Handler
 from apiserver.server import Server
-from apiserver.storage.interface import Refused, Unavailable
+from apiserver.storage.interface import Refused, Unavailable, Unreadable
 from kube.api import errors
 from kube.api.errors import StatusError
 from kube.base.logs import logger
@@ -32,6 +32,9 @@ def translate(_: Server, inner: Handler) -> Handler:
             return await inner(request)
         except StatusError as error:
             return respond(error, request)
+        except Unreadable as error:
+            log.error("a value in the store cannot be read", path=request.url.path, error=error)
+            return respond(errors.internal(str(error)), request)
         except Refused as error:
             log.error("the store refuses", path=request.url.path, error=error)
             return respond(_store_refuses(error), request)

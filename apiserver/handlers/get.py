@@ -39,5 +39,6 @@ async def find(server: Server, request: ApiRequest) -> Entry:
     info = request.info
     entry = server.cache.get(request.kind, info.namespace, info.name)
     if entry is None:
+        server.cache.log(request.kind).check_readable(info.namespace, info.name)
         raise errors.not_found(request.kind, info.name)
     return entry

@@ -25,7 +25,7 @@ from apiserver.registry.conversion import stored_as
 from apiserver.request import ApiRequest
 from apiserver.server import Server
 from apiserver.storage.entry import Entry, EntryMaker
-from apiserver.storage.interface import Compacted
+from apiserver.storage.interface import Compacted, Unreadable
 from kube.api import errors
 from kube.api.errors import StatusError
 
@@ -83,7 +83,9 @@ async def select(server: Server, namespace: str, options: ListOptions) -> Listed
 
 def _from_memory(server: Server, namespace: str, options: ListOptions, token: Token) -> Listed:
     """A page of the objects as they are now, under the token's revision."""
-    found = server.cache.log(options.resource).within(namespace, options.fields, token.start)
+    log = server.cache.log(options.resource)
+    log.check_readable(namespace)
+    found = log.within(namespace, options.fields, token.start)
     match = options.matcher()
     entries = list(found) if match is None else [entry for entry in found if match(entry)]
     if not options.limit or options.version == 0 or len(entries) <= options.limit:
@@ -115,6 +117,8 @@ async def _from_store(server: Server, namespace: str, options: ListOptions, toke
             raise _expired(token) from None
         revision = page.revision
         for at, stored in enumerate(page.items):
+            if stored.unreadable:
+                raise Unreadable(stored.key, stored.unreadable)
             key = stored.key.removeprefix(root)
             entry = maker.make(key, stored.value, stored.revision)
             if match is not None and not match(entry):

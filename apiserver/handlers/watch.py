@@ -52,6 +52,7 @@ async def watch(server: Server, request: ApiRequest) -> Response:
         check_include_object(request)
     if options.version is None:
         await server.cache.consistent()
+    server.cache.log(request.kind).check_readable(request.info.namespace if request.kind.namespaced else "")
     return WatchStream(server, request, options, wanted)
 
 

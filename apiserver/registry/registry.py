@@ -49,11 +49,12 @@ UNVERSIONED = ("", "0")
 
 @dataclass(frozen=True, slots=True)
 class Current:
-    """An object as it was read, and whether that was from the cache."""
+    """An object as it was read, and whether that was from the cache; is_stale: as of Stored."""
 
     o: Object
     revision: int
     cached: bool
+    is_stale: bool = False
 
 
 class Registry:
@@ -171,9 +172,7 @@ class Registry:
             managed_fields.updated(resource, new, old, _manager(attributes), self._clock.now())
         if meta.is_terminating(old) and deletion.is_finished(new):
             return await self._remove(attributes, new, current, attributes.dry_run)
-        if new == old:
-            if current.cached:
-                await self._confirm(attributes, current)
+        if new == old and not await self._is_stale(attributes, current):
             return new
         if attributes.dry_run:
             return new
@@ -183,13 +182,20 @@ class Registry:
         new["metadata"]["resourceVersion"] = str(revision)
         return new
 
-    async def _confirm(self, attributes: Attributes, current: Current) -> None:
-        """Raise Stale when a cached object is no longer what stands in the store."""
+    async def _is_stale(self, attributes: Attributes, current: Current) -> bool:
+        """True when even a write that changes nothing is due; Stale as of `_confirm`."""
+        if current.cached:
+            return (await self._confirm(attributes, current)).is_stale
+        return current.is_stale
+
+    async def _confirm(self, attributes: Attributes, current: Current) -> Stored:
+        """What stands in the store; Stale when a cached object is that no longer."""
         stored = await self._storage.get(
             storage_key(attributes.resource, attributes.namespace, attributes.name)
         )
         if stored is None or stored.revision != current.revision:
             raise Stale(stored)
+        return stored
 
     async def delete(self, attributes: Attributes, options: DeleteOptions) -> tuple[Object, bool]:
         """Delete an object or begin to; returns its last state and whether it is gone."""
@@ -264,7 +270,7 @@ def encode(o: Object) -> bytes:
 def _decoded(stored: Stored) -> Current:
     o: Object = orjson.loads(stored.value)
     o["metadata"]["resourceVersion"] = str(stored.revision)
-    return Current(o, stored.revision, cached=False)
+    return Current(o, stored.revision, cached=False, is_stale=stored.is_stale)
 
 
 def _check_version(resource: Resource, new: Object, old: Object) -> None:

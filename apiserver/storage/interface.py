@@ -44,13 +44,27 @@ class Refused(Unavailable):
     """The store answered no, in its own words, and surely did nothing: it is full, or knows us not."""
 
 
+class Unreadable(StorageError):
+    """A value was encrypted with a key that we have not, or was changed since."""
+
+    def __init__(self, key: str, why: str) -> None:
+        super().__init__(f'unable to transform key "{key}": {why}')
+        self.why = why
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """One key: its value and the revision of its last change."""
+    """One key: its value and the revision of its last change.
+
+    is_stale: it is not encrypted as it would be today.
+    unreadable: why there is no value.
+    """
 
     key: str
     value: bytes
     revision: int
+    is_stale: bool = False
+    unreadable: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +78,12 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A key got a value, or lost it (`value` is None), at a revision."""
+    """A key got a value, or lost it (`value` is None), at a revision; unreadable: why it cannot be told."""
 
     key: str
     value: bytes | None
     revision: int
+    unreadable: str = ""
 
 
 @dataclass(frozen=True, slots=True)

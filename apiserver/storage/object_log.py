@@ -23,6 +23,7 @@ from itertools import islice
 from sortedcontainers import SortedDict
 
 from apiserver.storage.entry import Entry, EntryMaker, Match
+from apiserver.storage.interface import Unreadable
 from apiserver.storage.waiting import EVERYTHING, Waiting, key_of
 from kube.api.fields import FieldSelector
 from kube.api.resources import Resource
@@ -70,6 +71,7 @@ class ObjectLog:
 
     start_revision: the revision of the list it was filled from; a watch from before that is too old.
     size_bytes: of the objects in `events`.
+    unreadable: keys that are there, and why nobody can read them.
     counts: outlives the log, when the cache is filled afresh.
     """
 
@@ -79,6 +81,7 @@ class ObjectLog:
     objects: SortedDict[str, Entry] = field(default_factory=SortedDict)
     events: deque[Event] = field(default_factory=deque)
     size_bytes: int = 0
+    unreadable: dict[str, str] = field(default_factory=dict)
     first_position: int = 0
     is_retired: bool = False
     maker: EntryMaker = field(init=False)
@@ -98,16 +101,32 @@ class ObjectLog:
 
     def put(self, key: str, value: bytes, revision: int) -> None:
         """Append that the key has a new value."""
+        self.unreadable.pop(key, None)
         entry = self.maker.make(key, value, revision)
         self._append(Event(revision, entry, self.objects.get(key), deleted=False))
         self.objects[key] = entry
 
     def delete(self, key: str, revision: int) -> None:
         """Append that the key is gone."""
+        self.unreadable.pop(key, None)
         previous = self.objects.pop(key, None)
         if previous is None:
             return
         self._append(Event(revision, self.maker.at(previous, revision), previous, deleted=True))
+
+    def lose(self, key: str, revision: int, why: str) -> None:
+        """The key has a value that cannot be read: what was known of it holds no more."""
+        self.delete(key, revision)
+        self.unreadable[key] = why
+
+    def check_readable(self, namespace: str, name: str = "") -> None:
+        """Raise Unreadable if one of a namespace (of all, if empty), or the one of that name, is not."""
+        if not self.unreadable:
+            return
+        key = f"{namespace}/{name}" if namespace else name
+        for each, why in self.unreadable.items():
+            if each == key or (not name and each.startswith(key)):
+                raise Unreadable(f"{self.resource.storage_prefix()}/{each}", why)
 
     def _append(self, event: Event) -> None:
         assert not self.events or event.revision >= self.events[-1].revision, "revisions never fall"

@@ -181,8 +181,13 @@ class WatchCache:
             page = await self._storage.list(ROOT, start, PAGE_KEYS, revision)
             for stored in page.items:
                 found = self._find(logs, stored.key)
-                if found is not None:
-                    with _unreadable(stored.key):
+                if found is None:
+                    continue
+                if stored.unreadable:
+                    log.error("a value cannot be read", key=stored.key, why=stored.unreadable)
+                    found[0].unreadable[found[1]] = stored.unreadable
+                else:
+                    with _no_object(stored.key):
                         found[0].fill(found[1], stored.value, stored.revision)
             if not page.remaining:
                 return logs
@@ -206,10 +211,13 @@ class WatchCache:
             if found is None:
                 continue
             kind_log, key = found
-            if change.value is None:
+            if change.unreadable:
+                log.error("a value cannot be read", key=change.key, why=change.unreadable)
+                kind_log.lose(key, change.revision, change.unreadable)
+            elif change.value is None:
                 kind_log.delete(key, change.revision)
             else:
-                with _unreadable(change.key):
+                with _no_object(change.key):
                     kind_log.put(key, change.value, change.revision)
             touched[kind_log.resource.storage_prefix()] = kind_log
         self._reached(changes.revision)
@@ -228,7 +236,7 @@ class WatchCache:
 
 
 @contextmanager
-def _unreadable(key: str) -> Iterator[None]:
+def _no_object(key: str) -> Iterator[None]:
     """Leave out a value that is no object: someone else wrote it, and the rest of the store is still good."""
     try:
         yield

@@ -17,7 +17,7 @@ from apiserver.audit.auditor import Auditor
 from apiserver.authentication.tokens import KeyPair
 from apiserver.authentication.user import MASTERS, User
 from apiserver.http_protocol import HttpServer, bind
-from apiserver.main import Flags, wire
+from apiserver.main import DEFAULTS, Flags, wire
 from apiserver.server import Server
 from apiserver.storage.interface import Change, Storage
 from kube.base.tasks import Tasks
@@ -101,6 +101,7 @@ async def serving(
     user: User | None = ADMIN,
     behind: Callable[[Any], Any] = lambda application: application,
     auditor: Auditor | None = None,
+    flags: Flags = DEFAULTS,
 ) -> AsyncIterator[Api]:
     """A server with the bootstrap objects and the ServiceAccount `default/default`; behind: what stands
     before it, if anything.
@@ -109,7 +110,7 @@ async def serving(
     keys = KeyPair(private, private.public_key(), "ES256")
     async with aiohttp.ClientSession() as session, aiohttp.ClientSession() as kubelets, Tasks() as tasks:
         memory = MemoryStorage(fresh)
-        server = wire(storage or memory, keys, (kubelets, kubelets), Flags(), "127.0.0.1:0", auditor)
+        server = wire(storage or memory, keys, (kubelets, kubelets), flags, "127.0.0.1:0", auditor)
         tasks.start("watch cache", server.cache.run)
         await server.cache.at_least(1)
         if storage is not None or not fresh:
