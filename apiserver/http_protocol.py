@@ -25,7 +25,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 
-from apiserver.authentication.x509 import user_of
+from apiserver.authentication.peers import Peers
 from kube.api import errors
 from kube.base.run import StartupError
 
@@ -60,9 +60,10 @@ class State(ServerState):
     were over, for a write that may have happened. A connection that ends says what is true.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, peers: Peers) -> None:
         super().__init__()
         self.is_ending = False
+        self.peers = peers
 
 
 class PeerProtocol(HttpToolsProtocol):
@@ -86,7 +87,7 @@ class PeerProtocol(HttpToolsProtocol):
         if tls is not None:
             self.app_state = {
                 **self.app_state,
-                "peer": user_of(tls.getpeercert(), tls.getpeercert(binary_form=True)),
+                "peer": self.server_state.peers.of(tls.getpeercert(), tls.getpeercert(binary_form=True)),
             }
         if self.server_state.is_ending:
             # Its handshake was under way when the server began to end.
@@ -186,9 +187,9 @@ class PeerSocket(WebSocketsSansIOProtocol):
 
 
 class HttpServer:
-    """An ASGI application on any number of sockets; only tests leave TLS out."""
+    """An ASGI application on any number of sockets; only tests leave TLS out. peers: whose certificates."""
 
-    def __init__(self, application: Any, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, application: Any, tls: ssl.SSLContext | None, peers: Peers | None = None) -> None:
         self._tls = tls
         self._config = uvicorn.Config(
             application,
@@ -210,7 +211,7 @@ class HttpServer:
         log = logging.getLogger("uvicorn.error")
         log.setLevel(logging.ERROR)
         log.addFilter(_is_news)
-        self._state = State()
+        self._state = State(peers or Peers())
         self._listeners: list[asyncio.Server] = []
 
     async def listen(self, listener: socket.socket) -> None:

@@ -48,6 +48,14 @@ from apiserver.allocation.repair import Repairer
 from apiserver.allocation.service_addresses import ServiceAddresses
 from apiserver.audit.auditor import Auditor
 from apiserver.audit.options import AuditFlags, audit_options, open_auditor
+from apiserver.authentication.options import (
+    AuthenticationFlags,
+    authentication_options,
+    authenticator,
+    issuing,
+)
+from apiserver.authentication.peers import Peers
+from apiserver.authentication.request_header import RequestHeader
 from apiserver.authentication.token_uses import TokenUses
 from apiserver.authentication.tokens import KeyPair, Tokens
 from apiserver.authorization.authorizer import Authorizer
@@ -67,9 +75,8 @@ from kube.api.meta import Object
 from kube.api.resources import (
     MUTATING_WEBHOOK_CONFIGURATIONS,
     RESOURCES,
-    SECRETS,
-    SERVICE_ACCOUNTS,
     VALIDATING_WEBHOOK_CONFIGURATIONS,
+    Resource,
 )
 from kube.api.schema import Schemas
 from kube.base import logs, tls
@@ -88,8 +95,8 @@ BUILD = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flags(AuditFlags):
+@dataclass(frozen=True, kw_only=True)
+class Flags(AuditFlags, AuthenticationFlags):
     """The command line."""
 
     etcd_servers: str = ""
@@ -108,8 +115,6 @@ class Flags(AuditFlags):
     tls_private_key_file: str = ""
     client_ca_file: str = ""
     service_cluster_ip_range: str = "127.96.0.0/16"
-    service_account_signing_key_file: str = ""
-    service_account_issuer: str = "https://kubernetes.default.svc.cluster.local"
     kubelet_client_certificate: str = ""
     kubelet_client_key: str = ""
     kubelet_certificate_authority: str = ""
@@ -151,12 +156,6 @@ DEFAULTS = Flags()
     default=DEFAULTS.service_cluster_ip_range,
     help="Where Services get their addresses.",
 )
-@click.option("--service-account-signing-key-file", required=True, help="Private key that signs tokens.")
-@click.option(
-    "--service-account-issuer",
-    default=DEFAULTS.service_account_issuer,
-    help="`iss` of tokens.",
-)
 @click.option("--kubelet-client-certificate", default="", help="Certificate shown to kubelets.")
 @click.option("--kubelet-client-key", default="", help="Its key.")
 @click.option(
@@ -172,6 +171,7 @@ DEFAULTS = Flags()
     default=DEFAULTS.default_unreachable_toleration_seconds,
     help="The same for a node that is not reachable.",
 )
+@authentication_options
 @audit_options
 @click.option("--log-level", default="info", type=click.Choice(["debug", "info", "warning", "error"]))
 def main(**options: object) -> None:
@@ -196,7 +196,7 @@ async def serve(flags: Flags) -> None:
     server = wire(storage, keys, (_kubelet_session(flags), _backend_session()), flags, address, auditor)
     storage.observe = server.metrics.store_answered
     presence = Presence(server, flags.bind_address, flags.secure_port)
-    http = HttpServer(app.Application(server), context)
+    http = HttpServer(app.Application(server), context, Peers(flags.client_ca_file))
     Schemas.load()
     try:
         async with Tasks() as tasks:
@@ -291,16 +291,12 @@ def wire(
     cluster_ips.registry = registry
     repairer = Repairer(cache, cluster_ips, node_ports)
 
-    def find_account(namespace: str, name: str) -> Object | None:
-        entry = cache.get(SERVICE_ACCOUNTS, namespace, name)
-        return entry.decode() if entry is not None else None
-
-    def find_secret(namespace: str, name: str) -> Object | None:
-        entry = cache.get(SECRETS, namespace, name)
+    def find(resource: Resource, namespace: str, name: str) -> Object | None:
+        entry = cache.get(resource, namespace, name)
         return entry.decode() if entry is not None else None
 
     token_uses = TokenUses(registry, clock)
-    tokens = Tokens(keys, flags.service_account_issuer, clock, find_account, find_secret, token_uses.note)
+    tokens = Tokens(issuing(flags, keys), clock, find, token_uses.note)
     if auditor is not None:
         auditor.metrics.register(metrics.registry)
     return Server(
@@ -308,6 +304,7 @@ def wire(
         cache,
         registry,
         tokens,
+        authenticator(flags, tokens, clock, find, RequestHeader()),
         authorizer,
         metrics,
         *sessions,

@@ -15,6 +15,7 @@ import aiohttp
 
 from apiserver.admission.webhooks.caller import Caller
 from apiserver.allocation.repair import Repairer
+from apiserver.authentication.authenticator import Authenticator
 from apiserver.authentication.token_uses import TokenUses
 from apiserver.authentication.tokens import Tokens
 from apiserver.authorization.authorizer import Authorizer
@@ -48,6 +49,7 @@ class Server:
     cache: WatchCache
     registry: Registry
     tokens: Tokens
+    authenticator: Authenticator
     authorizer: Authorizer
     metrics: Metrics
     kubelets: aiohttp.ClientSession

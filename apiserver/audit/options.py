@@ -31,7 +31,7 @@ STANDARD_OUTPUT = "-"
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class AuditFlags:
     """What the command line says of auditing."""
 

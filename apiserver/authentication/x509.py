@@ -16,14 +16,18 @@ from apiserver.authentication.user import CREDENTIAL, User, known
 
 def user_of(certificate: Mapping[str, Any] | None, encoded: bytes | None) -> User | None:
     """The user named by a certificate as `ssl` describes and encodes it; None without a common name."""
-    name, groups = "", []
-    for pairs in (certificate or {}).get("subject", ()):
-        for key, value in pairs:
-            if key == "commonName":
-                name = value
-            elif key == "organizationName":
-                groups.append(value)
+    name, groups = common_name(certificate), _all(certificate, "organizationName")
     if not name:
         return None
     extra = {CREDENTIAL: [f"X509SHA256={hashlib.sha256(encoded or b'').hexdigest()}"]}
-    return known(name, tuple(groups), extra=extra)
+    return known(name, groups, extra=extra)
+
+
+def common_name(certificate: Mapping[str, Any] | None) -> str:
+    """The last one, should there be several; empty where there is none."""
+    return ("", *_all(certificate, "commonName"))[-1]
+
+
+def _all(certificate: Mapping[str, Any] | None, field: str) -> tuple[str, ...]:
+    subject = (certificate or {}).get("subject", ())
+    return tuple(value for pairs in subject for key, value in pairs if key == field)

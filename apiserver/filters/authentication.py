@@ -1,4 +1,5 @@
-"""Shell: finds out who calls: a bearer token, else the client certificate of the connection, else anonymous.
+"""Shell: finds out who calls: by a proxy's headers, a bearer token, else the client certificate of the
+connection, else anonymous.
 
 A token that is not valid is refused, even beside a valid certificate: whoever shows one means it. A page in a
 browser, which can give a WebSocket no header, has its token among the protocols that it offers.
@@ -13,7 +14,8 @@ import base64
 
 from starlette.responses import Response
 
-from apiserver.authentication.user import User, anonymous
+from apiserver.authentication.authenticator import NOBODY, Peer
+from apiserver.authentication.user import User
 from apiserver.filters.audit import audit_refusal
 from apiserver.http_protocol import OFFERED_PROTOCOLS, TOKEN_PROTOCOL
 from apiserver.request import ApiRequest, Handler
@@ -38,15 +40,16 @@ def authenticate(server: Server, inner: Handler) -> Handler:
 
 
 def identify(server: Server, request: ApiRequest) -> User:
-    """Who calls."""
-    token = _token(request)
-    if token:
-        user = server.tokens.authenticate(token)
-        if user is None:
-            raise errors.unauthorized()
-        return user
-    peer: User | None = request.scope.get("state", {}).get("peer")
-    return peer or anonymous()
+    """Who calls; StatusError 401 where nobody knows him."""
+    peer: Peer = request.scope.get("state", {}).get("peer", NOBODY)
+    user = server.authenticator.by_headers(peer, request.headers.items())
+    if user is None:
+        token = _token(request)
+        known = server.authenticator
+        user = known.by_token(token) if token else known.by_certificate(peer)
+    if user is None:
+        raise errors.unauthorized()
+    return user
 
 
 def _token(request: ApiRequest) -> str:

@@ -181,10 +181,10 @@ async def openid_configuration(server: Server, _: ApiRequest) -> Response:
     """How others may check our tokens."""
     shown: dict[str, Any] = {
         "issuer": server.tokens.issuer,
-        "jwks_uri": f"https://{server.address}/openid/v1/jwks",
+        "jwks_uri": server.tokens.jwks_uri or f"https://{server.address}/openid/v1/jwks",
         "response_types_supported": ["id_token"],
         "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": [server.tokens.algorithm],
+        "id_token_signing_alg_values_supported": server.tokens.algorithms,
     }
     return respond(shown)
 
@@ -192,5 +192,5 @@ async def openid_configuration(server: Server, _: ApiRequest) -> Response:
 async def key_set(server: Server, _: ApiRequest) -> Response:
     """The public keys of our tokens."""
     return Response(
-        orjson.dumps({"keys": [server.tokens.public_jwk()]}), media_type="application/jwk-set+json"
+        orjson.dumps({"keys": server.tokens.public_jwks()}), media_type="application/jwk-set+json"
     )

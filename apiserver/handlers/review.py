@@ -58,8 +58,8 @@ def token(server: Server, _: ApiRequest, question: Object) -> Object:
     spec = question.get("spec") or {}
     if not spec.get("token"):
         raise errors.bad_request("token is required for TokenReview in authentication")
-    audiences = spec.get("audiences") or [server.tokens.issuer]
-    user = server.tokens.authenticate(spec["token"], audiences)
+    audiences = spec.get("audiences") or [*server.tokens.audiences]
+    user = server.authenticator.by_token(spec["token"], audiences)
     if user is None:
         return {"user": {}, "error": "invalid bearer token"}
     return {"authenticated": True, "user": user_info(user), "audiences": audiences}

@@ -10,6 +10,7 @@ from dataclasses import replace
 from starlette.responses import Response
 
 from apiserver.admission.chain import CREATE
+from apiserver.authentication.tokens import Bound
 from apiserver.handlers.body import attributes, read_object
 from apiserver.handlers.get import find
 from apiserver.handlers.options import WriteOptions
@@ -36,8 +37,10 @@ async def create_token(server: Server, request: ApiRequest) -> Response:
     spec = wanted.get("spec") or {}
     seconds = spec.get("expirationSeconds") or SECONDS_DEFAULT
     _check_seconds(seconds)
-    audiences = spec.get("audiences") or [server.tokens.issuer]
+    audiences = spec.get("audiences") or [*server.tokens.audiences]
     bound = _bound(server, account, spec.get("boundObjectRef"))
+    if bound is not None:
+        bound |= _node_of(server, bound)
     token, expires_at = server.tokens.sign(account, audiences, seconds, server.new_uid(), bound)
     shown = {
         "kind": TOKEN_REQUEST.kind,
@@ -59,8 +62,15 @@ def _check_seconds(seconds: int) -> None:
         raise errors.invalid(TOKEN_REQUEST, "", [found])
 
 
-def _bound(server: Server, account: Object, reference: Object | None) -> tuple[str, Object] | None:
-    """The object whose end is the token's end, and its kind in lower case; StatusError if it is another."""
+def _node_of(server: Server, bound: Bound) -> Bound:
+    """The node of a pod, which the token tells, too."""
+    name = meta.get(bound.get("pod", {}), "spec", "nodeName", default="")
+    entry = server.cache.get(NODES, "", name) if name else None
+    return {"node": entry.decode()} if entry is not None else {}
+
+
+def _bound(server: Server, account: Object, reference: Object | None) -> Bound | None:
+    """The object whose end is the token's end, by its kind in lower case; StatusError if it is another."""
     if not reference:
         return None
     kind, name = reference.get("kind") or "", reference.get("name") or ""
@@ -81,4 +91,4 @@ def _bound(server: Server, account: Object, reference: Object | None) -> tuple[s
         why = f"the UID in the bound object reference ({wanted}) does not match the UID in record "
         why += f"({meta.uid(o)}). The object might have been deleted and then recreated"
         raise errors.conflict(replace(resource, plural=kind), name, why)
-    return kind.lower(), o
+    return {kind.lower(): o}

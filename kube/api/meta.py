@@ -114,6 +114,12 @@ def is_terminating(o: Mapping[str, Any]) -> bool:
     return bool(metadata(o).get("deletionTimestamp"))
 
 
+def deletion_time(o: Mapping[str, Any]) -> datetime | None:
+    """When it was to be gone, once its deletion has been asked for."""
+    when = metadata(o).get("deletionTimestamp")
+    return parse_time(when) if when else None
+
+
 def creation_time(o: Mapping[str, Any]) -> datetime:
     """When the API server made the object; it must have been made."""
     return parse_time(metadata(o)["creationTimestamp"])

@@ -220,7 +220,7 @@ async def test_a_web_socket_knows_its_peer_as_a_request_does(tmp_path: Path) -> 
     peers: dict[str, Any] = {}
 
     async def application(scope: Any, receive: Any, send: Any) -> None:
-        peers[scope["type"]] = scope["state"]["peer"].name
+        peers[scope["type"]] = scope["state"]["peer"].user.name
         if scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close"})

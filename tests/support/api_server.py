@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from apiserver import app, bootstrap
 from apiserver.audit.auditor import Auditor
+from apiserver.authentication.authenticator import Peer
 from apiserver.authentication.tokens import KeyPair
 from apiserver.authentication.user import MASTERS, User
 from apiserver.http_protocol import HttpServer, bind
@@ -47,7 +48,7 @@ class As:
         self.application, self.user = application, user
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        scope["state"]["peer"] = self.user
+        scope["state"]["peer"] = Peer(self.user)
         await self.application(scope, receive, send)
 
 
@@ -107,7 +108,7 @@ async def serving(
     before it, if anything.
     """
     private = ec.generate_private_key(ec.SECP256R1())
-    keys = KeyPair(private, private.public_key(), "ES256")
+    keys = KeyPair.of(private)
     async with aiohttp.ClientSession() as session, aiohttp.ClientSession() as kubelets, Tasks() as tasks:
         memory = MemoryStorage(fresh)
         server = wire(storage or memory, keys, (kubelets, kubelets), flags, "127.0.0.1:0", auditor)

@@ -49,9 +49,9 @@ class Authority:
         return _write(self.folder, base, certificate, key)
 
 
-def make_authority(folder: Path) -> Authority:
+def make_authority(folder: Path, name: str = "test-ca") -> Authority:
     key = ec.generate_private_key(ec.SECP256R1())
-    subject = _subject("test-ca", "")
+    subject = _subject(name, "")
     certificate = (
         _builder(subject, subject, key)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
