@@ -25,11 +25,13 @@ import prometheus_client
 from apiserver import app, bootstrap, compactor
 from apiserver.admission.certificate_request import CertificateRequestUser
 from apiserver.admission.chain import Chain, Mutating, Validating
+from apiserver.admission.configuration import AdmissionConfiguration
 from apiserver.admission.default_toleration_seconds import DefaultTolerationSeconds
 from apiserver.admission.limit_ranger import LimitRanger
 from apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from apiserver.admission.node_restriction import NodeRestriction
 from apiserver.admission.node_taint import TaintNodesByCondition
+from apiserver.admission.pod_security import PodSecurity
 from apiserver.admission.priority import Priority
 from apiserver.admission.resource_quota import ResourceQuota
 from apiserver.admission.role_escalation import RoleEscalation
@@ -63,6 +65,7 @@ from apiserver.filters.metrics import Metrics
 from apiserver.handlers.documents import VERSION
 from apiserver.http_protocol import HttpServer, bind
 from apiserver.metrics_api.meter import Meter
+from apiserver.pod_security import configuration as pod_security
 from apiserver.presence import Presence
 from apiserver.registry.registry import Registry
 from apiserver.server import Server
@@ -120,6 +123,7 @@ class Flags(AuditFlags, AuthenticationFlags):
     kubelet_certificate_authority: str = ""
     default_not_ready_toleration_seconds: int = 300
     default_unreachable_toleration_seconds: int = 300
+    admission_control_config_file: str = ""
     log_level: str = "info"
 
 
@@ -173,6 +177,7 @@ DEFAULTS = Flags()
 )
 @authentication_options
 @audit_options
+@click.option("--admission-control-config-file", default="", help="What single admission plug-ins are told.")
 @click.option("--log-level", default="info", type=click.Choice(["debug", "info", "warning", "error"]))
 def main(**options: object) -> None:
     """The Kubernetes API over an etcd v3 store."""
@@ -250,6 +255,7 @@ def wire(
     cluster_ips = ClusterIPs(cache, flags.service_cluster_ip_range, chance)
     node_ports = NodePorts(storage, chance)
     limit_ranger = LimitRanger(cache)
+    told = AdmissionConfiguration.load(flags.admission_control_config_file, (PodSecurity.NAME,))
     metrics = Metrics(prometheus_client.CollectorRegistry(), BUILD)
     metrics.registry.register(CacheCollector(cache))
     webhooks = Caller(cache, chance)
@@ -274,6 +280,7 @@ def wire(
     ]
     validating: list[Validating] = [
         limit_ranger,
+        PodSecurity(cache, told.of(PodSecurity.NAME, pod_security.read, pod_security.Configuration())),
         RoleEscalation(cache, authorizer),
         ValidatingWebhooks(Configurations(cache, VALIDATING_WEBHOOK_CONFIGURATIONS), asking),
         ResourceQuota(cache, storage, clock),
