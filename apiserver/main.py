@@ -24,17 +24,23 @@ import prometheus_client
 
 from apiserver import app, bootstrap, compactor
 from apiserver.admission.certificate_request import CertificateRequestUser
+from apiserver.admission.certificate_signers import CertificateApproval, CertificateSigning
+from apiserver.admission.certificate_subject import CertificateSubjectRestriction
 from apiserver.admission.chain import Chain, Mutating, Validating
+from apiserver.admission.claim_resize import PersistentVolumeClaimResize
 from apiserver.admission.configuration import AdmissionConfiguration
+from apiserver.admission.default_ingress_class import DefaultIngressClass
 from apiserver.admission.default_toleration_seconds import DefaultTolerationSeconds
 from apiserver.admission.limit_ranger import LimitRanger
 from apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from apiserver.admission.node_restriction import NodeRestriction
 from apiserver.admission.node_taint import TaintNodesByCondition
 from apiserver.admission.pod_security import PodSecurity
+from apiserver.admission.pod_topology_labels import PodTopologyLabels
 from apiserver.admission.priority import Priority
 from apiserver.admission.resource_quota import ResourceQuota
 from apiserver.admission.role_escalation import RoleEscalation
+from apiserver.admission.runtime_class import RuntimeClass
 from apiserver.admission.service_account import ServiceAccount
 from apiserver.admission.storage import DefaultStorageClass, StorageObjectInUseProtection
 from apiserver.admission.webhooks import conditions
@@ -254,7 +260,7 @@ def wire(
     authorizer = Authorizer(cache)
     cluster_ips = ClusterIPs(cache, flags.service_cluster_ip_range, chance)
     node_ports = NodePorts(storage, chance)
-    limit_ranger = LimitRanger(cache)
+    limit_ranger, runtime_class = LimitRanger(cache), RuntimeClass(cache)
     told = AdmissionConfiguration.load(flags.admission_control_config_file, (PodSecurity.NAME,))
     metrics = Metrics(prometheus_client.CollectorRegistry(), BUILD)
     metrics.registry.register(CacheCollector(cache))
@@ -272,6 +278,9 @@ def wire(
         ),
         DefaultStorageClass(cache),
         StorageObjectInUseProtection(),
+        runtime_class,
+        DefaultIngressClass(cache),
+        PodTopologyLabels(cache),
         MutatingWebhooks(Configurations(cache, MUTATING_WEBHOOK_CONFIGURATIONS), asking),
     ]
     allotting: list[Mutating] = [
@@ -281,6 +290,11 @@ def wire(
     validating: list[Validating] = [
         limit_ranger,
         PodSecurity(cache, told.of(PodSecurity.NAME, pod_security.read, pod_security.Configuration())),
+        PersistentVolumeClaimResize(cache),
+        runtime_class,
+        CertificateApproval(authorizer),
+        CertificateSigning(authorizer),
+        CertificateSubjectRestriction(),
         RoleEscalation(cache, authorizer),
         ValidatingWebhooks(Configurations(cache, VALIDATING_WEBHOOK_CONFIGURATIONS), asking),
         ResourceQuota(cache, storage, clock),

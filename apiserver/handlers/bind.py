@@ -73,9 +73,9 @@ def assign(pod: Object, binding: Object, node: str, server: Server) -> Object:
     if meta.get(pod, "spec", "schedulingGates"):
         raise errors.conflict(POD_BINDINGS, name, f"pod {name} has non-empty .spec.schedulingGates")
     pod["spec"]["nodeName"] = node
-    pod["metadata"].setdefault("annotations", {}).update(meta.annotations(binding))
-    if not pod["metadata"]["annotations"]:
-        del pod["metadata"]["annotations"]
+    for part in ("annotations", "labels"):
+        if handed := meta.metadata(binding).get(part):
+            pod["metadata"][part] = {**(pod["metadata"].get(part) or {}), **handed}
     status = pod.setdefault("status", {})
     scheduled = {"type": "PodScheduled", "status": "True"}
     known = status.get("conditions") or []
