@@ -239,3 +239,39 @@ async def test_a_pod_bears_zone_and_region_of_its_node(api: Api) -> None:
     assert bound["metadata"]["labels"] == {zone: "z", region: "r", "app": "a"}
     unknown = await api.ok("POST", f"{SPACE}/pods", pod("unknown", nodeName="none"))
     assert "labels" not in unknown["metadata"]
+
+
+async def test_a_pod_asks_for_no_more_than_its_node_has(api: Api) -> None:
+    async def node(name: str, system: str) -> None:
+        await made(api, "/api/v1/nodes", name, metadata={"labels": {"kubernetes.io/os": system}})
+        status = {"allocatable": {"cpu": "2", "memory": "1Gi"}}
+        await api.ok("PATCH", f"/api/v1/nodes/{name}/status", {"status": status}, MERGE)
+        await api.server.cache.consistent()
+
+    async def running(name: str, node: str) -> str:
+        o = pod(name, nodeName=node)
+        o["spec"]["containers"][0]["resources"] = {"requests": {"cpu": "100m"}}
+        await api.ok("POST", f"{SPACE}/pods", o)
+        return f"{SPACE}/pods/{name}/resize"
+
+    def asking(**requests: str) -> Any:
+        return {"spec": {"containers": [{"name": "c", "resources": {"requests": requests}}]}}
+
+    strategic = "application/strategic-merge-patch+json"
+    await node("n", "linux")
+    path = await running("p", "n")
+    await api.ok("PATCH", path, asking(cpu="2", memory="1Gi"), strategic)
+    answer = await api("PATCH", path, asking(cpu="2500m", memory="2Gi"), strategic)
+    assert answer.json["message"] == (
+        'pods "p" is forbidden: Node didn\'t have enough allocatable resources: '
+        "cpu, requested: 2500, allocatable: 2000; memory, requested: 2147483648, allocatable: 1073741824"
+    )
+    assert answer.json["details"]["causes"] == [{"reason": "NodeCapacity"}]
+    await node("w", "windows")
+    assert await refusal(api, "PATCH", await running("q", "w"), asking(cpu="1"), strategic) == (
+        'pod resize is only supported on linux nodes, node "w" is "windows"'
+    )
+    assert await refusal(api, "PATCH", await running("r", "gone"), asking(cpu="1"), strategic) == (
+        'node "gone" not found'
+    )
+    await api.ok("PATCH", await running("s", ""), asking(cpu="9"), strategic)
