@@ -205,7 +205,13 @@ async def serve(flags: Flags) -> None:
     auditor = open_auditor(flags, SystemClock())
     storage = _storage(flags)
     address = f"{flags.bind_address}:{flags.shared_port or flags.secure_port}"
-    server = wire(storage, keys, (_kubelet_session(flags), _backend_session()), flags, address, auditor)
+    sessions = (_kubelet_session(flags), _backend_session())
+    try:
+        server = wire(storage, keys, sessions, flags, address, auditor)
+    except StartupError:
+        for session in sessions:
+            await session.close()
+        raise
     storage.observe = server.metrics.store_answered
     presence = Presence(server, flags.bind_address, flags.secure_port)
     http = HttpServer(app.Application(server), context, Peers(flags.client_ca_file))
