@@ -20,6 +20,7 @@ from apiserver.filters.compression import compress
 from apiserver.filters.errors import translate
 from apiserver.filters.impersonation import impersonate
 from apiserver.filters.metrics import measure
+from apiserver.filters.priority_and_fairness import give_seats
 from apiserver.filters.resolve import resolve
 from apiserver.filters.stamp import stamp
 from apiserver.filters.warning import warn_caller
@@ -39,6 +40,7 @@ FILTERS = (
     authenticate,  # certificate or token -> user
     audit,  # tells of it, if the policy wants that
     impersonate,  # that user -> whom he acts as
+    give_seats,  # now, or when it is his turn
     authorize,  # user + verb + resource -> may he?
 )
 
@@ -83,6 +85,7 @@ class Chain:
                 else:
                     await response(scope, receive, send)
         finally:
+            request.release()
             if self._auditor is not None:
                 await self._auditor.end(request.audit)
 

@@ -1,6 +1,6 @@
 """Core: the FlowSchemas and PriorityLevelConfigurations every cluster begins with, as tables.
 
-They are what a real API server makes; ours does not queue by them yet.
+They are what a real API server makes; `flow_control/` goes by them.
 
 After: k8s staging/src/k8s.io/apiserver/pkg/apis/flowcontrol/bootstrap/default.go
 """
@@ -100,7 +100,7 @@ def objects(now: str) -> Iterable[Object]:
         }
         if method:
             spec["distinguisherMethod"] = {"type": method}
-        yield _object("FlowSchema", name, spec) | {"status": {"conditions": [_found(level, now)]}}
+        yield _object("FlowSchema", name, spec) | {"status": {"conditions": [dangling(level, now)]}}
 
 
 def _object(kind: str, name: str, spec: Object) -> Object:
@@ -116,14 +116,17 @@ def _subject(text: str) -> Object:
     return {"kind": kind.title(), kind: {"name": name}}
 
 
-def _found(level: str, now: str) -> Object:
-    message = (
-        f'This FlowSchema references the PriorityLevelConfiguration object named "{level}" and it exists'
-    )
+def dangling(level: str, now: str, *, is_there: bool = True) -> Object:
+    """The condition of a FlowSchema that says whether its level exists."""
+    what = "it exists" if is_there else "there is no such object"
+    conjunction = "and" if is_there else "but"
     return {
         "type": "Dangling",
-        "status": "False",
-        "reason": "Found",
-        "message": message,
+        "status": "False" if is_there else "True",
+        "reason": "Found" if is_there else "NotFound",
+        "message": (
+            f'This FlowSchema references the PriorityLevelConfiguration object named "{level}" '
+            f"{conjunction} {what}"
+        ),
         "lastTransitionTime": now,
     }

@@ -36,7 +36,7 @@ OFFERED_PROTOCOLS = b"x-websocket-protocols-offered"
 TOKEN_PROTOCOL = "base64url.bearer.authorization.k8s.io."
 # Where handlers find, in a request's state, how to take the connection over.
 TAKE_OVER = "take_over"
-# ... and, of a WebSocket, the event that its client has left.
+# ... and the event that its client has left.
 GONE = "gone"
 KEEP_ALIVE_SECONDS = 90
 # Within these a connection must be encrypted, a request's headers be complete, and then its body.
@@ -82,7 +82,8 @@ class PeerProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
         self._expect(HEADER_SECONDS)
-        self.app_state = {**self.app_state, TAKE_OVER: self._take_over}
+        self._gone = asyncio.Event()
+        self.app_state = {**self.app_state, TAKE_OVER: self._take_over, GONE: self._gone}
         tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
         if tls is not None:
             self.app_state = {
@@ -106,6 +107,7 @@ class PeerProtocol(HttpToolsProtocol):
             self._expect(HEADER_SECONDS if self._is_in_headers else BODY_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._gone.set()
         self._relax()
         super().connection_lost(exc)
 

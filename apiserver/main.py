@@ -69,6 +69,8 @@ from apiserver.authentication.token_uses import TokenUses
 from apiserver.authentication.tokens import KeyPair, Tokens
 from apiserver.authorization.authorizer import Authorizer
 from apiserver.filters.metrics import Metrics
+from apiserver.flow_control.conditions import Conditions
+from apiserver.flow_control.flow_control import FlowControl
 from apiserver.handlers.documents import VERSION
 from apiserver.http_protocol import HttpServer, bind
 from apiserver.metrics_api.meter import Meter
@@ -131,6 +133,9 @@ class Flags(AuditFlags, AuthenticationFlags):
     default_not_ready_toleration_seconds: int = 300
     default_unreachable_toleration_seconds: int = 300
     admission_control_config_file: str = ""
+    enable_priority_and_fairness: bool = True
+    max_requests_inflight: int = 40
+    max_mutating_requests_inflight: int = 20
     log_level: str = "info"
 
 
@@ -182,6 +187,24 @@ DEFAULTS = Flags()
     default=DEFAULTS.default_unreachable_toleration_seconds,
     help="The same for a node that is not reachable.",
 )
+@click.option(
+    "--enable-priority-and-fairness",
+    type=bool,
+    default=True,
+    help="Let requests wait in queues, by FlowSchemas, while too many others are handled.",
+)
+@click.option(
+    "--max-requests-inflight",
+    type=click.IntRange(min=0),
+    default=DEFAULTS.max_requests_inflight,
+    help="With the next flag's: how many requests are handled at once, watches and other streams left out.",
+)
+@click.option(
+    "--max-mutating-requests-inflight",
+    type=click.IntRange(min=0),
+    default=DEFAULTS.max_mutating_requests_inflight,
+    help="Added to that; queues tell no reads from writes.",
+)
 @authentication_options
 @audit_options
 @click.option("--admission-control-config-file", default="", help="What single admission plug-ins are told.")
@@ -228,6 +251,8 @@ async def serve(flags: Flags) -> None:
                 tasks.start("compactor", compactor.run, storage, interval)
             tasks.start("addresses", server.repairer.run)
             tasks.start("uses of tokens", server.token_uses.run)
+            conditions = Conditions(server.cache, server.registry, server.clock, server.flow_control)
+            tasks.start("flow schemas", conditions.run)
             renewing = tasks.start("presence", presence.run)
             try:
                 await asyncio.Event().wait()
@@ -345,8 +370,19 @@ def wire(
         Meter(cache),
         token_uses,
         webhooks,
+        _flow_control(cache, metrics, flags),
         auditor=auditor,
     )
+
+
+def _flow_control(cache: WatchCache, metrics: Metrics, flags: Flags) -> FlowControl | None:
+    """None where it is turned off."""
+    seats = flags.max_requests_inflight + flags.max_mutating_requests_inflight
+    if not flags.enable_priority_and_fairness:
+        return None
+    if not seats:
+        raise StartupError("--max-requests-inflight and --max-mutating-requests-inflight leave no request in")
+    return FlowControl(cache, seats, metrics.registry)
 
 
 def new_uid() -> str:

@@ -43,6 +43,10 @@ class RequestInfo:
         return bool(self.plural)
 
 
+def _nothing() -> None:
+    pass
+
+
 class ApiRequest(Request):
     """A Starlette request with the findings of the filters; `resource` is None for other paths.
 
@@ -50,6 +54,8 @@ class ApiRequest(Request):
     annotations: what filters and admission add to what the audit log tells.
     audit_id: the number under which it is known.
     audit: what is told of it; filters and handlers note there what they find out.
+    stamps: headers that go with the answer, whatever it is.
+    release: gives back the seats that the request holds; once is enough, and more does no harm.
     """
 
     def __init__(self, scope: Scope, receive: Receive = empty_receive, send: Send = empty_send) -> None:
@@ -62,6 +68,8 @@ class ApiRequest(Request):
     audit: RequestAudit = NO_AUDIT
     caller: User = anonymous()
     resource: Resource | None = None
+    stamps: tuple[tuple[bytes, bytes], ...] = ()
+    release: Callable[[], None] = staticmethod(_nothing)
 
     @property
     def kind(self) -> Resource:

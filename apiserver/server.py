@@ -27,6 +27,7 @@ from kube.base.clock import Clock
 if TYPE_CHECKING:
     from apiserver.audit.auditor import Auditor
     from apiserver.filters.metrics import Metrics
+    from apiserver.flow_control.flow_control import FlowControl
     from apiserver.metrics_api.meter import Meter
 
 
@@ -42,6 +43,7 @@ class Server:
     token_uses: writes down when lasting tokens are used.
     auditor: tells of requests what an audit policy wants told, if there is one.
     webhooks: calls those of admission.
+    flow_control: gives requests their seats; None where all are let in at once.
     stopping: set once the process is to end; every watch then ends.
     """
 
@@ -62,5 +64,6 @@ class Server:
     meter: Meter
     token_uses: TokenUses
     webhooks: Caller
+    flow_control: FlowControl | None
     auditor: Auditor | None = None
     stopping: asyncio.Event = field(default_factory=asyncio.Event)

@@ -1,4 +1,5 @@
-"""Shell: what every answer carries: a number under which the request is known, and that nobody may keep it.
+"""Shell: what every answer carries: a number under which the request is known, that nobody may keep it, and
+what the filters inside have left in the request.
 
 After: k8s staging/src/k8s.io/apiserver/pkg/endpoints/filters/{audit_init,cachecontrol}.go
 """
@@ -14,7 +15,9 @@ CACHE_CONTROL = (b"cache-control", b"no-cache, private")
 
 
 def stamp(server: Server, inner: Handler) -> Handler:
-    """Give the request its number (the client's own, where it sent one), and add that and Cache-Control."""
+    """Give the request its number (the client's own, where it sent one), and add that, Cache-Control and its
+    stamps.
+    """
 
     async def handle(request: ApiRequest) -> Response:
         request.audit_id = request.headers.get("audit-id", "") or server.new_uid()
@@ -23,6 +26,7 @@ def stamp(server: Server, inner: Handler) -> Handler:
         headers.append((b"audit-id", request.audit_id.encode("latin-1")))
         if not any(name == CACHE_CONTROL[0] for name, _ in headers):
             headers.append(CACHE_CONTROL)
+        headers.extend(request.stamps)
         return response
 
     return handle

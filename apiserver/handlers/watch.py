@@ -36,6 +36,10 @@ BOOKMARK_SECONDS = 60.0
 TIMEOUT_SECONDS_MIN = 1800
 # Events written to the socket at once.
 BATCH_EVENTS = 500
+# Of the answer's headers those that a stream sets otherwise.
+OWN_HEADERS = (b"content-type", b"content-length")
+# A client that takes its initial events more slowly than this waits without a seat for the rest.
+SEAT_SECONDS = 60.0
 
 Write = Callable[[Sequence[bytes]], Awaitable[None]]
 # What a watch ends with; made where it is waited for, as a coroutine that nobody comes to is a warning.
@@ -68,13 +72,14 @@ class WatchStream(Response):
         cache, self._log = server.cache, server.cache.log(resource)
         self._frames = Frames(resource, wanted, include_object, cache.frames, self._log, server.clock.now)
         self._match = options.matcher()
+        self._release = request.release
         self._scope = scope_of(resource, self._namespace, options.fields)
         self._deadline = 0.0
         self._gone = False
         self._wake = asyncio.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        stamps = (each for each in self.raw_headers if each[0] in (b"audit-id", b"cache-control"))
+        stamps = (each for each in self.raw_headers if each[0] not in OWN_HEADERS)
         headers = [(b"content-type", b"application/json"), *stamps]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
 
@@ -118,13 +123,22 @@ class WatchStream(Response):
 
     async def _run(self, write: Write) -> None:
         try:
-            cursor = await self._begin(write)
+            cursor = await self._initialize(write)
             if cursor is not None:
                 await self._follow(write, cursor)
         except TooOld as error:
             await write([self._frames.error(errors.expired(str(error)).status())])
         except StatusError as error:
             await write([self._frames.error(error.status())])
+
+    async def _initialize(self, write: Write) -> Cursor | None:
+        """Begin; only this takes a seat, and not for ever."""
+        timer = asyncio.get_running_loop().call_later(SEAT_SECONDS, self._release)
+        try:
+            return await self._begin(write)
+        finally:
+            timer.cancel()
+            self._release()
 
     async def _begin(self, write: Write) -> Cursor | None:
         """Send what is there, if asked for; the place in the log that comes after it, None at the end."""

@@ -93,6 +93,10 @@ class WatchCache:
         """The log of a kind, whatever version of it was asked for."""
         return self._logs[resource.storage_prefix() + "/"]
 
+    def find_log(self, resource: Resource) -> ObjectLog | None:
+        """The same, for a kind that may not be kept here."""
+        return self._logs.get(resource.storage_prefix() + "/")
+
     def get(self, resource: Resource, namespace: str, name: str) -> Entry | None:
         """What the cache has now; it may be behind the store by a moment."""
         key = f"{namespace}/{name}" if resource.namespaced else name

@@ -24,11 +24,18 @@ class Duration(click.ParamType[timedelta]):
             return value
         if value == "0" and self._may_be_zero:
             return timedelta()
-        parts = PART.findall(str(value))
-        seconds = sum(float(number) * UNITS[unit] for number, unit in parts)
-        if "".join(map("".join, parts)) != value or not (seconds > 0 or self._may_be_zero):
+        seconds = parse_duration(str(value))
+        if seconds is None or not (seconds > 0 or self._may_be_zero):
             self.fail(f"{value!r} is no duration such as 40s or 1m30s", param, ctx)
         return timedelta(seconds=seconds)
+
+
+def parse_duration(text: str) -> float | None:
+    """Seconds; None where the text is no duration."""
+    parts = PART.findall(text)
+    if not parts or "".join(map("".join, parts)) != text:
+        return None
+    return sum(float(number) * UNITS[unit] for number, unit in parts)
 
 
 DURATION = Duration()
