@@ -270,7 +270,7 @@ async def gate(bench: Bench) -> None:
     which has none of it, asked in turn.
     """
     port = free_ports(1)[0]
-    bare = ApiProcess(bench.folder, bench.store, bench.authority, port, ("benchmarks/gateless.py",))
+    bare = ApiProcess(bench.folder, bench.store, bench.authority, port, program=("benchmarks/gateless.py",))
     try:
         connector = aiohttp.TCPConnector(ssl=bench.context, limit=0)
         async with aiohttp.ClientSession(bare.url, connector=connector) as session:

@@ -15,7 +15,7 @@ from functools import partial
 from starlette.responses import Response
 
 from apiserver.filters.metrics import is_long_running
-from apiserver.flow_control.flow_control import FlowControl, Pass
+from apiserver.flow_control.flow_control import Flow, FlowControl, Pass
 from apiserver.flow_control.width import seats_of_list
 from apiserver.handlers.watch import WatchStream
 from apiserver.http_protocol import GONE
@@ -41,7 +41,8 @@ def give_seats(server: Server, inner: Handler) -> Handler:
         if is_long_running(request) and not is_watch:
             return await inner(request)
         let_in = await _enter(server, control, request)
-        if let_in is None:
+        if isinstance(let_in, Flow):
+            await asyncio.sleep(control.refusal_delay(let_in))
             return Response(TOO_MANY, 429, RETRY_AFTER, "text/plain")
         request.release = partial(control.leave, let_in)
         response: Response | None = None
@@ -55,16 +56,17 @@ def give_seats(server: Server, inner: Handler) -> Handler:
     return handle
 
 
-async def _enter(server: Server, control: FlowControl, request: ApiRequest) -> Pass | None:
+async def _enter(server: Server, control: FlowControl, request: ApiRequest) -> Pass | Flow:
+    """The request's pass, once it has its seats; its flow, if it is refused."""
     flow = control.classify(request.caller, request.info)
     request.stamps += flow.headers
     let_in = control.enter(flow, _seats(server, request), asyncio.get_running_loop().time())
     if isinstance(let_in, str):
-        return None
+        return flow
     if let_in.seated is not None:
         gone = request.scope.get("state", {}).get(GONE)
         if not await control.wait(let_in, _wait_seconds(request), gone):
-            return None
+            return flow
     return let_in
 
 

@@ -21,10 +21,11 @@ processOldPLsLocked; fairqueuing/queueset/queueset.go, StartRequest, dispatchAsM
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from apiserver.flow_control.priority_level import Limits, PriorityLevel, allot
 from apiserver.flow_control.queue_set import QueueSet, Ticket
+from apiserver.flow_control.refusals import Refusals
 
 # Why a request is refused, in Kubernetes' words.
 QUEUE_FULL, CONCURRENCY_LIMIT, TIME_OUT, CANCELLED = (
@@ -45,6 +46,7 @@ class Level:
     seats_in_use: int = 0
     executing: int = 0
     is_leaving: bool = False
+    refusals: Refusals = field(default_factory=Refusals)
 
     @property
     def is_idle(self) -> bool:

@@ -132,6 +132,10 @@ class FlowControl:
         flow.counts.seats -= ticket.seats
         self._wake(self._dispatcher.finish(flow.level, ticket, asyncio.get_running_loop().time()))
 
+    def refusal_delay(self, flow: Flow) -> float:
+        """Seconds after which a request of this flow is told that it is refused."""
+        return flow.level.refusals.delay(asyncio.get_running_loop().time())
+
     def _end_wait(self, let_in: Pass, reason: str) -> bool:
         flow, ticket = let_in.flow, let_in.ticket
         now = asyncio.get_running_loop().time()

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from apiserver.flow_control.dispatcher import Dispatcher, Level
 from apiserver.flow_control.priority_level import PriorityLevel
 from apiserver.flow_control.queue_set import Ticket
+from apiserver.flow_control.refusals import A_SECOND, AT_ONCE, DELAY_SECONDS_MAX, Refusals
 from apiserver.flow_control.shuffle_sharding import deal
 
 NAMES = ("a", "b", "c", "exempt")
@@ -215,3 +216,26 @@ def test_a_flow_that_asks_for_little_is_served_between_two_of_one_that_floods() 
         now += 0.005
         executing += dispatcher.finish(level, small, now)
     assert before == [1] * 10
+
+
+def test_only_so_many_refusals_are_told_in_a_second() -> None:
+    """A thousand connections that ask again at once are told no more than the pace in ten seconds; one that
+    comes when nobody was refused for a while is told at once."""
+    refusals = Refusals()
+    again_at = [(0.0, number) for number in range(400)]
+    told = 0
+    while again_at[0][0] < 10.0:
+        now, number = heapq.heappop(again_at)
+        told += 1
+        delay = refusals.delay(now)
+        assert 0.0 <= delay <= DELAY_SECONDS_MAX
+        heapq.heappush(again_at, (now + delay, number))
+    assert told <= 400 + AT_ONCE + 10 * A_SECOND
+    assert refusals.delay(100.0) == 0.0
+
+
+def test_however_many_are_refused_nobody_waits_for_longer_than_the_most() -> None:
+    refusals = Refusals()
+    delays = [refusals.delay(0.0) for _ in range(10_000)]
+    assert delays[: AT_ONCE - 1] == [0.0] * (AT_ONCE - 1)
+    assert max(delays) == delays[-1] == DELAY_SECONDS_MAX

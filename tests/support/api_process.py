@@ -15,7 +15,7 @@ from tests.support.store_cluster import ROOT, StoreCluster
 
 
 class ApiProcess:
-    """An API server as its own process; program: what is run, if not the server as it is."""
+    """An API server as its own process; `more` are flags besides; program: what is run, if not the server."""
 
     def __init__(
         self,
@@ -23,6 +23,7 @@ class ApiProcess:
         store: StoreCluster,
         authority: Authority,
         port: int,
+        *more: str,
         program: Sequence[str] = ("-m", "apiserver"),
     ) -> None:
         self.url = f"https://127.0.0.1:{port}"
@@ -38,7 +39,7 @@ class ApiProcess:
             "client-ca-file": authority.ca,
             "service-account-signing-key-file": _signing_key(folder),
         }
-        command = [sys.executable, "-P", *program, *(f"--{k}={v}" for k, v in flags.items())]
+        command = [sys.executable, "-P", *program, *(f"--{k}={v}" for k, v in flags.items()), *more]
         self.process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
 
     def end(self) -> tuple[int, str]:
