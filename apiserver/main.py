@@ -191,7 +191,7 @@ DEFAULTS = Flags()
     "--enable-priority-and-fairness",
     type=bool,
     default=True,
-    help="Let requests wait in queues, by FlowSchemas, while too many others are handled.",
+    help="Let requests wait in queues, by FlowSchemas, while many others are handled; else all are let in.",
 )
 @click.option(
     "--max-requests-inflight",

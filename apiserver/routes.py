@@ -17,6 +17,7 @@ from apiserver.handlers import (
     documents,
     evict,
     finalize,
+    flow_dumps,
     get,
     health,
     list,
@@ -142,6 +143,7 @@ PREFIXES: tuple[tuple[str, Handle], ...] = (
     ("/readyz/", health.one),
     ("/api/", documents.group),
     ("/apis/", documents.group),
+    (f"{flow_dumps.ROOT}/", flow_dumps.dump),
 )
 
 

@@ -10,8 +10,9 @@ from apiserver.admission.chain import Chain
 from apiserver.filters.authentication import authenticate
 from apiserver.filters.authorization import authorize
 from apiserver.filters.impersonation import impersonate
+from apiserver.filters.priority_and_fairness import give_seats
 
-GATE = (authenticate, impersonate, authorize)
+GATE = (authenticate, impersonate, give_seats, authorize)
 
 
 class NoChain(Chain):

@@ -14,6 +14,7 @@ After: k8s staging/src/k8s.io/apiserver/pkg/util/flowcontrol/apf_filter.go, apf_
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -23,6 +24,7 @@ from apiserver.authentication.user import User
 from apiserver.flow_control.configuration import Configuration
 from apiserver.flow_control.counts import Counts, FlowCollector, wait_histogram
 from apiserver.flow_control.dispatcher import CANCELLED, TIME_OUT, Dispatcher, Level
+from apiserver.flow_control.dump import dump_levels, dump_queues
 from apiserver.flow_control.queue_set import Ticket
 from apiserver.flow_control.shuffle_sharding import deal, hash_of
 from apiserver.request import RequestInfo
@@ -38,13 +40,17 @@ Headers = tuple[tuple[bytes, bytes], ...]
 
 @dataclass(slots=True, eq=False)
 class Flow:
-    """Where requests of one kind and caller belong; `hand` is empty where nothing is queued."""
+    """Where requests of one kind and caller belong.
+
+    hand: empty where nothing is queued.
+    waited: None where nobody is made to wait.
+    """
 
     level: Level
     hand: tuple[int, ...]
     headers: Headers
     counts: Counts
-    waited: Histogram
+    waited: Histogram | None
     refused_after: Histogram
 
 
@@ -116,11 +122,14 @@ class FlowControl:
             await asyncio.wait(waited_for, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
             if leaving is None or not leaving.done():
                 reason = TIME_OUT
+        except asyncio.CancelledError:
+            if self._end_wait(let_in, CANCELLED):
+                self.leave(let_in)
+            raise
         finally:
             if leaving is not None:
                 leaving.cancel()
-            is_seated = self._end_wait(let_in, reason)
-        return is_seated
+        return self._end_wait(let_in, reason)
 
     def leave(self, let_in: Pass) -> None:
         """It is done; saying so twice does no harm."""
@@ -135,6 +144,19 @@ class FlowControl:
     def refusal_delay(self, flow: Flow) -> float:
         """Seconds after which a request of this flow is told that it is refused."""
         return flow.level.refusals.delay(asyncio.get_running_loop().time())
+
+    def dump_levels(self) -> str:
+        """The levels as they are now."""
+        dispatched, rejected = Counter[str](), Counter[tuple[str, str]]()
+        for (level, _), counts in self._counts.items():
+            dispatched[level] += counts.dispatched
+            for reason, count in counts.rejected.items():
+                rejected[level, reason] += count
+        return dump_levels(self._dispatcher.levels.values(), dispatched, rejected)
+
+    def dump_queues(self) -> str:
+        """Their queues."""
+        return dump_queues(self._dispatcher.levels.values())
 
     def _end_wait(self, let_in: Pass, reason: str) -> bool:
         flow, ticket = let_in.flow, let_in.ticket
@@ -156,7 +178,8 @@ class FlowControl:
         flow.counts.dispatched += 1
         flow.counts.executing += 1
         flow.counts.seats += ticket.seats
-        flow.waited.observe(waited)
+        if flow.waited is not None:
+            flow.waited.observe(waited)
 
     def _refuse(self, flow: Flow, reason: str, waited: float) -> None:
         flow.counts.rejected[reason] += 1
@@ -192,6 +215,6 @@ class FlowControl:
             hand,
             ((LEVEL_HEADER, spec.uid.encode()), (SCHEMA_HEADER, schema.uid.encode())),
             self._counts.setdefault(where, Counts()),
-            self._wait_seconds.labels(*where, "true"),
+            None if spec.is_exempt else self._wait_seconds.labels(*where, "true"),
             self._wait_seconds.labels(*where, "false"),
         )

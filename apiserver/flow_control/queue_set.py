@@ -37,6 +37,12 @@ class Queue:
     waiting: deque[Ticket] = field(default_factory=deque)
     seats_waiting: int = 0
     executing: int = 0
+    seats_executing: int = 0
+
+    @property
+    def work_waiting(self) -> float:
+        """In seat-seconds, by the estimate."""
+        return self.seats_waiting * ESTIMATE_SECONDS
 
     @property
     def finish_r(self) -> float:
@@ -134,6 +140,7 @@ class QueueSet:
         self._advance(now)
         ticket.is_executing = False
         queue.executing -= 1
+        queue.seats_executing -= ticket.seats
         self._seats_executing -= ticket.seats
         queue.next_r += ticket.seats * (now - ticket.started_at - ESTIMATE_SECONDS)
         queue.keep_up()
@@ -150,6 +157,7 @@ class QueueSet:
     def _start(self, ticket: Ticket, queue: Queue, now: float) -> None:
         ticket.is_executing, ticket.started_at = True, now
         queue.executing += 1
+        queue.seats_executing += ticket.seats
         queue.next_r += ticket.seats * ESTIMATE_SECONDS
         self._seats_executing += ticket.seats
         self._served = queue.index

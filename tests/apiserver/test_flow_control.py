@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from apiserver import flow_policy
 from apiserver.authentication.user import User
 from apiserver.filters.request_info import request_info
 from apiserver.flow_control.configuration import Configuration, with_condition
-from apiserver.flow_control.dispatcher import Dispatcher, Level
+from apiserver.flow_control.dispatcher import QUEUE_FULL, TIME_OUT, Dispatcher, Level
+from apiserver.flow_control.dump import dump_levels, dump_queues
 from apiserver.flow_control.priority_level import PriorityLevel, allot
 from apiserver.flow_control.queue_set import Ticket
 from apiserver.flow_control.shuffle_sharding import deal, hash_of
@@ -64,6 +66,10 @@ def handle(case: Case, world: World) -> str:
             return "\n".join(came(case, world, line) for line in case.input.splitlines())
         case "finish" | "leave":
             return ended(case, world)
+        case "dump":
+            levels, dispatched = world.dispatcher.levels.values(), Counter({"a": 2, "exempt": 1})
+            rejected = Counter({("a", TIME_OUT): 3, ("a", QUEUE_FULL): 4})
+            return dump_levels(levels, dispatched, rejected) + dump_queues(levels).rstrip("\n")
     raise AssertionError(case.command)
 
 

@@ -173,12 +173,33 @@ async def test_what_waits_is_served_in_its_turn(held: tuple[Api, HeldStorage]) -
     assert figure(api, "rejected_requests_total", reason="queue-full") == 1
     assert figure(api, "current_executing_requests") == 1
     assert storage.begun == ["a1"]
+    assert await dumped(api, "priority_levels", "tight") == [
+        "2",
+        "false",
+        "false",
+        "3",
+        "1",
+        "1",
+        "1",
+        "0",
+        "0",
+    ]
+    assert await dumped(api, "queues", "tight") != []
     storage.open.set()
     assert [(await answer).code for answer in answers] == [201] * 4
     assert storage.begun.index("b1") < storage.begun.index("a3"), (
         "a flow with one request does not wait for all"
     )
     assert figure(api, "current_inqueue_requests") == figure(api, "current_executing_seats") == 0
+
+
+async def dumped(api: Api, what: str, level: str) -> list[str]:
+    """The cells of the first line about a level, without its name."""
+    answer = await api("GET", f"/debug/api_priority_and_fairness/dump_{what}")
+    assert answer.code == 200
+    head, *lines = [line.replace(",", " ").split() for line in answer.body.decode().splitlines()]
+    assert all(len(line) == len(head) for line in lines)
+    return next(cells[1:] for cells in lines if cells[0] == level)
 
 
 async def test_nobody_waits_for_longer_than_a_fourth_of_his_time(held: tuple[Api, HeldStorage]) -> None:
