@@ -122,7 +122,7 @@ class Dispatcher:
         level.queues.enqueue(ticket, index, now)
         self._waiting += 1
         # It may need less room than what waits already, and come before it.
-        if level.queues.head() is ticket and self._has_room(level, ticket.seats):
+        if self._has_room(level, ticket.seats) and level.queues.head() is ticket:
             self._start(level, ticket, now)
         return ticket
 

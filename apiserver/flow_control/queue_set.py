@@ -18,6 +18,7 @@ advances by the level's limit, here by the seats in use, which is the same while
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -43,11 +44,6 @@ class Queue:
     def work_waiting(self) -> float:
         """In seat-seconds, by the estimate."""
         return self.seats_waiting * ESTIMATE_SECONDS
-
-    @property
-    def finish_r(self) -> float:
-        """Where on the meter its next request would end."""
-        return self.next_r + self.waiting[0].seats * ESTIMATE_SECONDS
 
     def keep_up(self) -> None:
         """No earlier on the meter than the arrival of what waits longest."""
@@ -111,10 +107,19 @@ class QueueSet:
 
     def head(self) -> Ticket:
         """What is served next, while something waits; among equals the queue that follows the last served."""
-        return min((queue for queue in self.queues.values() if queue.waiting), key=self._order).waiting[0]
+        best, best_r = None, math.inf
+        for queue in self.queues.values():
+            if queue.waiting:
+                finish_r = queue.next_r + queue.waiting[0].seats * ESTIMATE_SECONDS
+                if best is None or finish_r < best_r or (finish_r == best_r and self._follows(queue, best)):
+                    best, best_r = queue, finish_r
+        assert best is not None, "something waits"
+        return best.waiting[0]
 
-    def _order(self, queue: Queue) -> tuple[float, int]:
-        return queue.finish_r, (queue.index - self._served - 1) % QUEUES_MAX
+    def _follows(self, one: Queue, other: Queue) -> bool:
+        """True when `one` comes sooner after the queue served last."""
+        after = self._served + 1
+        return (one.index - after) % QUEUES_MAX < (other.index - after) % QUEUES_MAX
 
     def start_head(self, ticket: Ticket, now: float) -> None:
         """Start what `head` said."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from sortedcontainers import SortedDict
 
 from apiserver import flow_policy
 from apiserver.authentication.user import User
@@ -19,6 +20,7 @@ from apiserver.flow_control.dump import dump_levels, dump_queues
 from apiserver.flow_control.priority_level import PriorityLevel, allot
 from apiserver.flow_control.queue_set import Ticket
 from apiserver.flow_control.shuffle_sharding import deal, hash_of
+from apiserver.flow_control.width import seats_of_list
 from kube.api import meta
 from kube.api.meta import Object
 from tests import datadriven
@@ -155,3 +157,18 @@ def ended(case: Case, world: World) -> str:
 def started(world: World, tickets: list[Ticket]) -> str:
     names = {id(ticket): name for name, (_, ticket) in world.tickets.items()}
     return " ".join(f"{names[id(ticket)]} starts" for ticket in tickets)
+
+
+@pytest.mark.parametrize(
+    ("namespace", "name", "seats"),
+    [("", "", 9), ("a", "", 3), ("b", "", 1), ("c", "", 6), ("none", "", 1), ("", "one", 1), ("a", "one", 1)],
+)
+def test_a_list_takes_a_seat_for_each_hundred_objects(namespace: str, name: str, seats: int) -> None:
+    counts = {"a": 201, "b": 100, "c": 599}
+    keys = (f"{space}/{number}" for space, count in counts.items() for number in range(count))
+    assert seats_of_list(SortedDict.fromkeys(keys), namespace, name) == seats
+
+
+def test_no_list_takes_more_than_ten_seats() -> None:
+    assert seats_of_list(SortedDict.fromkeys(map(str, range(5000))), "", "") == 10
+    assert seats_of_list(SortedDict.fromkeys(map(str, range(100))), "", "") == 1

@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
+from apiserver.authentication.user import User
 from apiserver.flow_control.conditions import Conditions
+from apiserver.flow_control.flow_control import Pass
 from apiserver.main import Flags
+from apiserver.request import RequestInfo
 from kube.base.tasks import Tasks
 from tests.support.api_server import Answer, Api, fresh, serving
 from tests.support.memory_storage import MemoryStorage
@@ -340,3 +343,24 @@ async def test_without_it_nobody_waits(held: tuple[Api, HeldStorage]) -> None:
         assert [(await answer).code for answer in answers] == [201] * 20
         headers = (await answers[0]).headers
         assert [name for name in UIDS if name in headers] == []
+
+
+async def test_who_is_cancelled_as_he_gets_his_seat_gives_it_back(held: tuple[Api, HeldStorage]) -> None:
+    api, storage = held
+    await tight(api, QUEUE)
+    first = writing(api, "1", **ALICE)
+    await until_async("it is being written", lambda: storage.begun)
+    control = api.server.flow_control
+    assert control is not None
+    info = RequestInfo("", "get", "", "v1", "default", "configmaps")
+    let_in = control.enter(control.classify(User("alice"), info), 1, asyncio.get_running_loop().time())
+    assert isinstance(let_in, Pass)
+    assert let_in.seated is not None
+    waiting = asyncio.create_task(control.wait(let_in, 60.0, None))
+    # In the very moment in which the seat is given, before the one who waits has learned it.
+    let_in.seated.add_done_callback(lambda _: waiting.cancel())
+    storage.open.set()
+    assert (await first).code == 201
+    assert await asyncio.gather(waiting, return_exceptions=True) != [True]
+    assert figure(api, "current_executing_seats") == figure(api, "current_inqueue_requests") == 0
+    assert (await api("GET", CONFIG_MAPS, **ALICE)).code == 200
