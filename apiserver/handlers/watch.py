@@ -132,7 +132,10 @@ class WatchStream(Response):
             await write([self._frames.error(error.status())])
 
     async def _initialize(self, write: Write) -> Cursor | None:
-        """Begin; only this takes a seat, and not for ever."""
+        """Begin; only to send what is there takes a seat, and not for ever."""
+        if not self._options.initial_events:
+            self._release()
+            return await self._begin(write)
         timer = asyncio.get_running_loop().call_later(SEAT_SECONDS, self._release)
         try:
             return await self._begin(write)

@@ -241,6 +241,8 @@ async def test_a_watch_holds_its_seat_only_until_it_has_begun(held: tuple[Api, H
     initial = "&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true"
     async with (
         api.watch(f"{CONFIG_MAPS}?watch=1", **ALICE),
+        # It waits for a revision that is still to come.
+        api.watch(f"{CONFIG_MAPS}?watch=1&resourceVersion=1000000", **ALICE),
         api.watch(f"{CONFIG_MAPS}?watch=1{initial}", **ALICE) as events,
     ):
         async for event in events:
@@ -248,7 +250,7 @@ async def test_a_watch_holds_its_seat_only_until_it_has_begun(held: tuple[Api, H
                 break
         await until_async("the seat is free", lambda: figure(api, "current_executing_seats") == 0)
         assert (await api("GET", CONFIG_MAPS, **ALICE)).code == 200
-    assert figure(api, "dispatched_requests_total") == 3
+    assert figure(api, "dispatched_requests_total") == 4
     # One that fails before it begins gives its seat back, too.
     assert (await api("GET", f"{CONFIG_MAPS}?watch=1&limit=x", **ALICE)).code == 400
     assert figure(api, "current_executing_seats") == 0
