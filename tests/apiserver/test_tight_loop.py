@@ -25,7 +25,6 @@ SEATS = 20
 SPACE = "/api/v1/namespaces/default"
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 LOOP = {"Impersonate_User": "alice"}
-NODE = {"Impersonate_User": "system:node:n1", "Impersonate_Group": "system:nodes"}
 SCHEDULER = {"Impersonate_User": "system:kube-scheduler"}
 
 
@@ -58,7 +57,9 @@ class Stepped(MemoryStorage):
     def make_next(self) -> str:
         """Make the oldest; whose it was."""
         who, turn = self.asked.popleft()
-        turn.set_result(None)
+        # Whoever has left meanwhile waits for nothing.
+        if not turn.done():
+            turn.set_result(None)
         return who
 
 
@@ -101,8 +102,10 @@ async def allow(api: Api) -> None:
 
 
 async def renew(api: Api, number: int) -> Answer:
-    lease = {"metadata": {"name": f"node-{number}"}, "spec": {"holderIdentity": "n1"}}
-    return await api("POST", LEASES, lease, **NODE)
+    """A Lease is its node's alone."""
+    name = f"node-{number}"
+    user = {"Impersonate_User": f"system:node:{name}", "Impersonate_Group": "system:nodes"}
+    return await api("POST", LEASES, {"metadata": {"name": name}, "spec": {"holderIdentity": name}}, **user)
 
 
 async def schedule(api: Api, number: int) -> Answer:
