@@ -17,15 +17,18 @@ import ipaddress
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+import orjson
+
 from apiserver import api_services, flow_policy, kubernetes_service
 from apiserver.admission.chain import CREATE, Attributes
+from apiserver.authentication.request_header import RequestHeader
 from apiserver.authentication.user import SELF
 from apiserver.authorization import bootstrap_policy
 from apiserver.metrics_api.kinds import SERVED
 from apiserver.registry.registry import Registry
 from apiserver.server import Server
 from apiserver.storage.watch_cache import WatchCache
-from kube.api import lasting_tokens, meta, resources
+from kube.api import front_proxy, lasting_tokens, meta, resources
 from kube.api.errors import StatusError
 from kube.api.meta import Object
 from kube.api.resources import Resource
@@ -48,7 +51,9 @@ AUTO_UPDATES = (bootstrap_policy.AUTO_UPDATE, flow_policy.AUTO_UPDATE)
 AT_ONCE = 32
 
 
-async def ensure(server: Server, service_network: str, port: int, client_ca: str = "") -> None:
+async def ensure(
+    server: Server, service_network: str, port: int, client_ca: str = "", proxy_ca: str = ""
+) -> None:
     """Make all that is missing; the cache is filled and of now."""
     service_ip = str(ipaddress.ip_network(service_network)[1])
     now = meta.format_time(server.clock.now())
@@ -59,7 +64,7 @@ async def ensure(server: Server, service_network: str, port: int, client_ca: str
         *flow_policy.objects(now),
         *api_services.objects(SERVED),
         _service_cidr(service_network, now),
-        _authentication(client_ca),
+        _authentication(client_ca, proxy_ca, server.request_header),
         *_token_tracking(server),
         kubernetes_service.service(service_ip, port),
     ]
@@ -150,10 +155,20 @@ def _service_cidr(network: str, now: str) -> Object:
     }
 
 
-def _authentication(client_ca: str) -> Object:
-    """What API servers of others must know to recognize our users."""
-    metadata = {"name": "extension-apiserver-authentication", "namespace": "kube-system"}
+def _authentication(client_ca: str, proxy_ca: str, config: RequestHeader) -> Object:
+    """What API servers of others must know to recognize our users, and us when we ask for them."""
     data = {"client-ca-file": client_ca} if client_ca else {}
+    if proxy_ca:
+        lists = {
+            "allowed-names": config.allowed_names,
+            "username-headers": config.username_headers,
+            "group-headers": config.group_headers,
+            "uid-headers": config.uid_headers,
+            "extra-headers-prefix": config.extra_prefixes,
+        }
+        data |= {"requestheader-client-ca-file": proxy_ca}
+        data |= {f"requestheader-{name}": orjson.dumps(values).decode() for name, values in lists.items()}
+    metadata = {"name": front_proxy.CONFIG_MAP, "namespace": front_proxy.NAMESPACE}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
 
 

@@ -1,9 +1,9 @@
 """Core: says which resources there are, in the two shapes clients ask for.
 
 Aggregated: one APIGroupDiscoveryList for `/api` and one for `/apis`, each with every version and resource.
-Legacy: APIVersions, APIGroupList, APIGroup and one APIResourceList a group version; kubectl drain and most
-other clients still need these. All are read off the resource table; the first version of a group is the one
-it prefers, and the table's order is the groups' priority.
+Legacy: APIVersions and one APIResourceList a group version, which kubectl drain and most other clients still
+need. All are read off the resource table; APIGroups, and the order of all groups, are the aggregation's
+(aggregation/catalog.py).
 
 After: k8s staging/src/k8s.io/apiserver/pkg/endpoints/discovery.
 """
@@ -58,9 +58,9 @@ def _aggregated_resource(resource: Resource) -> Object:
     return entry
 
 
-def aggregated(resources: Sequence[Resource], core: bool, version: str = "v2") -> Object:
-    """The APIGroupDiscoveryList of `/api` (core) or `/apis`; version is v2 or v2beta1."""
-    items = []
+def items(resources: Sequence[Resource], core: bool) -> list[Object]:
+    """The groups of `/api` (core) or `/apis` with their versions and resources."""
+    found = []
     for group, versions in by_group(resources).items():
         if (group == "") != core:
             continue
@@ -73,7 +73,12 @@ def aggregated(resources: Sequence[Resource], core: bool, version: str = "v2") -
             }
             for name, members in versions.items()
         ]
-        items.append({"metadata": metadata | {"creationTimestamp": None}, "versions": entries})
+        found.append({"metadata": metadata | {"creationTimestamp": None}, "versions": entries})
+    return found
+
+
+def aggregated(items: Sequence[Object], version: str = "v2") -> Object:
+    """The APIGroupDiscoveryList of these groups; version is v2 or v2beta1."""
     return {
         "kind": "APIGroupDiscoveryList",
         "apiVersion": f"apidiscovery.k8s.io/{version}",
@@ -86,25 +91,6 @@ def core_versions(server_address: str) -> Object:
     """The APIVersions of plain `GET /api`."""
     address = {"clientCIDR": "0.0.0.0/0", "serverAddress": server_address}
     return {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": [address]}
-
-
-def _group(group: str, versions: Sequence[str]) -> Object:
-    names = [{"groupVersion": format_api_version(group, version), "version": version} for version in versions]
-    return {"name": group, "versions": names, "preferredVersion": names[0]}
-
-
-def group_list(resources: Sequence[Resource]) -> Object:
-    """The APIGroupList of plain `GET /apis`."""
-    groups = [_group(group, list(versions)) for group, versions in by_group(resources).items() if group]
-    return {"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}
-
-
-def group(resources: Sequence[Resource], name: str) -> Object | None:
-    """The APIGroup of `GET /apis/<group>`, or None when nothing is served in it."""
-    versions = by_group(resources).get(name)
-    if not name or versions is None:
-        return None
-    return {"kind": "APIGroup", "apiVersion": "v1", **_group(name, list(versions))}
 
 
 def _legacy_resource(resource: Resource) -> list[Object]:

@@ -51,6 +51,9 @@ from apiserver.admission.webhooks.configurations import Configurations
 from apiserver.admission.webhooks.metrics import WebhookMetrics
 from apiserver.admission.webhooks.mutating import MutatingWebhooks
 from apiserver.admission.webhooks.validating import ValidatingWebhooks
+from apiserver.aggregation.aggregation import Aggregation
+from apiserver.aggregation.connections import Connections
+from apiserver.aggregation.flags import proxy_flags, proxy_pair, request_header
 from apiserver.allocation.cluster_ips import ClusterIPs
 from apiserver.allocation.node_ports import NodePorts
 from apiserver.allocation.repair import Repairer
@@ -64,7 +67,6 @@ from apiserver.authentication.options import (
     issuing,
 )
 from apiserver.authentication.peers import Peers
-from apiserver.authentication.request_header import RequestHeader
 from apiserver.authentication.token_uses import TokenUses
 from apiserver.authentication.tokens import KeyPair, Tokens
 from apiserver.authorization.authorizer import Authorizer
@@ -101,6 +103,8 @@ from kube.base.tasks import Tasks
 log = logs.logger(__name__)
 
 STORE_PATIENCE_SECONDS = 60.0
+# How long the first look at the servers behind APIServices may keep this one from serving.
+AGGREGATION_SECONDS = 2.0
 BUILD = {
     name: VERSION[key]
     for name, key in (("major", "major"), ("minor", "minor"), ("git_version", "gitVersion"))
@@ -130,6 +134,14 @@ class Flags(AuditFlags, AuthenticationFlags):
     kubelet_client_certificate: str = ""
     kubelet_client_key: str = ""
     kubelet_certificate_authority: str = ""
+    requestheader_client_ca_file: str = ""
+    requestheader_allowed_names: str = ""
+    requestheader_username_headers: str = "X-Remote-User"
+    requestheader_group_headers: str = "X-Remote-Group"
+    requestheader_uid_headers: str = "X-Remote-Uid"
+    requestheader_extra_headers_prefix: str = "X-Remote-Extra-"
+    proxy_client_cert_file: str = ""
+    proxy_client_key_file: str = ""
     default_not_ready_toleration_seconds: int = 300
     default_unreachable_toleration_seconds: int = 300
     admission_control_config_file: str = ""
@@ -177,6 +189,7 @@ DEFAULTS = Flags()
 @click.option(
     "--kubelet-certificate-authority", default="", help="Authority that signed the kubelets' certificates."
 )
+@proxy_flags
 @click.option(
     "--default-not-ready-toleration-seconds",
     default=DEFAULTS.default_not_ready_toleration_seconds,
@@ -219,7 +232,11 @@ def main(**options: object) -> None:
 async def serve(flags: Flags) -> None:
     """Build everything, run until cancelled, take everything down."""
     context = tls.server_context(
-        flags.tls_cert_file, flags.tls_private_key_file, flags.client_ca_file, require_client=False
+        flags.tls_cert_file,
+        flags.tls_private_key_file,
+        flags.client_ca_file,
+        require_client=False,
+        proxy_ca=flags.requestheader_client_ca_file,
     )
     own_socket = bind(flags.bind_address, flags.secure_port, "--secure-port")
     if flags.shared_port and flags.shared_fd < 0:
@@ -237,12 +254,16 @@ async def serve(flags: Flags) -> None:
         raise
     storage.observe = server.metrics.store_answered
     presence = Presence(server, flags.bind_address, flags.secure_port)
-    http = HttpServer(app.Application(server), context, Peers(flags.client_ca_file))
+    http = HttpServer(
+        app.Application(server), context, Peers(flags.client_ca_file, flags.requestheader_client_ca_file)
+    )
     Schemas.load()
     try:
         async with Tasks() as tasks:
             tasks.start("watch cache", server.cache.run)
             await _prepare(server, presence, flags)
+            tasks.start("aggregation", server.aggregation.run)
+            await server.aggregation.settle(AGGREGATION_SECONDS)
             await http.listen(own_socket)
             if flags.shared_port:
                 await http.listen(_shared_socket(flags))
@@ -353,12 +374,13 @@ def wire(
     tokens = Tokens(issuing(flags, keys), clock, find, token_uses.note)
     if auditor is not None:
         auditor.metrics.register(metrics.registry)
+    connections = Connections(cache, chance, *proxy_pair(flags))
     return Server(
         storage,
         cache,
         registry,
         tokens,
-        authenticator(flags, tokens, clock, find, RequestHeader()),
+        authenticator(flags, tokens, clock, find, request_header(flags)),
         authorizer,
         metrics,
         *sessions,
@@ -371,6 +393,8 @@ def wire(
         token_uses,
         webhooks,
         _flow_control(cache, metrics, flags),
+        Aggregation(cache, registry, clock, connections),
+        request_header(flags),
         auditor=auditor,
     )
 
@@ -444,6 +468,7 @@ async def _prepare(server: Server, presence: Presence, flags: Flags) -> None:
     """Wait for the store and make what every cluster begins with; StartupError if that takes too long."""
     backoff = Backoff(0.1, 2.0)
     client_ca = await asyncio.to_thread(Path(flags.client_ca_file).read_text)
+    proxy_ca = await asyncio.to_thread(_text, flags.requestheader_client_ca_file)
     try:
         async with asyncio.timeout(STORE_PATIENCE_SECONDS):
             await server.cache.at_least(1)
@@ -451,7 +476,7 @@ async def _prepare(server: Server, presence: Presence, flags: Flags) -> None:
                 try:
                     await server.repairer.once(asyncio.get_running_loop().time())
                     await bootstrap.ensure(
-                        server, flags.service_cluster_ip_range, flags.secure_port, client_ca
+                        server, flags.service_cluster_ip_range, flags.secure_port, client_ca, proxy_ca
                     )
                     await presence.join()
                     return
@@ -460,3 +485,8 @@ async def _prepare(server: Server, presence: Presence, flags: Flags) -> None:
                     await asyncio.sleep(backoff.next())
     except TimeoutError as error:
         raise StartupError(f"--etcd-servers {flags.etcd_servers}: the store does not answer") from error
+
+
+def _text(path: str) -> str:
+    """What is in a file; nothing for no file."""
+    return Path(path).read_text() if path else ""

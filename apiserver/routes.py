@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from starlette.responses import Response
 
+from apiserver.aggregation.proxy import proxy as proxy_to_extension
 from apiserver.handlers import (
     bind,
     connect,
@@ -81,6 +82,8 @@ REVIEW_GROUPS = ("authentication.k8s.io", "authorization.k8s.io")
 async def dispatch(server: Server, request: ApiRequest) -> Response:
     """Answer a request that has passed all filters."""
     info = request.info
+    if (api_service := server.aggregation.serving(info.path)) is not None:
+        return await proxy_to_extension(server, request, api_service)
     if not info.is_resource:
         return await _document(server, request)
     resource = request.resource

@@ -16,6 +16,7 @@ import aiohttp
 from apiserver.admission.webhooks.caller import Caller
 from apiserver.allocation.repair import Repairer
 from apiserver.authentication.authenticator import Authenticator
+from apiserver.authentication.request_header import RequestHeader
 from apiserver.authentication.token_uses import TokenUses
 from apiserver.authentication.tokens import Tokens
 from apiserver.authorization.authorizer import Authorizer
@@ -25,6 +26,7 @@ from apiserver.storage.watch_cache import WatchCache
 from kube.base.clock import Clock
 
 if TYPE_CHECKING:
+    from apiserver.aggregation.aggregation import Aggregation
     from apiserver.audit.auditor import Auditor
     from apiserver.filters.metrics import Metrics
     from apiserver.flow_control.flow_control import FlowControl
@@ -44,6 +46,8 @@ class Server:
     auditor: tells of requests what an audit policy wants told, if there is one.
     webhooks: calls those of admission.
     flow_control: gives requests their seats; None where all are let in at once.
+    aggregation: the servers behind APIServices.
+    request_header: which proxies may say for whom they ask, and where.
     stopping: set once the process is to end; every watch then ends.
     """
 
@@ -65,5 +69,7 @@ class Server:
     token_uses: TokenUses
     webhooks: Caller
     flow_control: FlowControl | None
+    aggregation: Aggregation
+    request_header: RequestHeader
     auditor: Auditor | None = None
     stopping: asyncio.Event = field(default_factory=asyncio.Event)

@@ -2,6 +2,7 @@
 
     ca       signs everything that speaks HTTP: servers, components' client certificates, the admin
     etcd-ca  signs what speaks to the store: its members, the API server as its client, and etcdctl's user
+    front-proxy-ca  signs what may say for whom it asks: the API server, towards extension API servers
 
 A certificate is both its process's server certificate and its client certificate. What exists is kept,
 unless it is near its end, was signed by another CA or no longer names the wanted addresses: then it is made
@@ -27,6 +28,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from deploy.errors import LaunchError
 from deploy.layout import LOCAL, Layout
+from deploy.processes import FRONT_PROXY
 from deploy.topology import FLEET, Topology
 
 CA_LIFETIME = timedelta(days=3650)
@@ -36,6 +38,7 @@ RENEW_BEFORE = timedelta(days=90)
 BACKDATE = timedelta(minutes=5)
 
 LOCAL_NAMES = ("localhost",)
+AUTHORITIES = ("ca", "etcd-ca", "front-proxy-ca")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,7 @@ def wanted_certificates(topology: Topology, layout: Layout) -> list[Wanted]:
             addresses=(LOCAL, layout.first_service_ip),
         ),
         Wanted("apiserver-kubelet-client", "ca", "kube-apiserver-kubelet-client", "system:masters"),
+        Wanted(FRONT_PROXY, "front-proxy-ca", FRONT_PROXY),
         Wanted("admin", "ca", "kubernetes-admin", "system:masters"),
         Wanted(
             "controller-manager",
@@ -115,7 +119,7 @@ def _fleet(layout: Layout) -> Wanted:
 def ensure(topology: Topology, layout: Layout, now: datetime) -> None:
     """Make what is missing or outdated below `pki/`."""
     layout.pki.mkdir(parents=True, exist_ok=True)
-    authorities = {name: _ensure_authority(layout, name, now) for name in ("ca", "etcd-ca")}
+    authorities = {name: _ensure_authority(layout, name, now) for name in AUTHORITIES}
     for wanted in wanted_certificates(topology, layout):
         if not _is_good(layout, wanted, authorities[wanted.ca], now):
             _issue(layout, wanted, authorities[wanted.ca], now)

@@ -13,6 +13,8 @@ from deploy.layout import KUBELET_PORT, LOCAL, Layout, local_url
 from deploy.topology import FLEET, Flags, Topology
 
 NO_FLAGS: Flags = {}
+# The certificate, and the name in it, of who may say for whom it asks.
+FRONT_PROXY = "front-proxy-client"
 STAGE_STORE, STAGE_API, STAGE_REST = 0, 1, 2
 
 
@@ -113,6 +115,10 @@ def _apiserver(topology: Topology, layout: Layout, index: int) -> Process:
         "kubelet-client-certificate": layout.cert("apiserver-kubelet-client"),
         "kubelet-client-key": layout.key("apiserver-kubelet-client"),
         "kubelet-certificate-authority": layout.cert("ca"),
+        "requestheader-client-ca-file": layout.cert("front-proxy-ca"),
+        "requestheader-allowed-names": FRONT_PROXY,
+        "proxy-client-cert-file": layout.cert(FRONT_PROXY),
+        "proxy-client-key-file": layout.key(FRONT_PROXY),
     }
     if "audit-policy-file" in topology.flags.get("apiserver", NO_FLAGS):
         flags["audit-log-path"] = layout.audit_log(name)

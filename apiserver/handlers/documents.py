@@ -14,12 +14,16 @@ import orjson
 from starlette.responses import RedirectResponse, Response
 
 from apiserver import discovery, openapi, openapi_v2
+from apiserver.aggregation.follower import OPENAPI_READER
+from apiserver.aggregation.proxy import proxy
+from apiserver.authentication.user import known
 from apiserver.handlers.health import LIVE, READY
 from apiserver.handlers.respond import respond, respond_bytes
 from apiserver.metrics_api.kinds import SERVED
 from apiserver.negotiation import negotiate
 from apiserver.request import ApiRequest
 from apiserver.server import Server
+from kube.api.meta import Object
 from kube.api.resources import RESOURCES
 from kube.api.schema import Schemas
 
@@ -47,7 +51,7 @@ AGGREGATED = "apidiscovery.k8s.io"
 YEAR_SECONDS = 31_536_000
 
 
-async def root(_: Server, __: ApiRequest) -> Response:
+async def root(server: Server, _: ApiRequest) -> Response:
     """All paths one may ask for."""
     paths = {
         "/api",
@@ -65,9 +69,8 @@ async def root(_: Server, __: ApiRequest) -> Response:
         *(f"/{what}/{name}" for what in ("healthz", "livez") for name in LIVE),
         *(f"/readyz/{name}" for name in READY),
     }
-    for resource in SERVED:
-        if resource.group:
-            paths |= {f"/apis/{resource.group}", f"/apis/{resource.api_version}"}
+    for group in _groups(server):
+        paths |= {f"/apis/{group['name']}", *(f"/apis/{each['groupVersion']}" for each in group["versions"])}
     return respond({"paths": sorted(paths)})
 
 
@@ -78,15 +81,21 @@ async def version(_: Server, __: ApiRequest) -> Response:
 
 async def api(server: Server, request: ApiRequest) -> Response:
     """The core group."""
-    return _aggregated(request, core=True) or respond(discovery.core_versions(server.address))
+    wanted = _aggregated(request)
+    if wanted:
+        return _discovery(request, wanted, *_core_discovery(wanted))
+    return respond(discovery.core_versions(server.address))
 
 
-async def apis(_: Server, request: ApiRequest) -> Response:
+async def apis(server: Server, request: ApiRequest) -> Response:
     """All other groups."""
-    return _aggregated(request, core=False) or respond(discovery.group_list(SERVED))
+    wanted = _aggregated(request)
+    if wanted:
+        return _discovery(request, wanted, *_all_discovery(server, wanted))
+    return respond({"kind": "APIGroupList", "apiVersion": "v1", "groups": _groups(server)})
 
 
-async def group(_: Server, request: ApiRequest) -> Response:
+async def group(server: Server, request: ApiRequest) -> Response:
     """One group, or one version of it."""
     parts = request.info.path.strip("/").split("/")
     found = None
@@ -95,27 +104,32 @@ async def group(_: Server, request: ApiRequest) -> Response:
     elif parts[0] == "apis" and len(parts) == 3:
         found = discovery.resource_list(SERVED, parts[1], parts[2])
     elif parts[0] == "apis" and len(parts) == 2:
-        found = discovery.group(SERVED, parts[1])
+        found = next((each for each in _groups(server) if each["name"] == parts[1]), None)
+        found = found and {"kind": "APIGroup", "apiVersion": "v1", **found}
     if found is None:
         return Response("404 page not found\n", 404, media_type="text/plain")
     return respond(found, wanted=negotiate(request.headers.get("accept", "")))
 
 
-def _aggregated(request: ApiRequest, *, core: bool) -> Response | None:
-    """The aggregated document, where the first clause of Accept that we know asks for it."""
+def _groups(server: Server) -> list[Object]:
+    """The APIGroups, whoever serves them, in the order of their priority."""
+    return server.aggregation.groups((each.group, each.version) for each in SERVED if each.group)
+
+
+def _aggregated(request: ApiRequest) -> str:
+    """In which version the aggregated document is asked for; empty if the client likes another one better."""
     for clause in request.headers.get("accept", "").split(","):
         parts = dict(part.split("=", 1) for part in clause.replace(" ", "").split(";") if "=" in part)
         if parts.get("g") != AGGREGATED:
             if clause.strip().startswith(("application/json", "*/*")):
-                return None
+                return ""
             continue
         if parts.get("as") == "APIGroupDiscoveryList" and parts.get("v") in ("v2", "v2beta1"):
-            return _discovery(request, core, parts["v"])
-    return None
+            return parts["v"]
+    return ""
 
 
-def _discovery(request: ApiRequest, core: bool, version: str) -> Response:
-    body, etag = _discovery_document(core, version)
+def _discovery(request: ApiRequest, version: str, body: bytes, etag: str) -> Response:
     headers = {"ETag": etag, "Vary": "Accept", "Cache-Control": "public"}
     if request.headers.get("if-none-match") == etag:
         return Response(status_code=304, headers=headers)
@@ -123,20 +137,35 @@ def _discovery(request: ApiRequest, core: bool, version: str) -> Response:
     return Response(body, headers=headers, media_type=kind)
 
 
-@lru_cache(maxsize=4)
-def _discovery_document(core: bool, version: str) -> tuple[bytes, str]:
-    body = orjson.dumps(discovery.aggregated(SERVED, core, version))
+@lru_cache(maxsize=2)
+def _core_discovery(version: str) -> tuple[bytes, str]:
+    return _tagged(discovery.aggregated(discovery.items(SERVED, core=True), version))
+
+
+def _all_discovery(server: Server, version: str) -> tuple[bytes, str]:
+    def write() -> tuple[bytes, str]:
+        items = server.aggregation.items(discovery.items(SERVED, core=False))
+        return _tagged(discovery.aggregated(items, version))
+
+    return server.aggregation.kept(version, write)
+
+
+def _tagged(document: Object) -> tuple[bytes, str]:
+    body = orjson.dumps(document)
     return body, f'"{hashlib.sha256(body).hexdigest()[:32].upper()}"'
 
 
-async def openapi_index(_: Server, __: ApiRequest) -> Response:
-    """Where the schema of each group version is."""
-    return respond(openapi.index(RESOURCES))
+async def openapi_index(server: Server, _: ApiRequest) -> Response:
+    """Where the schema of each group version is, whoever serves it."""
+    index = openapi.index(RESOURCES)
+    return respond({"paths": index["paths"] | server.aggregation.openapi_paths()})
 
 
-async def openapi_document(_: Server, request: ApiRequest) -> Response:
+async def openapi_document(server: Server, request: ApiRequest) -> Response:
     """The schema of one group version; under the right hash it may be kept for ever."""
     path = request.info.path.strip("/").removeprefix("openapi/v3/")
+    if (api_service := server.aggregation.serving(f"/{path}")) is not None:
+        return await proxy(server, request, api_service, known(OPENAPI_READER))
     if path == "version":
         return respond(openapi.version_document())
     found = openapi.group_paths(RESOURCES).get(path)

@@ -393,4 +393,5 @@ DEFAULTS: dict[tuple[str, str], Default] = {
     ("admissionregistration.k8s.io", "MutatingWebhookConfiguration"): webhook_configuration,
     ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration"): webhook_configuration,
     ("apiextensions.k8s.io", "CustomResourceDefinition"): custom_resource_definition,
+    ("apiregistration.k8s.io", "APIService"): other_defaults.api_service,
 }

@@ -44,6 +44,12 @@ def admission_policy(o: Object) -> None:
     child(o, "status")
 
 
+def api_service(o: Object) -> None:
+    """Another server is asked at its port for HTTPS."""
+    if service := get(o, "spec", "service"):
+        fill(service, {"port": 443})
+
+
 def admission_policy_binding(o: Object) -> None:
     """Defaults of what a ValidatingAdmissionPolicyBinding matches."""
     if matched := get(o, "spec", "matchResources"):

@@ -12,14 +12,16 @@ from kube.base.startup import StartupError
 
 
 def server_context(
-    cert: str, key: str, client_ca: str | None, *, require_client: bool = True
+    cert: str, key: str, client_ca: str | None, *, require_client: bool = True, proxy_ca: str = ""
 ) -> ssl.SSLContext:
-    """The context of a listening socket."""
+    """The context of a listening socket; proxy_ca: a second authority whose certificates are taken."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     _load_pair(context, cert, key)
     if client_ca is not None:
         _load_ca(context, client_ca)
+        if proxy_ca:
+            _load_ca(context, proxy_ca)
         context.verify_mode = ssl.CERT_REQUIRED if require_client else ssl.CERT_OPTIONAL
     assert client_ca is not None or not require_client, "client certificates need an authority to check them"
     return context
@@ -34,9 +36,14 @@ def client_context(ca: str | None, cert: str | None = None, key: str | None = No
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         _load_ca(context, ca)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    show_certificate(context, cert, key)
+    return context
+
+
+def show_certificate(context: ssl.SSLContext, cert: str | None, key: str | None) -> None:
+    """Show this certificate, if there is one, to whoever asks."""
     if cert is not None:
         _load_pair(context, cert, key)
-    return context
 
 
 def bundle_context(authorities: str) -> ssl.SSLContext:

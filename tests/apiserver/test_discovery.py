@@ -17,7 +17,7 @@ WIDGETS = Resource("example.com", "v1", "widgets", "Widget", True, verbs=("get",
 def test_aggregated_discovery_lists_every_resource_once() -> None:
     names = []
     for core in (True, False):
-        for group in discovery.aggregated(RESOURCES, core)["items"]:
+        for group in discovery.items(RESOURCES, core):
             for version in group["versions"]:
                 names += [
                     (group["metadata"].get("name", ""), each["resource"]) for each in version["resources"]
@@ -26,7 +26,7 @@ def test_aggregated_discovery_lists_every_resource_once() -> None:
 
 
 def test_aggregated_discovery_orders_groups_and_versions_by_preference() -> None:
-    groups = discovery.aggregated(RESOURCES, core=False)["items"]
+    groups = discovery.items(RESOURCES, core=False)
     assert [group["metadata"]["name"] for group in groups[:3]] == [
         "apiregistration.k8s.io",
         "apps",
@@ -37,7 +37,7 @@ def test_aggregated_discovery_orders_groups_and_versions_by_preference() -> None
 
 
 def test_aggregated_resource_has_what_kubectl_reads() -> None:
-    (core,) = discovery.aggregated(RESOURCES, core=True)["items"]
+    (core,) = discovery.items(RESOURCES, core=True)
     pods = next(each for each in core["versions"][0]["resources"] if each["resource"] == "pods")
     assert pods["shortNames"] == ["po"]
     assert pods["categories"] == ["all"]
@@ -54,14 +54,14 @@ def test_legacy_lists_name_subresources_and_their_foreign_kinds() -> None:
     assert discovery.resource_list(RESOURCES, "apps", "v2") is None
 
 
-def test_groups() -> None:
-    names = [group["name"] for group in discovery.group_list(RESOURCES)["groups"]]
-    assert len(names) == len(set(names))
-    group = discovery.group(RESOURCES, "autoscaling")
-    assert group is not None
-    assert group["preferredVersion"]["groupVersion"] == "autoscaling/v2"
-    assert discovery.group(RESOURCES, "nosuch") is None
-    assert discovery.group(RESOURCES, "") is None
+async def test_groups() -> None:
+    async with serving() as api:
+        names = [group["name"] for group in (await api.ok("GET", "/apis"))["groups"]]
+        assert len(names) == len(set(names))
+        assert names[:3] == ["apiregistration.k8s.io", "apps", "events.k8s.io"]
+        group = await api.ok("GET", "/apis/autoscaling")
+        assert group["preferredVersion"]["groupVersion"] == "autoscaling/v2"
+        assert (await api("GET", "/apis/nosuch")).code == 404
 
 
 def test_index_names_every_group_version_and_changes_with_its_content() -> None:

@@ -1,0 +1,1 @@
+"""Groups that other API servers serve, behind this one. Start with README.md."""
