@@ -32,13 +32,11 @@ GROUP_PRIORITIES = {
     "node.k8s.io": 16300,
     "discovery.k8s.io": 16200,
     "flowcontrol.apiserver.k8s.io": 16100,
-    "metrics.k8s.io": 100,
 }
 VERSION_PRIORITIES = {
     ("", "v1"): 1,
     ("autoscaling", "v2"): 30,
     ("flowcontrol.apiserver.k8s.io", "v1"): 21,
-    ("metrics.k8s.io", "v1beta1"): 100,
 }
 VERSION_PRIORITY = 15
 

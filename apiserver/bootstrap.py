@@ -24,7 +24,6 @@ from apiserver.admission.chain import CREATE, Attributes
 from apiserver.authentication.request_header import RequestHeader
 from apiserver.authentication.user import SELF
 from apiserver.authorization import bootstrap_policy
-from apiserver.metrics_api.kinds import SERVED
 from apiserver.registry.registry import Registry
 from apiserver.server import Server
 from apiserver.storage.watch_cache import WatchCache
@@ -62,7 +61,7 @@ async def ensure(
         *_priority_classes(),
         _storage_class(),
         *flow_policy.objects(now),
-        *api_services.objects(SERVED),
+        *api_services.objects(resources.RESOURCES),
         _service_cidr(service_network, now),
         _authentication(client_ca, proxy_ca, server.request_header),
         *_token_tracking(server),

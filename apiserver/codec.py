@@ -15,10 +15,10 @@ from typing import Any
 import orjson
 import yaml
 
-from apiserver.negotiation import JSON, PROTOBUF, SUPPORTED, YAML
 from kube.api import errors, protobuf
 from kube.api.go_words import syntax_error
 from kube.api.meta import Object
+from kube.api.negotiation import JSON, PROTOBUF, SUPPORTED, YAML
 from kube.api.resources import Resource
 from kube.api.schema import GO_VALUES
 

@@ -75,7 +75,6 @@ from apiserver.flow_control.conditions import Conditions
 from apiserver.flow_control.flow_control import FlowControl
 from apiserver.handlers.documents import VERSION
 from apiserver.http_protocol import HttpServer, bind
-from apiserver.metrics_api.meter import Meter
 from apiserver.pod_security import configuration as pod_security
 from apiserver.presence import Presence
 from apiserver.registry.registry import Registry
@@ -389,7 +388,6 @@ def wire(
         new_uid,
         address,
         repairer,
-        Meter(cache),
         token_uses,
         webhooks,
         _flow_control(cache, metrics, flags),

@@ -1,8 +1,8 @@
 """Core: OpenAPI v2 (Swagger) in one document: what kubectl up to 1.28 and code generators ask for.
 
-The document is that of v3 (`openapi.py`) said in the older words: parameters have types instead of schemas, a
-body is a parameter, and what OpenAPI 3 writes as `oneOf` is a text with a format. kubectl reads it as
-protobuf, whose messages stand in MESSAGES; extensions (`x-...`) and lists of values travel as YAML there.
+The document is that of v3 (`kube/api/openapi.py`) said in the older words: parameters have types instead of
+schemas, a body is a parameter, and what OpenAPI 3 writes as `oneOf` is a text with a format. kubectl reads it
+as protobuf, whose messages stand in MESSAGES; extensions (`x-...`) and lists of values travel as YAML there.
 
 After: k8s.io/kube-openapi/pkg/handler; github.com/google/gnostic, openapiv2/OpenAPIv2.proto (field numbers)
 """
@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from apiserver import openapi
+from kube.api import openapi
 from kube.api.meta import Object
 from kube.api.resources import Resource
 from kube.api.schema import REFERENCE, Schemas

@@ -32,8 +32,6 @@ from apiserver.handlers import (
     watch,
 )
 from apiserver.handlers.warnings import warn
-from apiserver.metrics_api import handlers as metrics
-from apiserver.metrics_api.kinds import KINDS as METRICS_KINDS
 from apiserver.request import ApiRequest
 from apiserver.server import Server
 from kube.api import errors
@@ -75,7 +73,6 @@ DEPRECATED = {
     "endpoints": "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
     "componentstatuses": "v1 ComponentStatus is deprecated in v1.19+",
 }
-METRICS: dict[str, Handle] = {"get": metrics.get_metrics, "list": metrics.list_metrics}
 REVIEW_GROUPS = ("authentication.k8s.io", "authorization.k8s.io")
 
 
@@ -108,8 +105,6 @@ def _verb(resource: Resource, verb: str, *, named: bool) -> Handle | None:
         return None
     if resource.group in REVIEW_GROUPS:
         return review.review
-    if resource in METRICS_KINDS:
-        return METRICS[verb]
     return bind.bind if resource.plural == "bindings" else VERBS[verb]
 
 

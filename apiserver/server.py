@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from apiserver.audit.auditor import Auditor
     from apiserver.filters.metrics import Metrics
     from apiserver.flow_control.flow_control import FlowControl
-    from apiserver.metrics_api.meter import Meter
 
 
 @dataclass(slots=True)
@@ -40,7 +39,6 @@ class Server:
     kubelets: an HTTP session that shows our client certificate.
     backends: one for pods and what is behind Services, whose certificates nobody checks.
     address: host:port as clients reach it, told by discovery.
-    meter: knows what nodes and pods use.
     repairer: looks after the addresses of Services.
     token_uses: writes down when lasting tokens are used.
     auditor: tells of requests what an audit policy wants told, if there is one.
@@ -65,7 +63,6 @@ class Server:
     new_uid: Callable[[], str]
     address: str
     repairer: Repairer
-    meter: Meter
     token_uses: TokenUses
     webhooks: Caller
     flow_control: FlowControl | None

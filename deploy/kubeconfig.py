@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from deploy.layout import Layout, local_url
-from deploy.processes import apiserver_urls, etcd_client_urls
+from deploy.processes import METRICS_SERVER, apiserver_urls, etcd_client_urls
 from deploy.topology import FLEET, Topology
 
 
@@ -37,7 +37,7 @@ def write_all(topology: Topology, layout: Layout) -> None:
     _write_private(layout.admin_kubeconfig, admin)
     kubelets = (f"kubelet-{node}" for node in topology.nodes)
     fleet = (FLEET,) if topology.fleet else ()
-    for component in ("controller-manager", "scheduler", "proxy", *kubelets, *fleet):
+    for component in ("controller-manager", "scheduler", "proxy", METRICS_SERVER, *kubelets, *fleet):
         path = layout.kubeconfig(component)
         path.parent.mkdir(parents=True, exist_ok=True)
         document = _kubeconfig(

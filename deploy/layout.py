@@ -5,11 +5,11 @@
                  kubeconfigs/  logs/  audit/  etcd-0/ ..  nodes/node1/ ..
                  run/        lock, state.json, supervisor.sock: only while it runs
 
-Ports stand in decades above the base B (6440): the shared API at B+3, then API servers at B+10, members'
-clients at B+20, peers at B+30, metrics at B+40, controller managers at B+50, schedulers at B+60, the proxy's
-health at B+70. Cluster number c (0-15) owns the nodes 127.(16+c).0.N, the pods 127.(224+c).N.0/24 of node N,
-the fleet's nodes 127.(16+c).1.1 and their pods 127.(112+4c).0.0/14,
-and the Services 127.(96+c).0.0/16.
+Ports stand in decades above the base B (6440): the shared API at B+3, the metrics server at B+4, then API
+servers at B+10, members' clients at B+20, peers at B+30, metrics at B+40, controller managers at B+50,
+schedulers at B+60, the proxy's health at B+70. Cluster number c (0-15) owns the nodes 127.(16+c).0.N, the
+pods 127.(224+c).N.0/24 of node N, the fleet's nodes 127.(16+c).1.1 and their pods 127.(112+4c).0.0/14, and
+the Services 127.(96+c).0.0/16.
 
 Invariants: two clusters with different numbers and bases at least 80 apart share no address.
 """
@@ -79,6 +79,10 @@ class Layout:
     @property
     def shared_api_port(self) -> int:
         return self.port_base + 3
+
+    @property
+    def metrics_server_port(self) -> int:
+        return self.port_base + 4
 
     def apiserver_port(self, index: int) -> int:
         return self.port_base + 10 + index

@@ -28,7 +28,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from deploy.errors import LaunchError
 from deploy.layout import LOCAL, Layout
-from deploy.processes import FRONT_PROXY
+from deploy.processes import FRONT_PROXY, METRICS_SERVER
 from deploy.topology import FLEET, Topology
 
 CA_LIFETIME = timedelta(days=3650)
@@ -95,6 +95,13 @@ def wanted_certificates(topology: Topology, layout: Layout) -> list[Wanted]:
         ),
         Wanted("scheduler", "ca", "system:kube-scheduler", names=LOCAL_NAMES, addresses=(LOCAL,)),
         Wanted("proxy", "ca", "system:kube-proxy", names=LOCAL_NAMES, addresses=(LOCAL,)),
+        Wanted(
+            METRICS_SERVER,
+            "ca",
+            f"system:{METRICS_SERVER}",
+            names=(*LOCAL_NAMES, f"{METRICS_SERVER}.kube-system.svc"),
+            addresses=(LOCAL,),
+        ),
         *(
             Wanted(
                 f"kubelet-{node}",

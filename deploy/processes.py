@@ -15,6 +15,7 @@ from deploy.topology import FLEET, Flags, Topology
 NO_FLAGS: Flags = {}
 # The certificate, and the name in it, of who may say for whom it asks.
 FRONT_PROXY = "front-proxy-client"
+METRICS_SERVER = "metrics-server"
 STAGE_STORE, STAGE_API, STAGE_REST = 0, 1, 2
 
 
@@ -49,6 +50,7 @@ def processes(topology: Topology, layout: Layout) -> list[Process]:
         ),
         *([_fleet(topology, layout)] if topology.fleet else []),
         *(_proxy(topology, layout, index) for index in range(topology.proxy)),
+        *([_metrics_server(topology, layout)] if topology.metrics_server else []),
     ]
 
 
@@ -202,6 +204,21 @@ def _proxy(topology: Topology, layout: Layout, index: int) -> Process:
     return Process(
         name, "proxy", _args(flags, topology, "proxy"), ((LOCAL, port),), local_url(port), STAGE_REST
     )
+
+
+def _metrics_server(topology: Topology, layout: Layout) -> Process:
+    """It shows the API server and kubelets one certificate."""
+    port = layout.metrics_server_port
+    flags = {
+        "kubeconfig": layout.kubeconfig(METRICS_SERVER),
+        "bind-address": LOCAL,
+        "secure-port": port,
+        "tls-cert-file": layout.cert(METRICS_SERVER),
+        "tls-private-key-file": layout.key(METRICS_SERVER),
+        "ca-bundle-file": layout.cert("ca"),
+    }
+    args, url = _args(flags, topology, METRICS_SERVER), local_url(port)
+    return Process(METRICS_SERVER, "metrics_server", args, ((LOCAL, port),), url, STAGE_REST)
 
 
 def _serving(layout: Layout, component: str, port: int) -> dict[str, object]:

@@ -62,6 +62,7 @@ def topology_document(topology: Topology) -> dict[str, Any]:
         "controller-manager": topology.controller_manager,
         "scheduler": topology.scheduler,
         "proxy": topology.proxy,
+        "metrics-server": topology.metrics_server,
     }
     document: dict[str, Any] = {name: {"count": count} for name, count in counted.items()}
     document["store"] = topology.store

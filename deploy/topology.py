@@ -22,9 +22,10 @@ NODES_MAX = 250
 FLEET_MAX = 1024
 FLEET = "fleet"
 
-COUNTED = ("etcd", "apiserver", "controller-manager", "scheduler", "proxy")
-# All proxies of a machine would listen on the same addresses.
-PROXIES_MAX = 1
+COUNTED = ("etcd", "apiserver", "controller-manager", "scheduler", "proxy", "metrics-server")
+# All proxies of a machine would listen on the same addresses; a metrics server says where it is, and knows of
+# no other.
+ALONE = ("proxy", "metrics-server")
 # Ours, or whatever `etcd` is on the PATH.
 STORES = ("etcdlite", "etcd")
 NODE_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -50,6 +51,7 @@ class Topology:
     store: str = STORES[0]
     node_flags: Mapping[str, Flags] = field(default_factory=dict)
     fleet: int = 0
+    metrics_server: int = 0
 
     @property
     def all_nodes(self) -> tuple[str, ...]:
@@ -89,6 +91,7 @@ def parse(document: object) -> Topology:
         store=_store(document.get("store", STORES[0])),
         node_flags={name: flags for name, flags in nodes.items() if flags},
         fleet=fleet,
+        metrics_server=counts["metrics-server"],
     )
 
 
@@ -112,7 +115,7 @@ def _store(store: object) -> str:
 
 
 def _count(name: str, row: Mapping[str, object]) -> int:
-    count, maximum = row.get("count", 0), PROXIES_MAX if name == "proxy" else COUNT_MAX
+    count, maximum = row.get("count", 0), 1 if name in ALONE else COUNT_MAX
     if not isinstance(count, int) or isinstance(count, bool) or not 0 <= count <= maximum:
         raise TopologyError(f"{name}: count must be a number from 0 to {maximum}, not {count!r}")
     return count

@@ -1,7 +1,8 @@
 """Shell: waits until a cluster that is being started is of use, or says why it will not be.
 
 Usable: the API server is ready on the shared port, every node is Ready, and the default ServiceAccount
-exists, so that the first `kubectl create` makes a Pod that runs. A process that ends with an exit code of
+exists, so that the first `kubectl create` makes a Pod that runs; and every API server has found the metrics
+server, so that discovery is whole. A process that ends with an exit code of
 its own while starting cannot start (a port in use, an unreadable file): the last line of its log says why.
 """
 
@@ -15,6 +16,7 @@ from deploy import control
 from deploy.errors import LaunchError
 from deploy.layout import Layout, local_url
 from deploy.logs import last_line
+from deploy.processes import apiserver_urls
 from deploy.topology import Topology
 from kube.api import conditions
 from kube.api.errors import StatusError
@@ -27,6 +29,8 @@ DEADLINE_SECONDS = 60.0
 FLEET_NODE_SECONDS = 0.1
 # A list of a thousand nodes is a second's work now and then, and none ten times a second.
 POLL_SECONDS, FLEET_POLL_SECONDS = 0.1, 2.0
+METRICS_GROUP = "metrics.k8s.io"
+AGGREGATED_DISCOVERY = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 # How many names of missing nodes are shown.
 NAMES_MAX = 5
 
@@ -59,6 +63,8 @@ async def _reach_all(topology: Topology, client: Client, layout: Layout, say: Sa
         f"all {len(topology.all_nodes)} nodes are Ready": lambda: _nodes_missing(client, topology),
         "the default service account exists": lambda: _service_account_missing(client),
     }
+    if topology.metrics_server:
+        steps[f"{METRICS_GROUP} is served"] = lambda: _metrics_missing(topology, layout)
     for step, check in steps.items():
         missing = await check()
         while missing:
@@ -97,6 +103,23 @@ async def _service_account_missing(client: Client) -> str | None:
         await client.get(SERVICE_ACCOUNTS, "default", "default")
     except (ConnectionFailed, StatusError) as error:
         return f"the default service account is missing ({error})"
+    return None
+
+
+async def _metrics_missing(topology: Topology, layout: Layout) -> str | None:
+    """Every API server must have found the metrics server: until then discovery looks broken."""
+    config = ClientConfig.load(layout.admin_kubeconfig)
+    for url in apiserver_urls(topology, layout):
+        client = Client(replace(config, servers=(url,)), "kubelite-up")
+        try:
+            answer = await client.request("GET", "/apis", headers={"Accept": AGGREGATED_DISCOVERY})
+            found = [each for each in answer.json()["items"] if each["metadata"]["name"] == METRICS_GROUP]
+        except ConnectionFailed as error:
+            return f"{url} does not say what is served ({error})"
+        finally:
+            await client.close()
+        if not found or any(each["freshness"] != "Current" for each in found[0]["versions"]):
+            return f"{METRICS_GROUP} is not served at {url}"
     return None
 
 

@@ -10,7 +10,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("apiserver", "cli", "controllers", "deploy", "etcdlite", "kube", "kubelet", "proxy", "scheduler")
+PACKAGES = (
+    "apiserver",
+    "cli",
+    "controllers",
+    "deploy",
+    "etcdlite",
+    "kube",
+    "kubelet",
+    "metrics_server",
+    "proxy",
+    "scheduler",
+)
 GENERATED = ROOT / "etcdlite" / "pb"
 # What a core may not import (the import contracts check the same for those they list).
 SHELL_MODULES = {

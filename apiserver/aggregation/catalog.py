@@ -11,10 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from apiserver.aggregation.api_service import ApiService, GroupVersion, in_order
-from kube.api.gvk import format_api_version
+from kube.api import discovery
 from kube.api.meta import Object
 
 CURRENT, STALE = "Current", "Stale"
@@ -91,14 +90,7 @@ def groups(local: Iterable[GroupVersion], services: Services) -> list[Object]:
     """The APIGroups of an APIGroupList."""
     others = [each.group_version for each in _of_others(services)]
     ordered = in_order(dict.fromkeys([*local, *others]), services)
-    return [_group(name, versions) for name, versions in ordered.items()]
-
-
-def _group(name: str, versions: Sequence[str]) -> Object:
-    shown: list[Any] = [
-        {"groupVersion": format_api_version(name, version), "version": version} for version in versions
-    ]
-    return {"name": name, "versions": shown, "preferredVersion": shown[0]}
+    return [discovery.group(name, versions) for name, versions in ordered.items()]
 
 
 def openapi_paths(services: Services, known: Mapping[str, Known]) -> Object:

@@ -228,8 +228,14 @@ CLUSTER_ROLES: dict[str, list[dict[str, Any]]] = {
     "system:aggregate-to-view": VIEWED,
     "system:aggregate-to-edit": EDITED,
     "system:aggregate-to-admin": ADMINISTERED,
-    # metrics-server brings this one along.
+    # metrics-server brings these along.
     METRICS_READER: [rule("get list", "metrics.k8s.io", "nodes pods")],
+    namespace_policy.METRICS_SERVER: [
+        rule("get", "core", "nodes/metrics"),
+        rule("get list watch", "core", "pods nodes"),
+        # Ours makes itself known.
+        rule("create patch", "apiregistration.k8s.io", "apiservices", "v1beta1.metrics.k8s.io"),
+    ],
     "view": VIEWED,
     "edit": [*EDITED, *VIEWED],
     "admin": [*EDITED, *VIEWED, *ADMINISTERED],
@@ -247,6 +253,8 @@ CLUSTER_BINDINGS: dict[str, list[tuple[str, str]]] = {
     "system:kube-controller-manager": [("User", "system:kube-controller-manager")],
     # Nobody: each node has these rights by the Node authorizer, for itself.
     "system:node": [],
+    namespace_policy.METRICS_SERVER: [("User", namespace_policy.METRICS_SERVER)],
+    "system:auth-delegator": [("User", namespace_policy.METRICS_SERVER)],
     "system:kubelite:node-fleet": [("User", "system:kubelite:node-fleet")],
     "system:node-proxier": [("User", "system:kube-proxy")],
 }

@@ -13,6 +13,8 @@ SIGNER, CLEANER, CLOUD = (
 MANAGER_LOCK, SCHEDULER_LOCK = (
     f"system::leader-locking-{name}" for name in ("kube-controller-manager", "kube-scheduler")
 )
+# The server of metrics.k8s.io, as a user and as its roles; it makes itself known.
+METRICS_SERVER = "system:metrics-server"
 EVENTS = "create patch update; core events.k8s.io; events"
 
 # (namespace, role) -> its rules, each `verbs; groups; resources; names`
@@ -30,6 +32,10 @@ ROLES: dict[tuple[str, str], tuple[str, ...]] = {
         "watch; core; configmaps",
         "get update; core; configmaps; kube-scheduler",
     ),
+    (SYSTEM, METRICS_SERVER): (
+        "create patch; core; services; metrics-server",
+        "create patch; discovery.k8s.io; endpointslices; metrics-server",
+    ),
     (PUBLIC, SIGNER): (
         "get list watch; core; configmaps",
         "update; core; configmaps; cluster-info",
@@ -39,6 +45,8 @@ ROLES: dict[tuple[str, str], tuple[str, ...]] = {
 # (namespace, binding) -> role, users, accounts in kube-system
 BINDINGS: dict[tuple[str, str], tuple[str, str, str]] = {
     (SYSTEM, f"system::{READER}"): (READER, "system:kube-controller-manager system:kube-scheduler", ""),
+    (SYSTEM, f"{METRICS_SERVER}:{READER}"): (READER, METRICS_SERVER, ""),
+    (SYSTEM, METRICS_SERVER): (METRICS_SERVER, METRICS_SERVER, ""),
     (SYSTEM, MANAGER_LOCK): (
         MANAGER_LOCK,
         "system:kube-controller-manager",

@@ -19,10 +19,10 @@ from apiserver.audit.event import RequestAudit
 from apiserver.audit.policy import Stage
 from apiserver.filters.errors import translate
 from apiserver.filters.metrics import is_long_running
-from apiserver.negotiation import JSON, YAML
 from apiserver.request import ApiRequest, Handler
 from apiserver.server import Server
 from kube.api.errors import StatusError
+from kube.api.negotiation import JSON, YAML
 
 # How every Status begins that is written here.
 STATUS = b'{"kind":"Status"'

@@ -10,12 +10,12 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from apiserver.codec import write_yaml
-from apiserver.negotiation import JSON, YAML
 from apiserver.request import ApiRequest, Handler
 from apiserver.server import Server
 from apiserver.storage.interface import Refused, Unavailable, Unreadable
 from kube.api import errors
 from kube.api.errors import StatusError
+from kube.api.negotiation import JSON, YAML
 from kube.base.logs import logger
 
 log = logger(__name__)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from apiserver.filters.request_info import request_info
-from apiserver.metrics_api.kinds import metrics_kind
 from apiserver.request import ApiRequest, Handler
 from apiserver.server import Server
 from kube.api.gvk import GroupVersionResource
@@ -19,8 +18,7 @@ def resolve(_: Server, inner: Handler) -> Handler:
         info = request_info(request.method, request.scope["path"], request.query_params)
         request.info = info
         if info.is_resource:
-            gvr = GroupVersionResource(info.group, info.version, info.plural)
-            request.resource = by_gvr(gvr) or metrics_kind(gvr)
+            request.resource = by_gvr(GroupVersionResource(info.group, info.version, info.plural))
         return await inner(request)
 
     return handle

@@ -18,7 +18,6 @@ from apiserver.handlers.list import select
 from apiserver.handlers.list_options import ListOptions
 from apiserver.handlers.options import dry_run_errors, invalid_options, is_true, parse_int
 from apiserver.handlers.respond import respond, respond_object
-from apiserver.negotiation import negotiate
 from apiserver.registry.conversion import from_stored
 from apiserver.registry.deletion import DeleteOptions
 from apiserver.registry.kinds import strategy_of
@@ -28,6 +27,7 @@ from kube.api import errors, meta
 from kube.api.errors import StatusError
 from kube.api.gvk import GroupVersionKind
 from kube.api.meta import Object
+from kube.api.negotiation import negotiate
 from kube.api.resources import Resource
 from kube.api.schema import Schemas
 

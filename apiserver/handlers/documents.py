@@ -13,17 +13,17 @@ from typing import Any
 import orjson
 from starlette.responses import RedirectResponse, Response
 
-from apiserver import discovery, openapi, openapi_v2
+from apiserver import openapi_v2
 from apiserver.aggregation.follower import OPENAPI_READER
 from apiserver.aggregation.proxy import proxy
 from apiserver.authentication.user import known
 from apiserver.handlers.health import LIVE, READY
 from apiserver.handlers.respond import respond, respond_bytes
-from apiserver.metrics_api.kinds import SERVED
-from apiserver.negotiation import negotiate
 from apiserver.request import ApiRequest
 from apiserver.server import Server
+from kube.api import discovery, openapi
 from kube.api.meta import Object
+from kube.api.negotiation import negotiate
 from kube.api.resources import RESOURCES
 from kube.api.schema import Schemas
 
@@ -92,7 +92,7 @@ async def apis(server: Server, request: ApiRequest) -> Response:
     wanted = _aggregated(request)
     if wanted:
         return _discovery(request, wanted, *_all_discovery(server, wanted))
-    return respond({"kind": "APIGroupList", "apiVersion": "v1", "groups": _groups(server)})
+    return respond(discovery.group_list(_groups(server)))
 
 
 async def group(server: Server, request: ApiRequest) -> Response:
@@ -100,9 +100,9 @@ async def group(server: Server, request: ApiRequest) -> Response:
     parts = request.info.path.strip("/").split("/")
     found = None
     if parts[0] == "api" and len(parts) == 2:
-        found = discovery.resource_list(SERVED, "", parts[1])
+        found = discovery.resource_list(RESOURCES, "", parts[1])
     elif parts[0] == "apis" and len(parts) == 3:
-        found = discovery.resource_list(SERVED, parts[1], parts[2])
+        found = discovery.resource_list(RESOURCES, parts[1], parts[2])
     elif parts[0] == "apis" and len(parts) == 2:
         found = next((each for each in _groups(server) if each["name"] == parts[1]), None)
         found = found and {"kind": "APIGroup", "apiVersion": "v1", **found}
@@ -113,7 +113,7 @@ async def group(server: Server, request: ApiRequest) -> Response:
 
 def _groups(server: Server) -> list[Object]:
     """The APIGroups, whoever serves them, in the order of their priority."""
-    return server.aggregation.groups((each.group, each.version) for each in SERVED if each.group)
+    return server.aggregation.groups((each.group, each.version) for each in RESOURCES if each.group)
 
 
 def _aggregated(request: ApiRequest) -> str:
@@ -139,12 +139,12 @@ def _discovery(request: ApiRequest, version: str, body: bytes, etag: str) -> Res
 
 @lru_cache(maxsize=2)
 def _core_discovery(version: str) -> tuple[bytes, str]:
-    return _tagged(discovery.aggregated(discovery.items(SERVED, core=True), version))
+    return _tagged(discovery.aggregated(discovery.items(RESOURCES, core=True), version))
 
 
 def _all_discovery(server: Server, version: str) -> tuple[bytes, str]:
     def write() -> tuple[bytes, str]:
-        items = server.aggregation.items(discovery.items(SERVED, core=False))
+        items = server.aggregation.items(discovery.items(RESOURCES, core=False))
         return _tagged(discovery.aggregated(items, version))
 
     return server.aggregation.kept(version, write)

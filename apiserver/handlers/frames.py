@@ -13,13 +13,13 @@ from typing import Any
 
 import orjson
 
-from apiserver.negotiation import PARTIAL, PARTIAL_LIST, TABLE, Format
-from apiserver.printers.registry import Table
+from apiserver.printers import registry
 from apiserver.registry.conversion import from_stored, is_stored
 from apiserver.storage.entry import Entry
 from apiserver.storage.frame_cache import FrameCache
 from apiserver.storage.object_log import Event, ObjectLog
 from kube.api.meta import Object
+from kube.api.negotiation import PARTIAL, PARTIAL_LIST, TABLE, Format
 from kube.api.resources import Resource
 from kube.api.watch import ADDED, BOOKMARK, ERROR
 
@@ -83,7 +83,7 @@ class Frames:
             return metadata_only(o, self._wanted.api_version)
         if self._wanted.target != TABLE:
             return o
-        table = Table(
+        table = registry.table(
             self._resource, self._now(), self._include_object, self._wanted.api_version, bool(self._first)
         )
         return table.of([o])

@@ -10,12 +10,12 @@ from starlette.responses import Response
 
 from apiserver.handlers.list_options import parse_version
 from apiserver.handlers.respond import object_format, respond_bytes, respond_object
-from apiserver.negotiation import Format
 from apiserver.registry.conversion import is_stored
 from apiserver.request import ApiRequest
 from apiserver.server import Server
 from apiserver.storage.entry import Entry
 from kube.api import errors
+from kube.api.negotiation import Format
 
 PLAIN = Format()
 

@@ -18,6 +18,7 @@ from apiserver.server import Server
 from kube.api import errors, meta
 from kube.api.errors import FieldError
 from kube.api.gvk import GroupVersionKind
+from kube.api.kubelet_address import address_of
 from kube.api.meta import Object
 from kube.api.resources import NODES
 
@@ -40,7 +41,6 @@ REFUSALS = {
     403: ("Forbidden", ""),
     404: ("NotFound", "the server could not find the requested resource"),
 }
-KUBELET_PORT = 10250
 
 
 async def log(server: Server, request: ApiRequest) -> Response:
@@ -153,11 +153,3 @@ def kubelet_address(server: Server, name: str) -> str:
     if entry is None:
         raise errors.not_found(NODES, name)
     return address_of(entry.decode())
-
-
-def address_of(node: Object) -> str:
-    """The address that a node tells of its kubelet."""
-    port = meta.get(node, "status", "daemonEndpoints", "kubeletEndpoint", "Port", default=KUBELET_PORT)
-    addresses = {each["type"]: each["address"] for each in meta.get(node, "status", "addresses", default=[])}
-    host = addresses.get("InternalIP") or addresses.get("Hostname") or meta.name(node)
-    return f"{host}:{port}"

@@ -16,7 +16,6 @@ from starlette.types import Receive, Scope, Send
 from apiserver.codec import head, write_yaml
 from apiserver.handlers.frames import metadata_only
 from apiserver.handlers.warnings import warn
-from apiserver.negotiation import PARTIAL, PARTIAL_LIST, TABLE, Format, negotiate
 from apiserver.printers import registry
 from apiserver.registry.conversion import from_stored, is_stored
 from apiserver.request import ApiRequest
@@ -25,7 +24,9 @@ from kube.api import errors
 from kube.api.errors import FieldError
 from kube.api.gvk import GroupVersionKind
 from kube.api.meta import Object
+from kube.api.negotiation import PARTIAL, PARTIAL_LIST, TABLE, Format, negotiate
 from kube.api.resources import Resource
+from kube.api.table import INCLUDE_OBJECT
 
 PIECE_BYTES = 256 * 1024
 JSON_HEADERS = {"Cache-Control": "no-cache, private"}
@@ -77,7 +78,7 @@ def _format(request: ApiRequest, targets: tuple[str, ...]) -> Format:
 def check_include_object(request: ApiRequest) -> None:
     """Raise StatusError 400 when a Table is to include something that it cannot."""
     include_object = request.parameter("includeObject")
-    if include_object not in ("", *registry.INCLUDE_OBJECT):
+    if include_object not in ("", *INCLUDE_OBJECT):
         text = "must be 'Metadata', 'Object', 'None', or empty"
         problem = FieldError.invalid("includeObject", include_object, text)
         raise errors.bad_request(f"Unable to convert to Table as requested: {problem}")
@@ -106,7 +107,7 @@ def transform(
     """A Table, or metadata alone, of the objects of a list, or of one object if there is no list."""
     pack = (lambda o: o) if wanted.is_yaml else _packed
     if wanted.target == TABLE:
-        table = registry.Table(resource, now, include_object, wanted.api_version)
+        table = registry.table(resource, now, include_object, wanted.api_version)
         return table.of(objects, list_metadata, pack)
     if wanted.target == PARTIAL:
         (only,) = objects

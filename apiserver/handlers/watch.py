@@ -22,7 +22,6 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from apiserver.handlers.frames import Frames
 from apiserver.handlers.list_options import ListOptions
 from apiserver.handlers.respond import check_include_object
-from apiserver.negotiation import PARTIAL, TABLE, Format, negotiate_stream
 from apiserver.request import ApiRequest
 from apiserver.server import Server
 from apiserver.storage.entry import Entry
@@ -30,6 +29,7 @@ from apiserver.storage.object_log import Cursor, TooOld, seen_as
 from apiserver.storage.waiting import scope_of
 from kube.api import errors
 from kube.api.errors import StatusError
+from kube.api.negotiation import PARTIAL, TABLE, Format, negotiate_stream
 
 BOOKMARK_SECONDS = 60.0
 # A watch that asks for no timeout ends within these bounds, so that clients spread over restarted servers.

@@ -1,4 +1,4 @@
-"""Core: which printer lays out which kind, and the Table made of a kind's rows.
+"""Core: which printer lays out which kind.
 
 A printer is a module with COLUMNS and `row(object, now)`; a kind that is not in PRINTERS shows its name and
 when it was created.
@@ -6,10 +6,7 @@ when it was created.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from apiserver.printers import (
     admission_policy,
@@ -56,27 +53,12 @@ from apiserver.printers import (
     service_cidr,
     stateful_set,
     storage_class,
-    usage_metrics,
     volume_attachment,
     webhook_configuration,
 )
-from kube.api import meta
 from kube.api.gvk import GroupVersionKind
-from kube.api.meta import Object
 from kube.api.resources import Resource
-from kube.api.table import Column
-
-RowConditions = Callable[[Object], list[dict[str, str]]]
-
-
-@dataclass(frozen=True, slots=True)
-class Printer:
-    """The columns of a kind, the cells of one object, and conditions of its row."""
-
-    columns: Sequence[Column]
-    row: Callable[[Object, datetime], list[Any]]
-    row_conditions: RowConditions | None = None
-
+from kube.api.table import V1, Printer, Table
 
 PRINTERS: dict[tuple[str, str], Printer] = {
     ("", "Pod"): Printer(pod.COLUMNS, pod.row, pod.row_conditions),
@@ -142,64 +124,17 @@ PRINTERS: dict[tuple[str, str], Printer] = {
     ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration"): Printer(
         webhook_configuration.COLUMNS, webhook_configuration.row
     ),
-    ("metrics.k8s.io", "NodeMetrics"): Printer(usage_metrics.COLUMNS, usage_metrics.row),
-    ("metrics.k8s.io", "PodMetrics"): Printer(usage_metrics.COLUMNS, usage_metrics.row),
 }
 DEFAULT = Printer(created_at.COLUMNS, created_at.row)
-INCLUDE_OBJECT = ("None", "Metadata", "Object")
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
-    """How objects of one kind are laid out for one client.
-
-    include_object: as much of each row's object as the client asked for: None, Metadata or Object.
-    api_version: of the Table, and of the metadata in its rows.
-    with_columns: False for all but the first Table of a watch: the client has them already.
-    """
-
-    kind: Resource | GroupVersionKind
-    now: datetime
-    include_object: str = ""
-    api_version: str = "meta.k8s.io/v1"
-    with_columns: bool = True
-
-    def of(
-        self,
-        objects: Iterable[Object],
-        list_metadata: Mapping[str, Any] | None = None,
-        pack: Callable[[dict[str, Any]], Any] = lambda row: row,
-    ) -> Object:
-        """The Table of these objects; without a list's metadata it has the resourceVersion of its one object.
-
-        Each row is packed when it is made, before the next object is looked at.
-        """
-        printer = PRINTERS.get((self.kind.group, self.kind.kind), DEFAULT)
-        if list_metadata is None:
-            (only,) = objects = list(objects)
-            list_metadata = {"resourceVersion": meta.resource_version(only)}
-        columns = [each.definition() for each in printer.columns] if self.with_columns else None
-        return {
-            "kind": "Table",
-            "apiVersion": self.api_version,
-            "metadata": dict(list_metadata),
-            "columnDefinitions": columns,
-            "rows": [pack(self._row(printer, o)) for o in objects],
-        }
-
-    def _row(self, printer: Printer, o: Object) -> dict[str, Any]:
-        row: dict[str, Any] = {"cells": printer.row(o, self.now)}
-        if printer.row_conditions and (found := printer.row_conditions(o)):
-            row["conditions"] = found
-        return row | {"object": self._included(o)}
-
-    def _included(self, o: Object) -> Object | None:
-        if self.include_object == "None":
-            return None
-        if self.include_object == "Object":
-            return o
-        return {
-            "kind": "PartialObjectMetadata",
-            "apiVersion": self.api_version,
-            "metadata": meta.metadata(o),
-        }
+def table(
+    kind: Resource | GroupVersionKind,
+    now: datetime,
+    include_object: str = "",
+    api_version: str = V1,
+    with_columns: bool = True,
+) -> Table:
+    """How objects of this kind are laid out."""
+    printer = PRINTERS.get((kind.group, kind.kind), DEFAULT)
+    return Table(printer, now, include_object, api_version, with_columns)

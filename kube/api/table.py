@@ -6,11 +6,13 @@ pkg/apis/meta/v1/types.go, Table.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from kube.api import meta
+from kube.api.meta import Object
 
 UNKNOWN = "<unknown>"
 NONE = "<none>"
@@ -76,3 +78,70 @@ class Column:
 
 NAME = Column("Name", format="name", description="Name must be unique within a namespace.")
 AGE = Column("Age", description="Time since the object was created.")
+
+V1 = "meta.k8s.io/v1"
+INCLUDE_OBJECT = ("None", "Metadata", "Object")
+
+
+@dataclass(frozen=True, slots=True)
+class Printer:
+    """The columns of a kind, the cells of one object, and conditions of its row."""
+
+    columns: Sequence[Column]
+    row: Callable[[Object, datetime], list[Any]]
+    row_conditions: Callable[[Object], list[dict[str, str]]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """How objects of one kind are laid out for one client.
+
+    include_object: as much of each row's object as the client asked for: None, Metadata or Object.
+    api_version: of the Table, and of the metadata in its rows.
+    with_columns: False for all but the first Table of a watch: the client has them already.
+    """
+
+    printer: Printer
+    now: datetime
+    include_object: str = ""
+    api_version: str = V1
+    with_columns: bool = True
+
+    def of(
+        self,
+        objects: Iterable[Object],
+        list_metadata: Mapping[str, Any] | None = None,
+        pack: Callable[[dict[str, Any]], Any] = lambda row: row,
+    ) -> Object:
+        """The Table of these objects; without a list's metadata it has the resourceVersion of its one object.
+
+        Each row is packed when it is made, before the next object is looked at.
+        """
+        if list_metadata is None:
+            (only,) = objects = list(objects)
+            list_metadata = {"resourceVersion": meta.resource_version(only)}
+        columns = [each.definition() for each in self.printer.columns] if self.with_columns else None
+        return {
+            "kind": "Table",
+            "apiVersion": self.api_version,
+            "metadata": dict(list_metadata),
+            "columnDefinitions": columns,
+            "rows": [pack(self._row(o)) for o in objects],
+        }
+
+    def _row(self, o: Object) -> dict[str, Any]:
+        row: dict[str, Any] = {"cells": self.printer.row(o, self.now)}
+        if self.printer.row_conditions and (found := self.printer.row_conditions(o)):
+            row["conditions"] = found
+        return row | {"object": self._included(o)}
+
+    def _included(self, o: Object) -> Object | None:
+        if self.include_object == "None":
+            return None
+        if self.include_object == "Object":
+            return o
+        return {
+            "kind": "PartialObjectMetadata",
+            "apiVersion": self.api_version,
+            "metadata": meta.metadata(o),
+        }

@@ -171,6 +171,7 @@ class Client:
         field_selector: str = "",
         resource_version: str | None = None,
         limit: int = 0,
+        continue_token: str = "",
         *,
         metadata_only: bool = False,
     ) -> Object:
@@ -180,6 +181,7 @@ class Client:
             "fieldSelector": field_selector,
             "resourceVersion": resource_version,
             "limit": limit,
+            "continue": continue_token,
         }
         accept = ACCEPT_METADATA.format(list="List") if metadata_only else ACCEPT
         path = resource.path(namespace)

@@ -8,9 +8,10 @@ After: k8s pkg/kubelet/server/auth.go, GetRequestAttributes; server.go, InstallA
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Any
+
+from kube.api.reviews import Caller
 
 VERBS = {"POST": "create", "GET": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 # The right that is for these paths alone; `nodes/proxy` opens them as well. /livez and /readyz are ours.
@@ -25,16 +26,6 @@ FINE = {
 }
 # These have a right of their own, and `nodes/proxy` does not open them.
 OWN = {"/stats": "stats", "/metrics": "metrics", "/logs": "log", "/checkpoint": "checkpoint"}
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who asks."""
-
-    name: str
-    groups: Sequence[str] = ()
-    uid: str = ""
-    extra: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def verb_of(method: str) -> str:
@@ -53,18 +44,16 @@ def _is_below(path: str, parent: str) -> bool:
     return path == parent or path.startswith(f"{parent}/")
 
 
-def review(caller: Caller, node_name: str, verb: str, subresource: str) -> dict[str, Any]:
-    """The question to the API server: a SubjectAccessReview."""
-    attributes = {
+def attributes(node_name: str, verb: str, subresource: str) -> dict[str, Any]:
+    """What the API server is asked about."""
+    asked = {
         "verb": verb,
         "version": "v1",
         "resource": "nodes",
         "subresource": subresource,
         "name": node_name,
     }
-    who = {"user": caller.name, "groups": [*caller.groups], "uid": caller.uid}
-    extra = {key: [*values] for key, values in caller.extra.items()}
-    return {"spec": {**who, "extra": extra, "resourceAttributes": attributes}}
+    return {"resourceAttributes": asked}
 
 
 def forbidden(caller: Caller, verb: str, subresources: Sequence[str]) -> str:

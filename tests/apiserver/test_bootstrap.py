@@ -9,13 +9,14 @@ from apiserver.main import Flags
 from tests.support.api_server import Api
 
 GROUP = "rbac.authorization.k8s.io/v1"
-# How many of each a Kubernetes 1.36 makes by itself; the ClusterRoles of fleets and the provisioner are ours.
+# How many of each a Kubernetes 1.36 makes by itself; the roles of fleets, the provisioner and the metrics
+# server are ours.
 COUNTS = {
     "/api/v1/namespaces": 4,
-    f"/apis/{GROUP}/clusterroles": 67 + 2,
-    f"/apis/{GROUP}/namespaces/kube-system/roles": 6,
+    f"/apis/{GROUP}/clusterroles": 67 + 3,
+    f"/apis/{GROUP}/namespaces/kube-system/roles": 6 + 1,
     f"/apis/{GROUP}/namespaces/kube-public/roles": 1,
-    f"/apis/{GROUP}/rolebindings": 7,
+    f"/apis/{GROUP}/rolebindings": 7 + 2,
     "/apis/scheduling.k8s.io/v1/priorityclasses": 2,
     "/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas": 13,
     "/apis/flowcontrol.apiserver.k8s.io/v1/prioritylevelconfigurations": 8,

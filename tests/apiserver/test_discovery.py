@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from apiserver import discovery, openapi
+from kube.api import discovery, openapi
 from kube.api.resources import DEPLOYMENTS, PODS, RESOURCES, Resource
 from kube.api.schema import Schemas
 from tests.support.api_server import serving

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from apiserver.printers.registry import PRINTERS, Table
+from apiserver.printers.registry import PRINTERS, table
 from kube.api.meta import parse_time
 from kube.api.resources import RESOURCES, by_name
 from tests import datadriven
@@ -36,7 +36,7 @@ def handle(case: Case) -> str:
     assert resource is not None
     now = parse_time(case.option("now", "2030-01-01T00:10:00Z"))
     objects = [o for o in yaml.safe_load_all(case.input) if o]
-    answer = Table(resource, now, case.option("include", "Metadata")).of(objects, {})
+    answer = table(resource, now, case.option("include", "Metadata")).of(objects, {})
     if case.command == "rows":
         return str(yaml.safe_dump(answer["rows"], sort_keys=False, default_flow_style=None, width=110))
     return render(answer, "wide" in case.args)

@@ -15,9 +15,9 @@ from apiserver.authorization.rbac import Policy, uncovered
 from apiserver.filters.request_info import request_info
 from apiserver.handlers.continue_token import Token
 from apiserver.handlers.list_options import ListOptions
-from apiserver.negotiation import negotiate, negotiate_stream
 from apiserver.request import RequestInfo
 from kube.api.errors import StatusError
+from kube.api.negotiation import negotiate, negotiate_stream
 from kube.api.resources import by_name
 from tests import datadriven
 from tests.datadriven import Case

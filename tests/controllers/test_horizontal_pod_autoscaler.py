@@ -53,7 +53,7 @@ async def test_a_number_out_of_bounds_is_brought_back(managed: Managed) -> None:
     assert found["status"]["lastScaleTime"]
     said = "New size: 3; reason: Current number of replicas below Spec.MinReplicas"
     assert await managed.messages("SuccessfulRescale") == [said]
-    # Its newest spec is looked at without waiting; nobody knows what the pods use.
+    # Its newest spec is looked at without waiting; nobody serves what the pods use.
     patch = {"spec": {"minReplicas": 2}}
     await managed.client.patch(HORIZONTAL_POD_AUTOSCALERS, "default", "web", patch)
     found = await managed.until(
@@ -62,8 +62,8 @@ async def test_a_number_out_of_bounds_is_brought_back(managed: Managed) -> None:
     assert found["status"]["currentReplicas"] == 3
     [event, *_] = await managed.messages("FailedGetResourceMetric")
     assert event == (
-        "failed to get cpu utilization: unable to get metrics for resource cpu: no metrics returned from "
-        "resource metrics API"
+        "failed to get cpu utilization: unable to get metrics for resource cpu: unable to fetch metrics from "
+        "resource metrics API: the server could not find the requested resource"
     )
 
 

@@ -23,6 +23,7 @@ controller-manager:
     horizontal-pod-autoscaler-downscale-stabilization: 3s
 scheduler: {count: 1}
 kubelet: {nodes: [node1], flags: {container-runtime: fake}}
+metrics-server: {count: 1}
 """
 USE = "kubelite/cpu-usage"
 

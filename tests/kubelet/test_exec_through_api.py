@@ -22,7 +22,7 @@ from kubelet.server.server import KubeletServer
 from tests.kubelet.conftest import TestNode
 from tests.kubelet.test_server import ALL, SUCCESS, Command, Port, command
 from tests.support.api_server import Api
-from tests.support.certificates import make_authority
+from tests.support.certificates import Authority, make_authority
 from tests.support.in_process import client_of
 from tests.support.wait import until_async
 
@@ -37,9 +37,11 @@ async def kubelet(node: TestNode, tmp_path: Path) -> AsyncIterator[KubeletServer
 
 
 @asynccontextmanager
-async def kubelet_of(node: TestNode, tmp_path: Path) -> AsyncIterator[KubeletServer]:
+async def kubelet_of(
+    node: TestNode, tmp_path: Path, authority: Authority | None = None
+) -> AsyncIterator[KubeletServer]:
     """The port of node n1, as main opens it; the API server knows it and shows a certificate."""
-    authority = make_authority(tmp_path / "pki")
+    authority = authority or make_authority(tmp_path / "pki")
     context = tls.server_context(*authority.pair("n1"), authority.ca, require_client=False)
     served = Served(node.kubelet.pods.store, node.runtime, SystemClock())
     gate = Gate(client_of(node.api, "kubelet"), "n1")

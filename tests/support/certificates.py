@@ -49,9 +49,9 @@ class Authority:
         return _write(self.folder, base, certificate, key)
 
 
-def make_authority(folder: Path, name: str = "test-ca") -> Authority:
+def make_authority(folder: Path, name: str = "") -> Authority:
     key = ec.generate_private_key(ec.SECP256R1())
-    subject = _subject(name, "")
+    subject = _subject(name or f"test-ca {folder.name}", "")
     certificate = (
         _builder(subject, subject, key)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)

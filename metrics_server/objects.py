@@ -11,12 +11,12 @@ from fractions import Fraction
 from math import floor
 from typing import Any
 
-from apiserver.metrics_api.kinds import NODE_METRICS, POD_METRICS
-from apiserver.metrics_api.usage import Usage
 from kube.api import meta
 from kube.api.meta import Object
 from kube.api.quantity import Quantity
 from kube.api.resources import Resource
+from metrics_server.kinds import NODE_METRICS, POD_METRICS
+from metrics_server.usage import Usage
 
 NANO = 1_000_000_000
 

@@ -1,9 +1,9 @@
 """Core: says which resources there are, in the two shapes clients ask for.
 
 Aggregated: one APIGroupDiscoveryList for `/api` and one for `/apis`, each with every version and resource.
-Legacy: APIVersions and one APIResourceList a group version, which kubectl drain and most other clients still
-need. All are read off the resource table; APIGroups, and the order of all groups, are the aggregation's
-(aggregation/catalog.py).
+Legacy: APIVersions, APIGroups and one APIResourceList a group version; kubectl drain and most other clients
+still need these. All are read off a table of resources; in which order groups and versions are preferred is
+the caller's affair.
 
 After: k8s staging/src/k8s.io/apiserver/pkg/endpoints/discovery.
 """
@@ -91,6 +91,19 @@ def core_versions(server_address: str) -> Object:
     """The APIVersions of plain `GET /api`."""
     address = {"clientCIDR": "0.0.0.0/0", "serverAddress": server_address}
     return {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": [address]}
+
+
+def group(name: str, versions: Sequence[str]) -> Object:
+    """A group in an APIGroupList; the first version is the preferred one."""
+    shown: list[Any] = [
+        {"groupVersion": format_api_version(name, version), "version": version} for version in versions
+    ]
+    return {"name": name, "versions": shown, "preferredVersion": shown[0]}
+
+
+def group_list(groups: Sequence[Object]) -> Object:
+    """The APIGroupList of plain `GET /apis`."""
+    return {"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}
 
 
 def _legacy_resource(resource: Resource) -> list[Object]:

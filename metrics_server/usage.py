@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fractions import Fraction
 
-from apiserver.metrics_api.samples import Reading, Sample
+from metrics_server.samples import Reading, Sample
 
 # A container that has run for less says nothing.
 FRESH_SECONDS_MIN = 1

@@ -10,17 +10,17 @@ from pathlib import Path
 import pytest
 import yaml
 
-from apiserver.metrics_api import objects, samples, usage
-from apiserver.metrics_api.kinds import NODE_METRICS, POD_METRICS
-from apiserver.metrics_api.samples import Reading
-from apiserver.metrics_api.usage import Measured
-from apiserver.printers.registry import Table
 from kube.api import meta
+from kube.api.table import Table
+from metrics_server import objects, samples, usage
+from metrics_server.answers import PRINTER
+from metrics_server.samples import Reading
+from metrics_server.usage import Measured
 from tests import datadriven
 from tests.datadriven import Case
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
-FOLDER = Path(__file__).parent / "testdata" / "metrics"
+FOLDER = Path(__file__).parent / "testdata"
 
 
 class World:
@@ -52,7 +52,7 @@ class World:
             for key, each in measured.pods.items()
         ]
         if "rows" in case.args:
-            tables = (Table(NODE_METRICS, NOW).of(found, {}), Table(POD_METRICS, NOW).of(pods, {}))
+            tables = (Table(PRINTER, NOW).of(found, {}), Table(PRINTER, NOW).of(pods, {}))
             return "\n".join(str(row["cells"]) for table in tables for row in table["rows"])
         return "\n".join(yaml.safe_dump(o, sort_keys=False, default_flow_style=None) for o in (*found, *pods))
 
