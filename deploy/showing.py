@@ -23,6 +23,7 @@ COMPONENTS = {
     "controllers": "kube-controller-manager",
     "scheduler": "kube-scheduler",
     "proxy": "kube-proxy",
+    "metrics_server": "metrics-server",
 }
 STORE = "etcd"
 

@@ -26,7 +26,10 @@ EVERYONE = (
     *(f"{name}-{index}" for name in ("apiserver", "controller-manager", "scheduler") for index in range(2)),
     *(f"kubelet-node{number}" for number in (1, 2, 3)),
     "proxy-0",
+    "metrics-server",
 )
+# These ask the one who calls, instead of the connection, who he is.
+ASKING = ("apiserver", "kubelet", "metrics-server")
 
 
 def is_foreign(name: str) -> bool:
@@ -90,7 +93,7 @@ def test_the_leading_manager_tells_of_its_queues(cluster: Cluster) -> None:
     cluster.kubectl("delete", "deployment", "counted")
 
 
-@pytest.mark.parametrize("name", [name for name in EVERYONE if not name.startswith(("apiserver", "kubelet"))])
+@pytest.mark.parametrize("name", [name for name in EVERYONE if not name.startswith(ASKING)])
 def test_it_does_not_talk_to_strangers(cluster: Cluster, name: str) -> None:
     with client(cluster, name, known=False) as http, pytest.raises((httpx.TransportError, ssl.SSLError)):
         http.get(health_url(cluster, name) + "/metrics")
@@ -109,6 +112,12 @@ def test_a_kubelet_wants_to_know_who_asks(cluster: Cluster) -> None:
         for path in ("/pods", "/metrics", "/containerLogs/default/web/c", "/stats/summary"):
             answer = http.get(health_url(cluster, "kubelet-node1") + path)
             assert (answer.status_code, answer.text) == (401, "Unauthorized"), path
+
+
+def test_the_metrics_server_wants_to_know_who_asks(cluster: Cluster) -> None:
+    with client(cluster, "metrics-server", known=False) as http:
+        for path in ("/apis/metrics.k8s.io/v1beta1/nodes", "/apis", "/metrics"):
+            assert http.get(health_url(cluster, "metrics-server") + path).status_code == 401, path
 
 
 def test_components_may_do_their_own_work_only(cluster: Cluster) -> None:
