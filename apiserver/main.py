@@ -53,6 +53,7 @@ from apiserver.admission.webhooks.mutating import MutatingWebhooks
 from apiserver.admission.webhooks.validating import ValidatingWebhooks
 from apiserver.aggregation.aggregation import Aggregation
 from apiserver.aggregation.connections import Connections
+from apiserver.aggregation.figures import AggregationCollector
 from apiserver.aggregation.flags import proxy_flags, proxy_pair, request_header
 from apiserver.allocation.cluster_ips import ClusterIPs
 from apiserver.allocation.node_ports import NodePorts
@@ -374,6 +375,8 @@ def wire(
     if auditor is not None:
         auditor.metrics.register(metrics.registry)
     connections = Connections(cache, chance, *proxy_pair(flags))
+    aggregation = Aggregation(cache, registry, clock, connections)
+    metrics.registry.register(AggregationCollector(aggregation))
     return Server(
         storage,
         cache,
@@ -391,7 +394,7 @@ def wire(
         token_uses,
         webhooks,
         _flow_control(cache, metrics, flags),
-        Aggregation(cache, registry, clock, connections),
+        aggregation,
         request_header(flags),
         auditor=auditor,
     )

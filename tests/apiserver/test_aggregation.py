@@ -329,6 +329,9 @@ async def test_a_dead_server_leaves_its_group_stale(tmp_path: Path, api: Api, pr
     assert told.endswith(f"dial tcp 127.0.0.1:{dead.port}: connect: connection refused")
     stale = await discovered(api, lambda version: version["freshness"] == "Stale")
     assert stale["resources"] == []
+    figures = (await api("GET", "/metrics")).body.decode()
+    assert f'aggregator_unavailable_apiservice{{name="{NAME}"}} 1.0' in figures
+    assert 'aggregator_unavailable_apiservice{name="v1.apps"} 0.0' in figures
     assert (await api("GET", FLUNDERS)).body == b"service unavailable\n"
     assert (await api.ok("GET", "/apis/apps/v1/deployments"))["items"] == []
 
@@ -421,3 +424,13 @@ async def test_what_makes_no_sense_is_refused(api: Api, refusal: Refusal) -> Non
 async def test_the_port_is_443_unless_it_is_said(api: Api) -> None:
     made = await api.ok("POST", API_SERVICES, api_service())
     assert made["spec"]["service"]["port"] == 443
+
+
+async def test_a_body_is_not_sent_twice(api: Api, wardle: ExtensionServer) -> None:
+    """The connection is used again and ends with the second request: nobody knows what became of that."""
+    await register(api, wardle)
+    await api("DELETE", f"{FLUNDERS}/one", b"{}")
+    wardle.ends_at = f"{FLUNDERS}/two"
+    answer = await api("DELETE", f"{FLUNDERS}/two", b"{}")
+    assert answer.code == 503
+    assert [each.body for each in wardle.asked if each.path == f"{FLUNDERS}/two"] == [b"{}"]

@@ -65,13 +65,14 @@ class ExtensionServer:
     """`port` is where it listens, `authority` who signed its certificate.
 
     code: with what it answers to discovery; held: it answers nothing while this is set and not set free.
-    events: what a watch sends next.
+    ends_at: the path at which it ends the connection. events: what a watch sends next.
     """
 
     authority: Authority
     port: int = 0
     code: int = 200
     held: asyncio.Event | None = None
+    ends_at: str = ""
     asked: list[Asked] = field(default_factory=list)
     events: asyncio.Queue[bytes] = field(default_factory=lambda: asyncio.Queue(maxsize=10))
 
@@ -89,6 +90,8 @@ class ExtensionServer:
         )
         if self.held is not None:
             await self.held.wait()
+        if request.path == self.ends_at and request.transport is not None:
+            request.transport.abort()
         if request.headers.get("Upgrade", "").lower() == "websocket":
             return await self._echo(request)
         if request.path == PATH:
