@@ -54,7 +54,7 @@ from apiserver.admission.webhooks.validating import ValidatingWebhooks
 from apiserver.aggregation.aggregation import Aggregation
 from apiserver.aggregation.connections import Connections
 from apiserver.aggregation.figures import AggregationCollector
-from apiserver.aggregation.flags import proxy_flags, proxy_pair, request_header
+from apiserver.aggregation.flags import proxy_authority, proxy_flags, proxy_pair, request_header
 from apiserver.allocation.cluster_ips import ClusterIPs
 from apiserver.allocation.node_ports import NodePorts
 from apiserver.allocation.repair import Repairer
@@ -469,7 +469,7 @@ async def _prepare(server: Server, presence: Presence, flags: Flags) -> None:
     """Wait for the store and make what every cluster begins with; StartupError if that takes too long."""
     backoff = Backoff(0.1, 2.0)
     client_ca = await asyncio.to_thread(Path(flags.client_ca_file).read_text)
-    proxy_ca = await asyncio.to_thread(_text, flags.requestheader_client_ca_file)
+    proxy_ca = await asyncio.to_thread(proxy_authority, flags)
     try:
         async with asyncio.timeout(STORE_PATIENCE_SECONDS):
             await server.cache.at_least(1)
@@ -486,8 +486,3 @@ async def _prepare(server: Server, presence: Presence, flags: Flags) -> None:
                     await asyncio.sleep(backoff.next())
     except TimeoutError as error:
         raise StartupError(f"--etcd-servers {flags.etcd_servers}: the store does not answer") from error
-
-
-def _text(path: str) -> str:
-    """What is in a file; nothing for no file."""
-    return Path(path).read_text() if path else ""

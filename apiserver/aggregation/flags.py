@@ -6,6 +6,7 @@ After: k8s staging/src/k8s.io/apiserver/pkg/server/options/authentication.go
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Protocol
 
 import click
@@ -74,6 +75,15 @@ def request_header(flags: ProxyFlags) -> RequestHeader:
         _words(flags.requestheader_uid_headers),
         _words(flags.requestheader_extra_headers_prefix),
     )
+
+
+def proxy_authority(flags: ProxyFlags) -> str:
+    """The authority of proxies in front of this server, in PEM; nothing where there is none."""
+    path = flags.requestheader_client_ca_file
+    try:
+        return Path(path).read_text() if path else ""
+    except OSError as error:
+        raise StartupError(f"--requestheader-client-ca-file {path}: {error.strerror}") from error
 
 
 def proxy_pair(flags: ProxyFlags) -> tuple[str, str]:

@@ -5,9 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from apiserver.aggregation.api_service import ApiService, in_order, name_of
 from apiserver.aggregation.availability import PASSED, Verdict, addresses, failed, with_verdict
 from apiserver.aggregation.catalog import resources_of
+from apiserver.aggregation.flags import proxy_authority, proxy_pair, request_header
+from apiserver.main import Flags
+from kube.base.run import StartupError
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -93,3 +98,14 @@ def test_a_subresource_without_its_resource_has_a_place() -> None:
     assert found["verbs"] == []
     (below,) = found["subresources"]
     assert below["responseKind"] == {"group": "autoscaling", "version": "v1", "kind": "Scale"}
+
+
+def test_flags_are_lists_and_mistakes_name_them() -> None:
+    found = request_header(Flags(requestheader_allowed_names="a, b,", requestheader_group_headers=""))
+    assert (found.allowed_names, found.username_headers) == (("a", "b"), ("X-Remote-User",))
+    assert found.group_headers == ()
+    with pytest.raises(StartupError, match="--proxy-client-cert-file and --proxy-client-key-file"):
+        proxy_pair(Flags(proxy_client_cert_file="a"))
+    with pytest.raises(StartupError, match="--requestheader-client-ca-file /nowhere: No such file"):
+        proxy_authority(Flags(requestheader_client_ca_file="/nowhere"))
+    assert proxy_authority(Flags()) == ""
