@@ -10,7 +10,7 @@ Kubernetes moves the limits of levels every ten seconds, by the demand it saw. H
 asked for, and goes back when the request on it ends. What is promised is the same: a level has its minimum
 whatever the others do, never more than its maximum, and seats that nobody wants do not stay empty. It comes
 true at once rather than within ten seconds, and there is nothing to tune. What differs: levels that borrow
-at the same time take turns, and do not share by their demand (docs/adr/0012-seats-are-lent-at-once.md).
+at the same time take turns, and do not share by their demand (docs/adr/0013-seats-are-lent-at-once.md).
 
 A level that is gone keeps its seats until its last request has ended.
 
