@@ -31,10 +31,12 @@ from apiserver.admission.claim_resize import PersistentVolumeClaimResize
 from apiserver.admission.configuration import AdmissionConfiguration
 from apiserver.admission.default_ingress_class import DefaultIngressClass
 from apiserver.admission.default_toleration_seconds import DefaultTolerationSeconds
+from apiserver.admission.expression_check import ExpressionCheck
 from apiserver.admission.limit_ranger import LimitRanger
 from apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from apiserver.admission.node_restriction import NodeRestriction
 from apiserver.admission.node_taint import TaintNodesByCondition
+from apiserver.admission.param_access import ParamAccess
 from apiserver.admission.pod_resize import PodResizeValidator
 from apiserver.admission.pod_security import PodSecurity
 from apiserver.admission.pod_topology_labels import PodTopologyLabels
@@ -44,7 +46,7 @@ from apiserver.admission.role_escalation import RoleEscalation
 from apiserver.admission.runtime_class import RuntimeClass
 from apiserver.admission.service_account import ServiceAccount
 from apiserver.admission.storage import DefaultStorageClass, StorageObjectInUseProtection
-from apiserver.admission.webhooks import conditions
+from apiserver.admission.validating_admission_policy import ValidatingAdmissionPolicy
 from apiserver.admission.webhooks.asking import Asking
 from apiserver.admission.webhooks.caller import Caller
 from apiserver.admission.webhooks.configurations import Configurations
@@ -71,6 +73,7 @@ from apiserver.authentication.peers import Peers
 from apiserver.authentication.token_uses import TokenUses
 from apiserver.authentication.tokens import KeyPair, Tokens
 from apiserver.authorization.authorizer import Authorizer
+from apiserver.cel.evaluator import Evaluator
 from apiserver.filters.metrics import Metrics
 from apiserver.flow_control.conditions import Conditions
 from apiserver.flow_control.flow_control import FlowControl
@@ -291,6 +294,7 @@ async def serve(flags: Flags) -> None:
         await server.kubelets.close()
         await server.backends.close()
         await server.webhooks.close()
+        await server.evaluator.close()
         await storage.close()
 
 
@@ -311,6 +315,7 @@ def wire(
         storage = EncryptedStorage(storage, load(flags.encryption_provider_config))
     cache = WatchCache(storage, RESOURCES)
     authorizer = Authorizer(cache)
+    evaluator = Evaluator()
     cluster_ips = ClusterIPs(cache, flags.service_cluster_ip_range, chance)
     node_ports = NodePorts(storage, chance)
     limit_ranger, runtime_class = LimitRanger(cache), RuntimeClass(cache)
@@ -318,7 +323,7 @@ def wire(
     metrics = Metrics(prometheus_client.CollectorRegistry(), BUILD)
     metrics.registry.register(CacheCollector(cache))
     webhooks = Caller(cache, chance)
-    asking = Asking(cache, webhooks, WebhookMetrics(metrics.registry), conditions.unknown, new_uid)
+    asking = Asking(cache, webhooks, WebhookMetrics(metrics.registry), evaluator, authorizer, new_uid)
     mutating: list[Mutating] = [
         NamespaceLifecycle(cache),
         limit_ranger,
@@ -350,6 +355,9 @@ def wire(
         CertificateSubjectRestriction(),
         PodResizeValidator(cache),
         RoleEscalation(cache, authorizer),
+        ExpressionCheck(evaluator),
+        ParamAccess(cache, authorizer),
+        ValidatingAdmissionPolicy(cache, authorizer, evaluator),
         ValidatingWebhooks(Configurations(cache, VALIDATING_WEBHOOK_CONFIGURATIONS), asking),
         ResourceQuota(cache, storage, clock),
     ]
@@ -396,6 +404,7 @@ def wire(
         _flow_control(cache, metrics, flags),
         aggregation,
         request_header(flags),
+        evaluator,
         auditor=auditor,
     )
 

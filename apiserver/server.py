@@ -20,6 +20,7 @@ from apiserver.authentication.request_header import RequestHeader
 from apiserver.authentication.token_uses import TokenUses
 from apiserver.authentication.tokens import Tokens
 from apiserver.authorization.authorizer import Authorizer
+from apiserver.cel.evaluator import Evaluator
 from apiserver.registry.registry import Registry
 from apiserver.storage.interface import Storage
 from apiserver.storage.watch_cache import WatchCache
@@ -46,6 +47,7 @@ class Server:
     flow_control: gives requests their seats; None where all are let in at once.
     aggregation: the servers behind APIServices.
     request_header: which proxies may say for whom they ask, and where.
+    evaluator: evaluates the expressions of policies, in a process of its own.
     stopping: set once the process is to end; every watch then ends.
     """
 
@@ -68,5 +70,6 @@ class Server:
     flow_control: FlowControl | None
     aggregation: Aggregation
     request_header: RequestHeader
+    evaluator: Evaluator
     auditor: Auditor | None = None
     stopping: asyncio.Event = field(default_factory=asyncio.Event)

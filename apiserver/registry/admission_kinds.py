@@ -1,6 +1,6 @@
 """Core: what is special about webhook configurations and ValidatingAdmissionPolicies.
 
-Expressions are checked for being there, not for being CEL.
+Expressions are checked for being there; whether they are CEL, admission/expression_check.py asks.
 
 After: k8s pkg/apis/admissionregistration/validation/validation.go
 """
@@ -26,6 +26,7 @@ REASONS = ("Forbidden", "Invalid", "RequestEntityTooLarge")
 NOT_FOUND_ACTIONS = ("Allow", "Deny")
 CONDITIONS_MAX = 64
 ANNOTATIONS_MAX = 20
+VALUE_EXPRESSION_BYTES_MAX = 5 * 1024
 ONE_OF_TWO = "validations or auditAnnotations must contain at least one item"
 
 
@@ -187,8 +188,12 @@ def _annotations(name: str, annotations: list[Any], path: str) -> Errors:
     for index, each in enumerate(annotations):
         at, key = f"{path}[{index}]", each.get("key") or ""
         errors += formats.qualified_name(f"{name}/{key}" if name else key, f"{at}.key")
-        if not (each.get("valueExpression") or "").strip():
+        value = (each.get("valueExpression") or "").strip()
+        if not value:
             errors.append(FieldError.required(f"{at}.valueExpression", "valueExpression is not specified"))
+        elif len(value.encode()) > VALUE_EXPRESSION_BYTES_MAX:
+            text = f"must not exceed {VALUE_EXPRESSION_BYTES_MAX} bytes in length"
+            errors.append(FieldError.required(f"{at}.valueExpression", text))
         if key in seen:
             errors.append(FieldError.duplicate(f"{at}.key", key))
         seen.append(key)

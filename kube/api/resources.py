@@ -258,3 +258,7 @@ FLOW_SCHEMAS = _known("flowcontrol.apiserver.k8s.io", "flowschemas")
 PRIORITY_LEVEL_CONFIGURATIONS = _known("flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations")
 RUNTIME_CLASSES = _known("node.k8s.io", "runtimeclasses")
 ENDPOINT_SLICES = _known("discovery.k8s.io", "endpointslices")
+VALIDATING_ADMISSION_POLICIES = _known("admissionregistration.k8s.io", "validatingadmissionpolicies")
+VALIDATING_ADMISSION_POLICY_BINDINGS = _known(
+    "admissionregistration.k8s.io", "validatingadmissionpolicybindings"
+)

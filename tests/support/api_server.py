@@ -129,6 +129,7 @@ async def serving(
             if auditor is not None:
                 await auditor.log.close()
             await server.webhooks.close()
+            await server.evaluator.close()
 
 
 async def prepare(server: Server) -> None:

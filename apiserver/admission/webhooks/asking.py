@@ -17,10 +17,13 @@ from apiserver.admission.chain import CREATE, UPDATE, Attributes
 from apiserver.admission.webhooks import answer, review
 from apiserver.admission.webhooks.answer import Answer, Failed
 from apiserver.admission.webhooks.caller import Caller
-from apiserver.admission.webhooks.conditions import ConditionError, Holds
 from apiserver.admission.webhooks.hook import Hook
 from apiserver.admission.webhooks.metrics import ADMIT, CALLING, NO_ERROR, OURS, WebhookMetrics
 from apiserver.admission.webhooks.view import View, labels
+from apiserver.authorization.authorizer import Authorizer
+from apiserver.cel.conditions import MatchConditions, inputs_of
+from apiserver.cel.evaluator import Evaluator
+from apiserver.cel.questions import asker
 from apiserver.storage.watch_cache import WatchCache
 from kube.api import errors, meta
 from kube.api.errors import StatusError
@@ -50,12 +53,13 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """What it takes to ask; `holds` evaluates conditions, `new_uid` names the questions."""
+    """What it takes to ask; `evaluator` and `authorizer`: for conditions, `new_uid` names the questions."""
 
     cache: WatchCache
     caller: Caller
     metrics: WebhookMetrics
-    holds: Holds
+    evaluator: Evaluator
+    authorizer: Authorizer
     new_uid: Callable[[], str]
 
     async def question(
@@ -75,7 +79,7 @@ class Asking:
             return None
         view = View.of(attributes, o, resource)
         asked = review.request(view, self.new_uid(), o, old, is_settled=is_settled)
-        if hook.conditions and not self._meets(hook, attributes, asked):
+        if hook.conditions and not await self._meets(hook, attributes, asked):
             return None
         return Question(hook, view, asked)
 
@@ -124,15 +128,13 @@ class Asking:
             attributes.annotations.setdefault(f"{hook.name}/{key}", value)
         return said
 
-    def _meets(self, hook: Hook, attributes: Attributes, asked: dict[str, Any]) -> bool:
-        """The one place where matchConditions are looked at; StatusError 403 where nobody knows."""
-        try:
-            return self.holds(hook.conditions, asked, attributes.user)
-        except ConditionError as error:
-            if hook.fails_open:
-                return False
-            resource = attributes.requested or attributes.resource
-            raise errors.forbidden(resource, attributes.name, str(error)) from error
+    async def _meets(self, hook: Hook, attributes: Attributes, asked: dict[str, Any]) -> bool:
+        """Whether the matchConditions hold; StatusError 403 where that cannot be told."""
+        decide = asker(self.authorizer, attributes.user)
+        match = await MatchConditions(hook.conditions).match(self.evaluator, inputs_of(asked), decide)
+        if not match.error or hook.fails_open:
+            return match.matches
+        raise errors.forbidden(attributes.requested or attributes.resource, attributes.name, match.error)
 
     async def _is_in_chosen_namespace(self, hook: Hook, attributes: Attributes, o: Object) -> bool:
         name = review.namespace(attributes)

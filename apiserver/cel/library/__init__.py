@@ -1,0 +1,1 @@
+"""Kubernetes' own functions of CEL, one subject a file; each has a table FUNCTIONS."""
