@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import resource
 import socket
 import ssl
 import sys
@@ -45,7 +46,19 @@ HEADER_SECONDS = 32.0
 BODY_SECONDS = 60.0
 # The first line of a request and its headers together.
 HEADER_BYTES_MAX = 1 << 20
+# ... and how many headers: each is looked at by every filter.
+HEADERS_MAX = 1000
+# What frames a body in pieces (sizes, extensions, and the headers that may follow it, which nobody reads) may
+# be this much of it, and HEADER_BYTES_MAX besides.
+FRAMING_RATIO = 16
+# Requests that wait on one connection for the answer to an earlier one.
+PIPELINE_MAX = 16
+# For so long a client may take nothing of an answer whose end is known; a stream waits for its reader.
+WRITE_SECONDS = 60.0
+# Descriptors kept back for the store, kubelets and files: who would take the last ones is not served.
+DESCRIPTORS_KEPT = 128
 TOO_LARGE = b"431 Request Header Fields Too Large"
+BAD_REQUEST = b"400 Bad Request"
 INTERNAL = errors.internal("the request failed; the log says why").status()
 # One message of a WebSocket, as large as Go's servers take: Python's clients send a whole file in one.
 MESSAGE_BYTES_MAX = 32 << 20
@@ -54,7 +67,8 @@ SHUTDOWN_SECONDS = 2.0
 
 
 class State(ServerState):
-    """What all connections share; when it `is_ending`, no request begins any more.
+    """What all connections share; when it `is_ending`, no request begins any more. More than
+    `connections_max` are not served.
 
     One that began would be cancelled with the process's other tasks, and uvicorn answers 500 then: as if it
     were over, for a write that may have happened. A connection that ends says what is true.
@@ -64,12 +78,21 @@ class State(ServerState):
         super().__init__()
         self.is_ending = False
         self.peers = peers
+        self.connections_max = connections_max(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+
+
+def connections_max(descriptors: int) -> int:
+    """How many of so many descriptors may be clients'; at least half of them."""
+    if descriptors == resource.RLIM_INFINITY:
+        return sys.maxsize
+    return max(descriptors - DESCRIPTORS_KEPT, descriptors // 2)
 
 
 class PeerProtocol(HttpToolsProtocol):
     """One connection; its certificate is read once.
 
-    `_deadline` ends it when what is being received, headers or a body, is not complete in time.
+    `_deadline` ends it when what is being received, headers or a body, is not complete in time; `_stalled`
+    when an answer is not taken.
     """
 
     server_state: State
@@ -77,7 +100,10 @@ class PeerProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._deadline: asyncio.TimerHandle | None = None
-        self._is_in_headers, self._is_in_body, self._header_bytes = False, False, 0
+        self._stalled: asyncio.TimerHandle | None = None
+        self._is_in_headers, self._is_in_body = False, False
+        self._header_bytes, self._framing_bytes = 0, 0
+        self._refusal = b""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
@@ -90,18 +116,24 @@ class PeerProtocol(HttpToolsProtocol):
                 **self.app_state,
                 "peer": self.server_state.peers.of(tls.getpeercert(), tls.getpeercert(binary_form=True)),
             }
-        if self.server_state.is_ending:
-            # Its handshake was under way when the server began to end.
+        # When the server began to end its handshake was under way.
+        if self.server_state.is_ending or len(self.connections) > self.server_state.connections_max:
             transport.abort()
 
     def data_received(self, data: bytes) -> None:
         if self.server_state.is_ending and (self.cycle is None or self.cycle.response_complete):
             self.transport.abort()
             return
-        if not self._is_in_body:
+        if self._is_in_body:
+            self._framing_bytes += len(data)
+        else:
             self._header_bytes += len(data)
         super().data_received(data)
-        if self._is_in_headers and self._header_bytes > HEADER_BYTES_MAX:
+        if self.transport.is_closing():
+            return
+        if (self._is_in_headers and self._header_bytes > HEADER_BYTES_MAX) or (
+            self._is_in_body and self._framing_bytes > HEADER_BYTES_MAX
+        ):
             self._refuse(TOO_LARGE)
         elif (self._is_in_headers or self._is_in_body) and self._deadline is None:
             self._expect(HEADER_SECONDS if self._is_in_headers else BODY_SECONDS)
@@ -109,28 +141,72 @@ class PeerProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._gone.set()
         self._relax()
+        self._go_on()
         super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
         self._is_in_headers = True
         super().on_message_begin()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # Those that come after a body in pieces would get past all filters.
+        if self._is_in_headers:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         self._relax()
-        self._is_in_headers, self._is_in_body, self._header_bytes = False, True, 0
+        self._is_in_headers, self._is_in_body = False, True
+        self._header_bytes, self._framing_bytes = 0, 0
+        self._check_headers()
         before = self.cycle
         super().on_headers_complete()
-        if self.cycle is not before:
-            self.cycle.send_500_response = functools.partial(self._fail, self.cycle)  # type: ignore[method-assign]
+        if self.cycle is before:
+            return
+        self.cycle.send_500_response = functools.partial(self._fail, self.cycle)  # type: ignore[method-assign]
+        if len(self.pipeline) > PIPELINE_MAX:
+            raise _Refused(BAD_REQUEST)
+
+    def _check_headers(self) -> None:
+        """Refuse what the parser lets pass: httptools answers an exception here with `send_400_response`."""
+        if len(self.headers) > HEADERS_MAX:
+            self._refusal = TOO_LARGE
+            raise _Refused(TOO_LARGE)
+        if sum(name == b"host" for name, _ in self.headers) > 1 or self.parser.get_method() == b"CONNECT":
+            raise _Refused(BAD_REQUEST)
+
+    def on_body(self, body: bytes) -> None:
+        self._framing_bytes = max(0, self._framing_bytes - (1 + FRAMING_RATIO) * len(body))
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         self._relax()
         self._is_in_body, self._header_bytes = False, 0
         super().on_message_complete()
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stalled = self.loop.call_later(WRITE_SECONDS, self._end_stalled)
+
+    def resume_writing(self) -> None:
+        self._go_on()
+        super().resume_writing()
+
+    def _go_on(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
+
+    def _end_stalled(self) -> None:
+        if self.cycle is None or not self.cycle.chunked_encoding:
+            self.transport.abort()
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(self._refusal or BAD_REQUEST)
+
     def _take_over(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Give the connection away, with the request under way: who takes it answers."""
         self._relax()
+        self._go_on()
         self.connections.discard(self)
         self.cycle.response_started = self.cycle.response_complete = True
         reader = asyncio.StreamReader(loop=self.loop)
@@ -149,8 +225,9 @@ class PeerProtocol(HttpToolsProtocol):
             self._deadline = None
 
     def _refuse(self, status: bytes) -> None:
-        """Answer what cannot be read to its end."""
-        self.transport.write(b"HTTP/1.1 %s\r\nconnection: close\r\ncontent-length: 0\r\n\r\n" % status)
+        """Answer what cannot be read to its end, unless another answer is under way."""
+        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
+            self.transport.write(refusal(status))
         self.transport.close()
 
     async def _fail(self, cycle: RequestResponseCycle) -> None:
@@ -168,6 +245,7 @@ class PeerProtocol(HttpToolsProtocol):
     def handle_websocket_upgrade(self) -> None:
         """Keep the offered protocols from the WebSocket library: it refuses kubectl's, which have a slash."""
         self._relax()
+        self._go_on()
         self._is_in_body = False
         self.scope["headers"] = [
             (OFFERED_PROTOCOLS if name == b"sec-websocket-protocol" else name, value)
@@ -176,8 +254,32 @@ class PeerProtocol(HttpToolsProtocol):
         super().handle_websocket_upgrade()
 
 
+class _Refused(Exception):
+    """Stops the parser at headers that it would let pass; the text is the status."""
+
+
+def refusal(status: bytes) -> bytes:
+    """An answer to what nobody reads to its end."""
+    text = status + b"\n"
+    head = b"HTTP/1.1 %s\r\ncontent-type: text/plain; charset=utf-8\r\nconnection: close\r\n" % status
+    return head + b"content-length: %d\r\n\r\n%b" % (len(text), text)
+
+
 class PeerSocket(WebSocketsSansIOProtocol):
     """A connection that became a WebSocket. That it is lost is told at once, not behind all that was sent."""
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if not self.handshake_initiated:
+            # Its library takes fewer and shorter headers than HTTP, and says nothing about others.
+            self.transport.write(refusal(TOO_LARGE))
+            self.transport.close()
+
+    def handle_ping(self) -> None:
+        # Who takes no answers to his pings gets none, lest they pile up.
+        answer = b"".join(self.conn.data_to_send())
+        if self.writable.is_set():
+            self.transport.write(answer)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         self.app_state = {**self.app_state, GONE: asyncio.Event()}
@@ -245,6 +347,12 @@ class HttpServer:
 def _is_news(record: logging.LogRecord) -> bool:
     """A refused handshake is answered and no error, whatever uvicorn says afterwards."""
     return "without completing handshake" not in record.getMessage()
+
+
+def raise_descriptor_limit() -> None:
+    """As many descriptors as this process may have, as programs in Go take them: each connection is one."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def bind(host: str, port: int, flag: str, *, shared: bool = False) -> socket.socket:

@@ -78,7 +78,7 @@ from apiserver.filters.metrics import Metrics
 from apiserver.flow_control.conditions import Conditions
 from apiserver.flow_control.flow_control import FlowControl
 from apiserver.handlers.documents import VERSION
-from apiserver.http_protocol import HttpServer, bind
+from apiserver.http_protocol import HttpServer, bind, raise_descriptor_limit
 from apiserver.pod_security import configuration as pod_security
 from apiserver.presence import Presence
 from apiserver.registry.registry import Registry
@@ -234,6 +234,7 @@ def main(**options: object) -> None:
 
 async def serve(flags: Flags) -> None:
     """Build everything, run until cancelled, take everything down."""
+    raise_descriptor_limit()
     context = tls.server_context(
         flags.tls_cert_file,
         flags.tls_private_key_file,

@@ -38,6 +38,8 @@ LASTING = "kubernetes/serviceaccount"
 # A controller shows its token with each request; a check of its signature takes 0.1 ms.
 KNOWN_MAX = 1000
 PEM_BLOCK = re.compile(rb"-----BEGIN [A-Z ]+-----.+?-----END [A-Z ]+-----\n?", re.DOTALL)
+# Longer ones, for who knows how many audiences, are checked each time.
+KNOWN_CHARS_MAX = 8192
 # To whoever shows one that its account lists; only old controllers made such.
 GENERATED = (
     "Use tokens from the TokenRequest API or manually created secret-based tokens "
@@ -245,6 +247,8 @@ class Tokens:
         if known is not None and known["exp"] > self._clock.now().timestamp():
             return known
         claims = self._decoded(token, issuer=self.issuer, audience=list(audiences))
+        if len(token) + sum(map(len, audiences)) > KNOWN_CHARS_MAX:
+            return claims
         if len(self._known) >= KNOWN_MAX:
             self._known.clear()
         self._known[token, audiences] = claims

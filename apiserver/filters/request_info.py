@@ -35,6 +35,8 @@ def request_info(method: str, path: str, query: Mapping[str, str]) -> RequestInf
         parts = parts[1:]
     namespace, parts = _namespace(parts)
     plural, name, subresource = (*parts[:3], "", "", "")[:3]
+    if not plural:
+        return other
     if watching:
         verb = "watch"
     elif verb == "get" and not name:

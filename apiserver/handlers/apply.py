@@ -22,7 +22,7 @@ from apiserver.registry.conversion import stored_as, to_stored
 from apiserver.registry.managed_fields import Manager
 from apiserver.request import ApiRequest
 from apiserver.server import Server
-from kube.api import errors, meta
+from kube.api import errors, meta, shape
 from kube.api.errors import FieldError, StatusError
 from kube.api.meta import Object
 from kube.api.patch import apply as patch_apply
@@ -41,7 +41,10 @@ async def server_side_apply(server: Server, request: ApiRequest, options: WriteO
     manager = Manager(asked.field_manager, managed_fields.APPLY, stored.api_version, asked.subresource)
 
     def change(live: Object) -> Object:
-        return managed_fields.applied(stored, live, meta.deep_copy(wanted), manager, now, force=options.force)
+        new = managed_fields.applied(stored, live, meta.deep_copy(wanted), manager, now, force=options.force)
+        if wrong := shape.problem(new):
+            raise errors.bad_request(wrong)
+        return new
 
     try:
         return respond_object(request, await server.registry.update(asked, change), now, 200, warnings)

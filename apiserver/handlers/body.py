@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import orjson
+
 from apiserver import codec
 from apiserver.admission.chain import Attributes
 from apiserver.handlers.options import WriteOptions, report_fields
@@ -52,11 +54,15 @@ async def read_kind(
 
 def once_owned(o: Object) -> list[str]:
     """Leave out owners that stand twice; the warning that earns."""
-    owners = meta.owner_references(o)
-    twice = [each for index, each in enumerate(owners) if each in owners[:index]]
+    once: dict[bytes, Object] = {}
+    twice = [
+        owner
+        for owner in meta.owner_references(o)
+        if once.setdefault(orjson.dumps(owner, option=orjson.OPT_SORT_KEYS), owner) is not owner
+    ]
     if not twice:
         return []
-    o["metadata"]["ownerReferences"] = [each for i, each in enumerate(owners) if each not in owners[:i]]
+    o["metadata"]["ownerReferences"] = list(once.values())
     uids = dict.fromkeys(str(each.get("uid", "")) for each in twice)
     return [TWICE_OWNED + ", ".join(uids)]
 

@@ -31,7 +31,7 @@ from apiserver.registry.conversion import from_stored, to_stored
 from apiserver.registry.validation import check_version
 from apiserver.request import ApiRequest
 from apiserver.server import Server
-from kube.api import errors, go_words, meta
+from kube.api import errors, go_words, meta, shape
 from kube.api.errors import FieldError, StatusError
 from kube.api.gvk import GroupVersionKind
 from kube.api.meta import Object
@@ -82,6 +82,8 @@ class Patch:
     def apply(self, old: Object) -> tuple[Object, list[str]]:
         """The object, patched and checked, and the warnings it earns."""
         new = self._patched(old)
+        if wrong := shape.problem(new):
+            raise errors.bad_request(wrong)
         if not isinstance(new.get("metadata"), dict):
             text = "json: cannot unmarshal into Go struct field .metadata of type v1.ObjectMeta"
             raise self._refused(new, text)
@@ -130,9 +132,14 @@ async def read_patch(request: ApiRequest, gvk: GroupVersionKind, options: WriteO
         raise errors.unsupported_media_type(SUPPORTED)
     body = await request.limited_body()
     begin = "" if kind == STRATEGIC_PATCH else "error decoding patch: "
-    if mistake := go_words.syntax_error(body):
-        raise errors.bad_request(begin + mistake)
-    document = orjson.loads(body)
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise errors.bad_request(begin + (go_words.syntax_error(body) or str(error))) from error
+    if kind == JSON_PATCH:
+        json_patch.check_count(document)
+    if wrong := shape.problem(document):
+        raise errors.bad_request(begin + wrong)
     request.audit.requested_document(document)
     mistakes = [] if options.field_validation == "Ignore" else _mistakes(kind, document, body)
     return Patch(kind, document, gvk, options.field_validation, mistakes)

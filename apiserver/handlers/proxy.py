@@ -25,6 +25,7 @@ from apiserver.handlers.proxy_target import (
     Reference,
     pod_address,
     port_name,
+    port_number,
     returned,
     service_address,
     split_path,
@@ -44,7 +45,7 @@ async def proxy_node(server: Server, request: ApiRequest) -> Response:
     reference = Reference.parse("node", request.info.name)
     address = kubelet_address(server, reference.name)
     if reference.port and reference.port != address.rpartition(":")[2]:
-        host = f"{address.rpartition(':')[0]}:{reference.port}"
+        host = f"{address.rpartition(':')[0]}:{port_number(reference.port)}"
         return await _pass_on(request, Target(server.backends, reference.scheme or "http", host))
     return await _pass_on(request, Target(server.kubelets, "https", address))
 

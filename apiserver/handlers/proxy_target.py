@@ -11,6 +11,7 @@ staging/src/k8s.io/apimachinery/pkg/util/net/port_split.go, util/proxy/upgradeaw
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -23,6 +24,7 @@ T = TypeVar("T")
 Pick = Callable[[Sequence[T]], T]
 Headers = Iterable[tuple[bytes, bytes]]
 
+PORT = re.compile("[1-9][0-9]{0,4}")
 SCHEMES = ("", "http", "https")
 # Those that are for one connection, and those that this server has had its use of.
 HOP_BY_HOP = {
@@ -68,15 +70,16 @@ def pod_address(pod: Object, reference: Reference) -> tuple[str, int]:
         raise errors.bad_request("address not allowed")
     ports = [port for each in pod["spec"]["containers"] for port in each.get("ports") or ()]
     default = ports[0]["containerPort"] if ports else 443 if reference.scheme == "https" else 80
-    return ip, _number(reference.port) if reference.port else default
+    return ip, port_number(reference.port) if reference.port else default
 
 
 def port_name(service: Object, reference: Reference) -> str:
     """The name of the Service's port that is meant."""
     if not reference.port.isdecimal():
         return reference.port
+    wanted = port_number(reference.port)
     for port in meta.get(service, "spec", "ports", default=None) or ():
-        if port["port"] == int(reference.port):
+        if port["port"] == wanted:
             return str(port.get("name", ""))
     who = f'no service port {reference.port} found for service "{reference.name}"'
     raise errors.service_unavailable(who)
@@ -95,8 +98,9 @@ def service_address(endpoints: Object, name: str, port: str, asked: str, pick: P
     raise errors.service_unavailable(f'no endpoints available for service "{asked}"')
 
 
-def _number(port: str) -> int:
-    if not port.isdecimal() or not 0 < int(port) < 1 << 16:
+def port_number(port: str) -> int:
+    """A port that is named by its number; StatusError 400 for what is none."""
+    if not PORT.fullmatch(port) or int(port) >= 1 << 16:
         raise errors.bad_request(f'invalid port "{port}"')
     return int(port)
 

@@ -92,10 +92,12 @@ class SpdyCommand:
         match event:
             case StreamOpened(stream_id, headers):
                 self._open(stream_id, headers.get("streamtype", ""), writer)
+                await writer.drain()
             case DataReceived(stream_id, data, fin):
                 await self._pass_on(self._types.get(stream_id, ""), data, fin)
             case PingReceived(ping_id):
                 writer.write(self._connection.pong(ping_id))
+                await writer.drain()
             case GoneAway():
                 return False
             case StreamReset():

@@ -12,7 +12,7 @@ After: k8s staging/src/k8s.io/apiserver/pkg/endpoints/handlers/{get,watch}.go, p
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from typing import Any
 
 from starlette.responses import Response
@@ -34,8 +34,9 @@ from kube.api.negotiation import PARTIAL, TABLE, Format, negotiate_stream
 BOOKMARK_SECONDS = 60.0
 # A watch that asks for no timeout ends within these bounds, so that clients spread over restarted servers.
 TIMEOUT_SECONDS_MIN = 1800
-# Events written to the socket at once.
+# Events written to the socket at once: the next are only encoded when the client has taken these.
 BATCH_EVENTS = 500
+BATCH_BYTES = 1 << 18
 # Of the answer's headers those that a stream sets otherwise.
 OWN_HEADERS = (b"content-type", b"content-length")
 # A client that takes its initial events more slowly than this waits without a seat for the rest.
@@ -162,8 +163,8 @@ class WatchStream(Response):
         cursor = self._log.end(revision, self._scope)
         found = self._log.within(self._namespace, self._options.fields)
         entries: list[Entry] = [each for each in found if match is None or match(each)]
-        for at in range(0, len(entries), BATCH_EVENTS):
-            await write([self._frames.initial(each) for each in entries[at : at + BATCH_EVENTS]])
+        for batch in batches(self._frames.initial(each) for each in entries):
+            await write(batch)
         if self._options.bookmarks:
             await write([self._frames.bookmark(revision, ends_initial=True)])
         return cursor
@@ -190,12 +191,12 @@ class WatchStream(Response):
         bookmark_at = loop.time() + BOOKMARK_SECONDS
         while not self._gone:
             self._wake.clear()
-            frames = self._taken(cursor)
-            revision, is_ending = self._server.cache.revision, loop.time() >= self._deadline
+            for batch in batches(self._taken(cursor)):
+                await write(batch)
+            is_ending = loop.time() >= self._deadline
             if cursor.is_at_end and bookmarks and (is_ending or loop.time() >= bookmark_at):
-                frames.append(self._frames.bookmark(revision))
                 bookmark_at = loop.time() + BOOKMARK_SECONDS
-            await write(frames)
+                await write([self._frames.bookmark(self._server.cache.revision)])
             if is_ending or self._gone:
                 return
             if not cursor.is_at_end:
@@ -210,17 +211,28 @@ class WatchStream(Response):
                 cursor.stop_waiting()
                 timer.cancel()
 
-    def _taken(self, cursor: Cursor) -> list[bytes]:
-        """The next batch of events, as far as this client sees them."""
+    def _taken(self, cursor: Cursor) -> Iterator[bytes]:
+        """The next events, as far as this client sees them."""
         prefix = f"{self._namespace}/" if self._namespace else ""
-        frames = []
         for event in cursor.take(BATCH_EVENTS):
             if event.entry.key.startswith(prefix):
                 kind = seen_as(event, self._match)
                 if kind is not None:
-                    frames.append(self._frames.event(event, kind))
-        cursor.log.counts.sent += len(frames)
-        return frames
+                    cursor.log.counts.sent += 1
+                    yield self._frames.event(event, kind)
+
+
+def batches(frames: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """What is written at once: not many events, and of large ones fewer."""
+    batch, size = [], 0
+    for frame in frames:
+        batch.append(frame)
+        size += len(frame)
+        if len(batch) >= BATCH_EVENTS or size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 def life_seconds(options: ListOptions, new_uid: Callable[[], str]) -> float:

@@ -24,6 +24,8 @@ PORT_MAX = 65535
 INT32_MAX = 2**31 - 1
 # A cluster writes the same few names over and over.
 NAMES_MAX = 4096
+# No name may be longer; what is, is not remembered.
+NAME_CHARS_MAX = 400
 PROTOCOLS = ("SCTP", "TCP", "UDP")
 PERCENT = (
     "a valid percent string must be a numeric string followed by an ending '%' "
@@ -41,7 +43,8 @@ LEADING_ZEROS = re.compile(r"\b0+(?=\d)")
 
 def named(rule: Callable[[str], list[str]], value: str, path: str) -> Errors:
     """A rule of names.py, with its path."""
-    return [FieldError.invalid(path, value, text) for text in _texts(rule, value)]
+    texts = _texts(rule, value) if len(value) <= NAME_CHARS_MAX else rule(value)
+    return [FieldError.invalid(path, value, text) for text in texts]
 
 
 @lru_cache(NAMES_MAX)

@@ -23,7 +23,15 @@ from kube.api import meta
 from kube.api.errors import StatusError
 from kube.api.meta import Object
 from kube.api.patch import apply as patch_apply
-from kube.api.patch.field_paths import Path, dotted, fields_of, from_fields_v1, to_fields_v1, tree_of
+from kube.api.patch.field_paths import (
+    Path,
+    dotted,
+    fields_of,
+    from_fields_v1,
+    is_fields_v1,
+    to_fields_v1,
+    tree_of,
+)
 from kube.api.resources import Resource
 from kube.api.schema import Schemas, Type
 
@@ -104,8 +112,12 @@ def type_of(resource: Resource) -> Type:
 
 
 def read(o: Object) -> list[Entry]:
-    """The entries of an object; an entry without a manager is a client's way to clear them."""
-    return [Entry.read(each) for each in o["metadata"].get("managedFields") or [] if each.get("operation")]
+    """The entries of an object that can be read; one without a manager is a client's way to clear them."""
+    return [
+        Entry.read(each)
+        for each in o["metadata"].get("managedFields") or []
+        if each.get("operation") and is_fields_v1(each.get("fieldsV1") or {})
+    ]
 
 
 def write(o: Object, entries: Iterable[Entry]) -> None:

@@ -22,6 +22,8 @@ ANNOTATIONS_BYTES_MAX = 256 * 1024
 MANAGER_BYTES_MAX = 128
 # A cluster has the same few labels over and over.
 LABELS_MAX = 4096
+# A prefix, a name and a value.
+LABEL_CHARS_MAX = 400
 
 
 def _regex_error(text: str, expression: str, *examples: str) -> str:
@@ -100,9 +102,19 @@ def check_labels(labels: Mapping[str, Any], path: str) -> list[FieldError]:
     ]
 
 
-@lru_cache(LABELS_MAX)
 def _label_mistakes(key: str, value: str) -> tuple[tuple[str, str], ...]:
-    """What is shown, and what is wrong with it."""
+    """What is shown, and what is wrong with it; only what may be right is remembered."""
+    if len(key) + len(value) > LABEL_CHARS_MAX:
+        return _mistakes(key, value)
+    return _known_mistakes(key, value)
+
+
+@lru_cache(LABELS_MAX)
+def _known_mistakes(key: str, value: str) -> tuple[tuple[str, str], ...]:
+    return _mistakes(key, value)
+
+
+def _mistakes(key: str, value: str) -> tuple[tuple[str, str], ...]:
     wrong = [(key, error) for error in qualified_name(key)]
     return (*wrong, *((value, error) for error in label_syntax.value_problems(value)))
 

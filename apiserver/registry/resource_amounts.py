@@ -35,6 +35,8 @@ POD_RESOURCES = ("cpu", "memory")
 
 # A cluster asks for the same few amounts over and over.
 AMOUNTS_MAX = 4096
+# Longer names are refused for that; they are not remembered whole.
+NAME_CHARS_MAX = 400
 
 NameRule = Callable[[str, str], Errors]
 
@@ -97,7 +99,7 @@ def pod_resource(name: str, path: str) -> Errors:
 
 def amount(name: str, value: str, path: str) -> Errors:
     """Not below zero, and whole where the resource is."""
-    return [FieldError.invalid(path, value, text) for text in _mistakes(name, value)]
+    return [FieldError.invalid(path, value, text) for text in _mistakes(name[:NAME_CHARS_MAX], value)]
 
 
 @lru_cache(AMOUNTS_MAX)
@@ -149,7 +151,7 @@ def _within_limit(name: str, value: str, limits: Any, path: str) -> Errors:
         if is_overcommittable(name):
             return []
         return [FieldError.required(f"{path}.limits", "Limit must be set for non overcommitable resources")]
-    wrong = _beyond(name, value, limits[name])
+    wrong = _beyond(name[:NAME_CHARS_MAX], value, limits[name])
     return [FieldError.invalid(f"{path}.requests", value, wrong)] if wrong else []
 
 

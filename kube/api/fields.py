@@ -20,6 +20,8 @@ from kube.api.resources import Resource
 
 PARTS = re.compile(r"(?:\\.|[^\\,]|\\\Z)+", re.DOTALL)
 OPERATOR = re.compile(r"!=|==|=")
+# Each is asked of each object of a list.
+TERMS_MAX = 100
 REFERENCE = ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
 SELECTABLE: dict[tuple[str, str], tuple[str, ...]] = {
     ("", "pods"): (
@@ -100,8 +102,11 @@ class FieldSelector:
     @classmethod
     def parse(cls, text: str) -> FieldSelector:
         """Read a query's text; StatusError 400 when it is malformed."""
-        terms = []
-        for part in sorted(PARTS.findall(text)):
+        terms: list[Term] = []
+        parts = sorted(PARTS.findall(text))
+        if len(parts) > TERMS_MAX:
+            raise bad_request(f"a field selector may have at most {TERMS_MAX} terms")
+        for part in parts:
             found = OPERATOR.search(part)
             if found is None:
                 why = f"invalid selector: '{text}'; can't understand '{part}'"

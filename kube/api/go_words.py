@@ -62,14 +62,25 @@ def syntax_error(body: bytes) -> str:
     """What is wrong with a text that is no JSON; empty for one that is."""
     try:
         source = body.decode()
-        json.loads(source)
+        # The numbers are nobody's: they may have more digits than Python reads.
+        json.loads(source, parse_int=len, parse_constant=_no_constant)
     except UnicodeDecodeError as error:
         return f"invalid character {chr(body[error.start])!r} looking for beginning of value"
     except json.JSONDecodeError as error:
         return _in_go(source, error)
     except RecursionError:
         return "exceeded max depth"
+    except _NoConstant as error:
+        return f"invalid character {str(error)[0]!r} looking for beginning of value"
     return ""
+
+
+class _NoConstant(Exception):
+    """What Python takes for a number, and JSON does not: NaN and Infinity."""
+
+
+def _no_constant(name: str) -> None:
+    raise _NoConstant(name.removeprefix("-"))
 
 
 def _in_go(source: str, error: json.JSONDecodeError) -> str:

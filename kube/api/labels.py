@@ -9,6 +9,7 @@ After: k8s staging/src/k8s.io/apimachinery/pkg/labels/selector.go.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,9 +17,13 @@ from typing import Any
 from kube.api.errors import StatusError, bad_request, quote
 from kube.api.label_syntax import key_problems, value_problems
 
-TOKEN = re.compile(r"[ \t\r\n]*(==|!=|[=,()!<>]|[^ \t\r\n=,()!<>]+)")
+TOKEN = re.compile(r"==|!=|[=,()!<>]|[^ \t\r\n=,()!<>]+")
 INTEGER = re.compile(r"[+-]?[0-9]{1,100}")
 INTEGER_MAX = 2**63 - 1
+# A selector of a query may have so many requirements: each is asked of each object of a list.
+REQUIREMENTS_MAX = 100
+# Values that are looked through one by one.
+FEW = 8
 OPERATORS = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "!"}
 
 
@@ -42,9 +47,9 @@ class Requirement:
         value = labels.get(self.key)
         match self.operator:
             case "=" | "in":
-                return value in self.values
+                return value is not None and _has(self.values, value)
             case "!=" | "notin":
-                return value not in self.values
+                return value is None or not _has(self.values, value)
             case "exists":
                 return value is not None
             case "!":
@@ -91,7 +96,7 @@ class Selector:
         requirements = list(cls.from_set(selector.get("matchLabels")).requirements)
         for expression in selector.get("matchExpressions") or []:
             operator = OPERATORS[expression["operator"]]
-            values = tuple(expression.get("values") or ())
+            values = tuple(sorted(expression.get("values") or ()))
             requirements.append(Requirement(expression["key"], operator, values))
         return cls(tuple(requirements))
 
@@ -106,6 +111,14 @@ class Selector:
 
     def __str__(self) -> str:
         return ",".join(str(requirement) for requirement in self.requirements)
+
+
+def _has(values: tuple[str, ...], value: str) -> bool:
+    """Whether it is among the values, which are in order where there are many."""
+    if len(values) <= FEW:
+        return value in values
+    at = bisect_left(values, value)
+    return at < len(values) and values[at] == value
 
 
 def format_label_selector(selector: Mapping[str, Any] | None) -> str:
@@ -136,6 +149,8 @@ class _Parser:
             if not _is_word(token) and token != "!":
                 raise _malformed(token, ", expected: !, identifier, or 'end of string'")
             found.append(self.requirement())
+            if len(found) > REQUIREMENTS_MAX:
+                raise bad_request(f"a label selector may have at most {REQUIREMENTS_MAX} requirements")
             token = self.take()
             if token not in ("", ","):
                 raise _malformed(token, ", expected: ',' or 'end of string'")

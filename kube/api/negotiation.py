@@ -7,7 +7,6 @@ After: k8s staging/src/k8s.io/apiserver/pkg/endpoints/handlers/negotiation/negot
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -20,6 +19,8 @@ QUALITY = re.compile(r"[01](\.[0-9]{0,3})?")
 TABLE, PARTIAL, PARTIAL_LIST = "Table", "PartialObjectMetadata", "PartialObjectMetadataList"
 META_GROUP = "meta.k8s.io"
 VERSIONS = ("v1", "v1beta1")
+# Longer lists of wishes are nobody's, and the answers to them would be remembered.
+ACCEPT_CHARS_MAX = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,29 +40,28 @@ class Format:
         return f"{META_GROUP}/{self.version}"
 
 
-@lru_cache(maxsize=1024)
-def negotiate(accept: str, targets: Collection[str] = ()) -> Format:
+def negotiate(accept: str, targets: tuple[str, ...] = ()) -> Format:
     """The clause we can serve that the client likes best; StatusError 406 when there is none."""
     if not accept or accept == "*/*":
         return Format()
-    found = _first_servable(accept, targets)
+    found = _first_servable(accept, targets) if len(accept) <= ACCEPT_CHARS_MAX else None
     if found is None:
         raise errors.not_acceptable(SUPPORTED)
     return found
 
 
-@lru_cache(maxsize=1024)
-def negotiate_stream(accept: str, targets: Collection[str] = ()) -> Format:
+def negotiate_stream(accept: str, targets: tuple[str, ...] = ()) -> Format:
     """The same for a watch, whose events are written in JSON alone: YAML has no end of an event."""
     if not accept or accept == "*/*":
         return Format()
-    found = _first_servable(accept, targets)
+    found = _first_servable(accept, targets) if len(accept) <= ACCEPT_CHARS_MAX else None
     if found is None or found.is_yaml:
         raise errors.not_acceptable([f"{each};stream=watch" for each in STREAMED])
     return found
 
 
-def _first_servable(accept: str, targets: Collection[str]) -> Format | None:
+@lru_cache(maxsize=1024)
+def _first_servable(accept: str, targets: tuple[str, ...]) -> Format | None:
     for media_type, parameters in _clauses(accept):
         if media_type in ("*/*", "application/*"):
             media_type = JSON

@@ -62,6 +62,17 @@ INLINED = {
 ZEROS = {"string": "", "bytes": "", "bool": False, "double": 0.0}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
+# What comes of bytes that are cut off, of other types than the table says, of times beyond the calendar, and
+# of envelopes within envelopes.
+UNREADABLE = (
+    IndexError,
+    struct.error,
+    ValueError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +163,7 @@ def decode(data: bytes) -> Object:
         if name is None:
             raise bad_request(f'no kind "{kind}" is registered for version "{api_version}" in protobuf')
         return {"kind": kind, "apiVersion": api_version, **decode_message(name, envelope.get(2, b""))}
-    except (IndexError, struct.error, UnicodeDecodeError, ValueError, TypeError, AttributeError) as error:
+    except UNREADABLE as error:
         raise bad_request(f"the protobuf body cannot be read: {error}") from error
 
 

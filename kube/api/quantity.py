@@ -18,10 +18,14 @@ from math import ceil
 
 DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 BINARY = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
-TEXT = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([eE][+-]?\d+)|([a-zA-Z]*))")
+TEXT = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([eE][+-]?\d+)|([a-zA-Z]*))", re.ASCII)
 NANO = Fraction(1, 10**9)
 # A cluster writes the same few texts over and over.
 TEXTS_MAX = 4096
+# Numbers with more digits, or greater exponents, are no amounts; they would take hours to write out.
+TEXT_CHARS_MAX = 512
+EXPONENT_MAX = 1000
+AMOUNT_MAX = 10**480
 MALFORMED = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
 
 
@@ -75,14 +79,16 @@ def _parse_text(text: str) -> Quantity:
     if found is None:
         raise ValueError(MALFORMED)
     number, exponent, suffix = found.groups()
-    amount = Fraction(number)
     if exponent:
-        return Quantity(_to_nano(amount * Fraction(10) ** int(exponent[1:])), "exponent")
-    if suffix in BINARY:
-        return Quantity(_to_nano(amount * 2 ** BINARY[suffix]), "binary")
-    if suffix not in DECIMAL:
+        power, family = int(exponent[1:]), "exponent"
+        factor = Fraction(10) ** power if abs(power) <= EXPONENT_MAX else None
+    elif suffix in BINARY:
+        factor, family = Fraction(2 ** BINARY[suffix]), "binary"
+    else:
+        factor, family = Fraction(10) ** DECIMAL[suffix] if suffix in DECIMAL else None, "decimal"
+    if factor is None or abs(amount := Fraction(number) * factor) > AMOUNT_MAX:
         raise ValueError(MALFORMED)
-    return Quantity(_to_nano(amount * Fraction(10) ** DECIMAL[suffix]), "decimal")
+    return Quantity(_to_nano(amount), family)
 
 
 def _to_nano(amount: Fraction) -> Fraction:
@@ -96,12 +102,20 @@ def parse(value: str | int | float | None) -> Quantity:
     if value is None:
         return ZERO
     assert not isinstance(value, bool), "a boolean is no quantity"
-    return _parse_text(value if isinstance(value, str) else repr(value))
+    return _parse_text(_text(value))
 
 
 def canonical(value: str | int | float) -> str:
     """The canonical text of a JSON value; ValueError when it is no quantity."""
-    return _canonical_text(value if isinstance(value, str) else repr(value))
+    return _canonical_text(_text(value))
+
+
+def _text(value: str | int | float) -> str:
+    """A value's text, before anybody remembers it; ValueError for one that is too long."""
+    text = value if isinstance(value, str) else repr(value)
+    if len(text) > TEXT_CHARS_MAX:
+        raise ValueError(MALFORMED)
+    return text
 
 
 @lru_cache(TEXTS_MAX)

@@ -22,6 +22,8 @@ FIN = 1
 FRAME_HEADER_BYTES = 8
 # Larger frames are no SPDY of kubectl's: its library sends at most 64 KiB of data at once.
 FRAME_BYTES_MAX = 1 << 22
+# What the headers of one stream may become when they are unpacked.
+HEADERS_BYTES_MAX = 1 << 16
 
 SYN_STREAM, SYN_REPLY, RST_STREAM, PING, GOAWAY = 1, 2, 3, 6, 7
 RST_CANCEL = 5
@@ -163,7 +165,9 @@ class Connection:
         return None
 
     def _headers(self, block: bytes) -> dict[str, str]:
-        data = self._inflate.decompress(block)
+        data = self._inflate.decompress(block, HEADERS_BYTES_MAX)
+        if self._inflate.unconsumed_tail:
+            raise SpdyError(f"headers of more than {HEADERS_BYTES_MAX} bytes")
         texts = []
         position = 4
         for _ in range(2 * _uint32(data)):

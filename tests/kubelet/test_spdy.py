@@ -169,3 +169,10 @@ async def test_a_closed_port_is_told_on_the_error_stream() -> None:
     told = client.received[1].decode()
     assert told.startswith("error forwarding port 9 to pod default/p: failed to connect to 127.239.99.99:9")
     await forward.close()
+
+
+def test_headers_that_unpack_to_much_end_the_connection() -> None:
+    opening = Client().open(1, {"streamtype": "x" * (10 << 20)})
+    assert len(opening) < 1 << 16
+    with pytest.raises(SpdyError, match="headers of more than"):
+        list(Connection().receive(opening))

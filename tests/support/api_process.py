@@ -37,7 +37,7 @@ class ApiProcess:
             "tls-cert-file": cert,
             "tls-private-key-file": key,
             "client-ca-file": authority.ca,
-            "service-account-signing-key-file": _signing_key(folder),
+            "service-account-signing-key-file": make_signing_key(folder),
         }
         command = [sys.executable, "-P", *program, *(f"--{k}={v}" for k, v in flags.items()), *more]
         self.process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
@@ -48,7 +48,7 @@ class ApiProcess:
         return self.process.returncode, text
 
 
-def _signing_key(folder: Path) -> Path:
+def make_signing_key(folder: Path) -> Path:
     path = folder / "sa.key"
     key = ec.generate_private_key(ec.SECP256R1())
     formats = (serialization.PrivateFormat.PKCS8, serialization.NoEncryption())

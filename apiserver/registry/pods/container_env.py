@@ -7,7 +7,6 @@ After: k8s pkg/apis/core/validation/validation.go, ValidateEnv, ValidateEnvFrom,
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -67,7 +66,6 @@ NO_SOURCE = (
     "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`"
 )
 FILE_KEY_MAX = 128
-SUBSCRIPT = re.compile(r"(.*)\['(.*)'\]", re.DOTALL)
 
 
 def variables(env: list[Any], path: str) -> Errors:
@@ -107,22 +105,28 @@ def _value_from(variable: Any, path: str) -> Errors:
     return errors
 
 
+def _subscript(field: str) -> tuple[str, str] | None:
+    """The parts of `metadata.labels['a']`; None for a path that ends in no subscript."""
+    at = field.rfind("['", 0, -2)
+    return (field[:at], field[at + 2 : -2]) if at >= 0 and field.endswith("']") else None
+
+
 def field_reference(reference: Any, path: str, allowed: Sequence[str]) -> Errors:
     """What is wrong with a reference to a field of the pod itself."""
     for part in ("apiVersion", "fieldPath"):
         if not reference.get(part):
             return [FieldError.required(f"{path}.{part}")]
     field = reference["fieldPath"]
-    found = SUBSCRIPT.fullmatch(field)
+    found = _subscript(field)
     if found is None and field in allowed:
         return []
     if found is None and field in CONVERTED:
         return [FieldError.not_supported(f"{path}.fieldPath", field, allowed)]
-    if found is None or found[1] not in ("metadata.annotations", "metadata.labels"):
+    if found is None or found[0] not in ("metadata.annotations", "metadata.labels"):
         why = "not supported" if found is None else "does not support subscript"
         text = f"error converting fieldPath: field label {why}: {field}"
         return [FieldError.invalid(f"{path}.fieldPath", field, text)]
-    key = found[2].lower() if found[1] == "metadata.annotations" else found[2]
+    key = found[1].lower() if found[0] == "metadata.annotations" else found[1]
     return formats.qualified_name(key, path)
 
 

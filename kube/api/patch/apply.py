@@ -69,10 +69,7 @@ def remove(of: Type, value: Any, paths: Iterable[Path]) -> Any:
     """A copy without the fields and elements at these paths; a map that becomes empty goes too."""
     result = deep_copy(value)
     gone = set(paths)
-    for path in sorted(gone):
-        inside = any(path[:length] in gone for length in range(1, len(path)))
-        if not inside and not _is_key(path):
-            _remove(of, result, path)
+    _remove(of, result, [path for path in sorted(gone) if not _is_key(path)])
     return result
 
 
@@ -81,28 +78,35 @@ def _is_key(path: Path) -> bool:
     return len(path) > 1 and path[-2].startswith("k:") and path[-1][2:] in orjson.loads(path[-2][2:])
 
 
-def _remove(of: Type, value: Any, path: Path) -> None:
-    step, rest = path[0], path[1:]
-    if step.startswith("f:"):
-        key = step[2:]
-        if not isinstance(value, dict) or key not in value:
-            return
-        if not rest:
-            del value[key]
-            return
-        _remove(child_type(of, key), value[key], rest)
-        if value[key] in ({}, []):
-            del value[key]
+def _remove(of: Type, value: Any, paths: Sequence[Path]) -> None:
+    """Take out what the paths name; one pass through a list, however many of its elements go."""
+    below: dict[str, list[Path]] = {}
+    for path in paths:
+        below.setdefault(path[0], []).append(path[1:])
+    if isinstance(value, dict):
+        for step, rests in below.items():
+            if step.startswith("f:") and step[2:] in value:
+                _remove_field(of, value, step[2:], rests)
+    elif isinstance(value, list):
+        kept = []
+        for item in value:
+            # Of elements with one name only the first is meant.
+            rests = below.pop(element(of, item), []) if below else []
+            if () in rests:
+                continue
+            if rests:
+                _remove(of.item or ANY, item, rests)
+            kept.append(item)
+        value[:] = kept
+
+
+def _remove_field(of: Type, value: dict[str, Any], key: str, rests: list[Path]) -> None:
+    if () in rests:
+        del value[key]
         return
-    if not isinstance(value, list):
-        return
-    for index, item in enumerate(value):
-        if element(of, item) == step:
-            if rest:
-                _remove(of.item or ANY, item, rest)
-            else:
-                del value[index]
-            return
+    _remove(child_type(of, key), value[key], rests)
+    if value[key] in ({}, []):
+        del value[key]
 
 
 def unknown_fields(o: Object, gvk: GroupVersionKind, unknown: Sequence[str]) -> StatusError:

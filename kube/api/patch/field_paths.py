@@ -144,6 +144,24 @@ def from_fields_v1(tree: Mapping[str, Any], path: Path = ()) -> Iterator[Path]:
             yield (*path, step)
 
 
+def is_fields_v1(tree: Any) -> bool:
+    """Whether it is such a tree; a client may have written anything there."""
+    return isinstance(tree, dict) and all(
+        _is_step(step) and is_fields_v1(below) for step, below in tree.items()
+    )
+
+
+def _is_step(step: str) -> bool:
+    kind, colon, rest = step.partition(":")
+    if kind not in ("k", "v"):
+        return step == SELF or (kind in ("f", "i") and bool(colon))
+    try:
+        named = orjson.loads(rest)
+    except orjson.JSONDecodeError:
+        return False
+    return kind == "v" or isinstance(named, dict)
+
+
 def dotted(path: Path) -> str:
     """A path as messages show it: `.spec.containers[name="c"].image`."""
     text = ""

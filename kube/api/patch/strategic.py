@@ -18,8 +18,11 @@ After: k8s staging/src/k8s.io/apimachinery/pkg/util/strategicpatch/patch.go.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+import orjson
 
 from kube.api import go_words
 from kube.api.errors import StatusError, bad_request, unnamed, unprocessable
@@ -61,7 +64,8 @@ def merge_map(original: Mapping[str, Any], patch: Mapping[str, Any], of: Type) -
             if not isinstance(value, list):
                 raise bad_request("invalid patch format of primitive list")
             if isinstance(result.get(name), list):
-                result[name] = [item for item in result[name] if item not in value]
+                gone = {_hashable(item) for item in value}
+                result[name] = [item for item in result[name] if _hashable(item) not in gone]
         elif key.startswith("$"):
             continue
         elif value is None:
@@ -122,26 +126,42 @@ def merge_value(have: Any, value: Any, of: Type, order: list[Any] | None) -> Any
 def merge_list(have: list[Any], patch: list[Any], of: Type, order: list[Any] | None) -> list[Any]:
     """A list that merges, matched by its merge key or by value."""
     if not of.merge_key:
-        merged = [
-            *have,
-            *(item for i, item in enumerate(patch) if item not in have and item not in patch[:i]),
-        ]
+        known = {_hashable(item) for item in have}
+        added = {_hashable(item): item for item in patch if _hashable(item) not in known}
+        merged = [*have, *added.values()]
         return reorder(merged, patch, order, have, "") if order is not None else merged
     check_elements(patch, of.merge_key)
     if any(item.get(PATCH) == "replace" for item in patch):
         return [clean_map(item) for item in patch if PATCH not in item]
-    merged = [deep_copy(item) for item in have]
-    item_type = of.item or ANY
-    for item in patch:
-        key = item[of.merge_key]
-        at = next((i for i, each in enumerate(merged) if each.get(of.merge_key) == key), None)
-        if item.get(PATCH) == "delete":
-            merged = [each for each in merged if each.get(of.merge_key) != key]
-        elif at is None:
-            merged.append(clean(item))
-        else:
-            merged[at] = merge_map(merged[at], item, item_type)
+    merged = _merge_elements(have, patch, of)
     return reorder(merged, patch, order, have, of.merge_key) if order is not None else merged
+
+
+def _merge_elements(have: list[Any], patch: list[Any], of: Type) -> list[Any]:
+    """The elements of both; what is said holds for the first with that key, a deletion for all."""
+    merged: list[Any] = [deep_copy(item) for item in have]
+    places: dict[Any, list[int]] = {}
+    for at, item in enumerate(merged):
+        places.setdefault(_hashable(item.get(of.merge_key)), []).append(at)
+    for item in patch:
+        key = _hashable(item[of.merge_key])
+        if item.get(PATCH) == "delete":
+            for at in places.pop(key, ()):
+                merged[at] = None
+        elif key in places:
+            at = places[key][0]
+            merged[at] = merge_map(merged[at], item, of.item or ANY)
+        else:
+            places[key] = [len(merged)]
+            merged.append(clean(item))
+    return [item for item in merged if item is not None]
+
+
+def _hashable(value: Any) -> Any:
+    """What is equal for equal values, and may be looked up: lists are too long to be searched for each."""
+    if isinstance(value, str) or (isinstance(value, int | float) and not isinstance(value, bool)):
+        return value
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
 def check_elements(patch: list[Any], merge_key: str) -> None:
@@ -169,24 +189,31 @@ def reorder(
     """Elements named in `order` in that order; the others keep their place among what the server had."""
 
     def identity(item: Any) -> Any:
-        return item.get(merge_key) if merge_key and isinstance(item, dict) else item
+        return _hashable(item.get(merge_key) if merge_key and isinstance(item, dict) else item)
 
-    wanted = [identity(item) for item in order]
-    before = [identity(item) for item in server]
-    named = sorted(
-        (item for item in merged if identity(item) in wanted), key=lambda item: wanted.index(identity(item))
-    )
-    others = [item for item in merged if identity(item) not in wanted]
+    wanted = _first_places(map(identity, order))
+    before = _first_places(map(identity, server))
     values = [item for item in patch if not (isinstance(item, dict) and PATCH in item)]
-    if order and not is_subsequence([identity(item) for item in values], wanted):
+    if order and not is_subsequence([identity(item) for item in values], list(map(identity, order))):
         text = f"The order in patch list:\n{go_words.text(patch)}\n doesn't match "
         raise unnamed(f"{text}$setElementOrder list:\n{go_words.text(order)}\n")
+    named = deque(
+        sorted((item for item in merged if identity(item) in wanted), key=lambda item: wanted[identity(item)])
+    )
+    others = deque(item for item in merged if identity(item) not in wanted)
     result: list[Any] = []
     while named and others:
         first, second = identity(others[0]), identity(named[0])
-        other_is_first = first in before and second in before and before.index(first) < before.index(second)
-        result.append((others if other_is_first else named).pop(0))
-    return result + named + others
+        other_is_first = first in before and second in before and before[first] < before[second]
+        result.append((others if other_is_first else named).popleft())
+    return [*result, *named, *others]
+
+
+def _first_places(items: Iterable[Any]) -> dict[Any, int]:
+    places: dict[Any, int] = {}
+    for at, item in enumerate(items):
+        places.setdefault(item, at)
+    return places
 
 
 def is_subsequence(some: list[Any], whole: list[Any]) -> bool:
