@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 import random
 import resource
-from ipaddress import IPv4Network
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
 
 import click
 from prometheus_client import CollectorRegistry
@@ -21,8 +23,16 @@ from kube.client.config import ClientConfig
 from kube.client.informer import InformerFactory
 from kube.client.rest import Client
 from proxy.backends.userspace import Userspace
+from proxy.dns.message import Writer
+from proxy.dns.names import ClusterNames
+from proxy.dns.resolver import Resolver
+from proxy.dns.upstream import Upstream, servers_of
+from proxy.dns.zone import Zone
 from proxy.metrics import Metrics
 from proxy.proxy import Proxy
+
+# How long a client may believe an answer; as CoreDNS has it.
+DNS_TTL_SECONDS = 5
 
 
 @click.command()
@@ -40,6 +50,18 @@ from proxy.proxy import Proxy
     show_default=True,
     help="Networks, with commas between: node ports answer on 127.0.0.1 and the nodes' addresses in these.",
 )
+@click.option(
+    "--cluster-dns",
+    default="",
+    help="Address where the cluster's names are answered, on port 53; none: nowhere.",
+)
+@click.option("--cluster-domain", default="cluster.local", show_default=True, help="What these names end in.")
+@click.option(
+    "--resolv-conf",
+    default="/etc/resolv.conf",
+    show_default=True,
+    help="Its name servers are asked for all other names.",
+)
 @click.option("--log-level", default="info", show_default=True)
 def main(
     kubeconfig: str,
@@ -49,6 +71,9 @@ def main(
     tls_private_key_file: str,
     client_ca_file: str,
     nodeport_addresses: str,
+    cluster_dns: str,
+    cluster_domain: str,
+    resolv_conf: str,
     log_level: str,
 ) -> None:
     """Answer on the addresses of Services, and pass connections on to their pods."""
@@ -60,12 +85,26 @@ def main(
         (bind_address, secure_port),
         tls_files,
         nodeport_addresses,
+        Dns(cluster_dns, cluster_domain, resolv_conf),
         loop_factory=asyncio.new_event_loop,
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Dns:
+    """What is asked of the name server; no address: that there be none."""
+
+    address: str
+    domain: str
+    resolv_conf: str
+
+
 async def _run(
-    kubeconfig: str, health_address: tuple[str, int], tls_files: tuple[str, str, str], nodeport_addresses: str
+    kubeconfig: str,
+    health_address: tuple[str, int],
+    tls_files: tuple[str, str, str],
+    nodeport_addresses: str,
+    dns: Dns,
 ) -> None:
     networks = _networks(nodeport_addresses)
     server_tls = tls.server_context(*tls_files)
@@ -76,18 +115,43 @@ async def _run(
     backend = Userspace(metrics, chance)
     informers = InformerFactory(client, random=chance)
     proxy = Proxy(informers, backend, networks, metrics)
-    health = HealthServer(*health_address, server_tls, {"rules": proxy.unready}, registry)
+    checks = {"rules": proxy.unready}
+    names = _names(dns, informers, metrics, chance)
+    if names is not None:
+        checks["names"] = names.unready
+    health = HealthServer(*health_address, server_tls, checks, registry)
     await health.start()
     async with Tasks() as tasks:
         try:
             informers.start(tasks)
             tasks.start("rules", proxy.run)
+            if names is not None:
+                tasks.start("names", names.run)
             await asyncio.Event().wait()
         finally:
             await tasks.cancel()
             backend.close()
             await health.stop()
             await client.close()
+
+
+def _names(
+    dns: Dns, informers: InformerFactory, metrics: Metrics, chance: random.Random
+) -> ClusterNames | None:
+    """The name server, if there is to be one."""
+    if not dns.address:
+        return None
+    try:
+        IPv4Address(dns.address)
+        servers = servers_of(Path(dns.resolv_conf).read_text(), (dns.address,))
+    except ValueError as error:
+        raise StartupError(f"--cluster-dns {dns.address}: {error}") from error
+    except OSError as error:
+        raise StartupError(f"--resolv-conf {dns.resolv_conf}: {error.strerror}") from error
+    zone = Zone(dns.domain, dns.address)
+    writer = Writer(zone.domain, DNS_TTL_SECONDS)
+    resolver = Resolver(zone, writer, Upstream(servers, chance), metrics.dns_answers)
+    return ClusterNames(informers, zone, resolver, dns.address)
 
 
 def _networks(text: str) -> list[IPv4Network]:

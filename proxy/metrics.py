@@ -18,6 +18,12 @@ class Metrics:
         self.connections = Counter(
             "kubelite_proxy_connections", "Connections taken to a backend", registry=registry
         )
+        self.dns_answers = Counter(
+            "kubelite_dns_answers",
+            "Queries for names, by where the answer came from",
+            ["source"],
+            registry=registry,
+        )
         self.failed_connects = Counter(
             "kubelite_proxy_failed_connects", "Attempts that a backend did not answer", registry=registry
         )

@@ -182,6 +182,11 @@ CLUSTER_ROLES: dict[str, list[dict[str, Any]]] = {
         EVENT_RULE,
         rule("list watch", "discovery.k8s.io", "endpointslices"),
     ],
+    # What kubeadm gives to CoreDNS; our proxy answers names.
+    "system:coredns": [
+        rule("list watch", "core", "endpoints services pods namespaces"),
+        rule("list watch", "discovery.k8s.io", "endpointslices"),
+    ],
     "system:node-problem-detector": [
         rule("get", "core", "nodes"),
         rule("patch", "core", "nodes/status"),
@@ -256,6 +261,7 @@ CLUSTER_BINDINGS: dict[str, list[tuple[str, str]]] = {
     namespace_policy.METRICS_SERVER: [("User", namespace_policy.METRICS_SERVER)],
     "system:auth-delegator": [("User", namespace_policy.METRICS_SERVER)],
     "system:kubelite:node-fleet": [("User", "system:kubelite:node-fleet")],
+    "system:coredns": [("User", "system:kube-proxy")],
     "system:node-proxier": [("User", "system:kube-proxy")],
 }
 AGGREGATED = {

@@ -20,8 +20,9 @@ from kube.base.clock import Clock
 from kube.base.logs import logger
 from kubelet.runtime.fake_http import PAGES
 from kubelet.runtime.fake_mounts import Mounts
+from kubelet.runtime.fake_names import resolve
 from kubelet.runtime.fake_records import PodRecord
-from kubelet.runtime.interface import Streams
+from kubelet.runtime.interface import DNSConfig, Streams
 from kubelet.runtime.programs.files import Files, pod_files
 from kubelet.runtime.programs.process import (
     INTERRUPTED,
@@ -34,6 +35,7 @@ from kubelet.runtime.programs.process import (
     Process,
     Read,
     Request,
+    Resolve,
     Running,
     Size,
     Sleep,
@@ -117,6 +119,8 @@ class Session:
                 return self._streams.size
             case Fetch():
                 return await self._interruptible(_fetch(request))
+            case Resolve(servers, names):
+                return await self._interruptible(resolve(servers, names))
             case EndContainer():
                 self._end_container()
                 # Its end ends this command as well.
@@ -196,7 +200,7 @@ def files_in(record: PodRecord, container_id: str, stage: Stage) -> Files:
     name = record.config.hostname or record.config.name
     page = PAGES[stage.page] if stage.page else None
     mounts = Mounts(record.configs[container_id].mounts)
-    return pod_files(name, record.sandbox.ip, record.config.namespace, page, mounts)
+    return pod_files(name, record.sandbox.ip, (record.config.dns or DNSConfig()).text, page, mounts)
 
 
 def process_in(

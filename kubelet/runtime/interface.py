@@ -33,6 +33,14 @@ class DNSConfig:
     searches: Sequence[str] = ()
     options: Sequence[str] = ()
 
+    @property
+    def text(self) -> str:
+        """The file itself."""
+        lines = [f"nameserver {each}" for each in self.servers]
+        lines += [f"search {' '.join(self.searches)}"] if self.searches else []
+        lines += [f"options {' '.join(self.options)}"] if self.options else []
+        return "".join(f"{line}\n" for line in lines)
+
 
 @dataclass(frozen=True, slots=True)
 class SandboxConfig:

@@ -9,11 +9,11 @@ from apiserver.main import Flags
 from tests.support.api_server import Api
 
 GROUP = "rbac.authorization.k8s.io/v1"
-# How many of each a Kubernetes 1.36 makes by itself; the roles of fleets, the provisioner and the metrics
-# server are ours.
+# How many of each a Kubernetes 1.36 makes by itself; the roles of fleets, the provisioner, the metrics
+# server and names are ours.
 COUNTS = {
     "/api/v1/namespaces": 4,
-    f"/apis/{GROUP}/clusterroles": 67 + 3,
+    f"/apis/{GROUP}/clusterroles": 67 + 4,
     f"/apis/{GROUP}/namespaces/kube-system/roles": 6 + 1,
     f"/apis/{GROUP}/namespaces/kube-public/roles": 1,
     f"/apis/{GROUP}/rolebindings": 7 + 2,

@@ -29,6 +29,7 @@ from kubelet.runtime.programs.process import (
     Process,
     Read,
     Request,
+    Resolve,
     Running,
     Size,
     Sleep,
@@ -43,10 +44,15 @@ FILES = sorted((Path(__file__).parent / "testdata" / "programs").glob("*.txt"))
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 # A line of input that stands for Ctrl-C.
 CTRL_C = "^C"
+RESOLV_CONF = """\
+nameserver 127.96.0.10
+search default.svc.cluster.local svc.cluster.local cluster.local
+options ndots:5
+"""
 
 
 def new_process(*, is_terminal: bool = False) -> Process:
-    files = pod_files("web", "10.0.0.9", "default", PAGES["welcome"])
+    files = pod_files("web", "10.0.0.9", RESOLV_CONF, PAGES["welcome"])
     environment = {"PATH": PATH, "HOSTNAME": "web", "COLOUR": "blue", "HOME": "/root"}
     return Process(Surroundings("web", "10.0.0.9", "nginx", files), PROGRAMS, environment, is_terminal)
 
@@ -99,6 +105,10 @@ class World:
             case Fetch(ip, port, path):
                 self.said.append((True, f"(asks {ip}:{port}{path})\n".encode()))
                 return (404 if path == "/missing" else 200, b"a page\n") if port == 80 else None
+            case Resolve(servers, names):
+                self.said.append((True, f"(asks {' '.join(servers)} for {' '.join(names)})\n".encode()))
+                known = [each for each in names if each == "nginx.default.svc.cluster.local"]
+                return (known[0], ["127.96.0.20"]) if known and servers else None
             case EndContainer():
                 self.said.append((True, b"(ends the container)\n"))
         return None

@@ -42,7 +42,7 @@ class Folders:
         servers = dns.servers if dns is not None else ()
         reachable = [each for each in servers if host_network or not ip_address(each).is_loopback]
         if dns is not None and (reachable or not servers):
-            text = _resolv_conf(replace(dns, servers=reachable))
+            text = replace(dns, servers=reachable).text
             (self.pod(pod_uid) / "resolv.conf").write_text(text)
 
     def mounts(self, pod_uid: str) -> list[Mount]:
@@ -118,13 +118,3 @@ async def _networks(engine: Engine, root_dir: str) -> list[str]:
 
 def _labelled(label: str) -> str:
     return json.dumps({"label": [label]})
-
-
-def _resolv_conf(dns: DNSConfig) -> str:
-    lines = [f"nameserver {server}" for server in dns.servers]
-    lines += [
-        f"{word} {' '.join(values)}"
-        for word, values in (("search", dns.searches), ("options", dns.options))
-        if values
-    ]
-    return "".join(f"{line}\n" for line in lines)

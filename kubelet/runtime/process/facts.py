@@ -1,10 +1,9 @@
-"""Core: what a shim is told of its pod, and the file that says how the pod resolves names."""
+"""Core: what a shim is told of its pod."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from kubelet.runtime.interface import DNSConfig
 from kubelet.runtime.process.abilities import Abilities
 from kubelet.runtime.process.records import PodRecord
 
@@ -27,11 +26,3 @@ def facts(record: PodRecord, abilities: Abilities, node_ip: str, port_offset: in
         "has_redirection": abilities.has_redirection,
         "cgroup": group.described() if group else None,
     }
-
-
-def resolv_conf(dns: DNSConfig) -> str:
-    """The file's text."""
-    lines = [f"nameserver {each}" for each in dns.servers]
-    lines += [f"search {' '.join(dns.searches)}"] if dns.searches else []
-    lines += [f"options {' '.join(dns.options)}"] if dns.options else []
-    return "".join(f"{line}\n" for line in lines)

@@ -305,7 +305,7 @@ class ProcessRuntime:
         source = os.path.realpath(RESOLV_CONF)
         if dns := record.config.dns:
             path = self._records.folder_of(record.sandbox.pod_uid) / "resolv.conf"
-            path.write_text(facts.resolv_conf(dns))
+            path.write_text(dns.text)
             source = str(path)
         return [asdict(Mount(RESOLV_CONF, source))] if os.path.exists(source) else []
 

@@ -150,14 +150,13 @@ class Files:
 
 
 def pod_files(
-    hostname: str, ip: str, namespace: str, page: str | None, mounted: Mounted | None = None
+    hostname: str, ip: str, resolv_conf: str, page: str | None, mounted: Mounted | None = None
 ) -> Files:
     """What the kubelet writes for a pod, the page of a web server, and over it what is mounted."""
-    domains = f"{namespace}.svc.cluster.local svc.cluster.local cluster.local"
     contents = {
         "/etc/hostname": f"{hostname}\n",
         "/etc/hosts": f"# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n{ip}\t{hostname}\n",
-        "/etc/resolv.conf": f"search {domains}\noptions ndots:5\n",
+        "/etc/resolv.conf": resolv_conf,
         "/etc/passwd": "root:x:0:0:root:/root:/bin/sh\n",
         "/etc/os-release": 'PRETTY_NAME="a simulated container"\nNAME="kubelite"\nID=kubelite\n',
     }

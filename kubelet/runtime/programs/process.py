@@ -74,11 +74,19 @@ class Fetch:
 
 
 @dataclass(frozen=True, slots=True)
+class Resolve:
+    """The addresses of the first of some names that has any; answered with (name, addresses), or None."""
+
+    servers: tuple[str, ...]
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class EndContainer:
     """End the container's own process, and with it the container."""
 
 
-Request = Read | Write | Sleep | Breathe | Now | Size | Fetch | EndContainer
+Request = Read | Write | Sleep | Breathe | Now | Size | Fetch | Resolve | EndContainer
 Running = Generator[Request, Any, int]
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kubelet.runtime.programs import archive, changes, system, text, web
+from kubelet.runtime.programs import archive, changes, names, system, text, web
 from kubelet.runtime.programs.process import Process, Program, Running
 from kubelet.runtime.programs.shell import sh
 
@@ -30,6 +30,7 @@ PROGRAMS: dict[str, Program] = {
     "ls": system.ls,
     "mkdir": changes.mkdir,
     "mv": changes.mv,
+    "nslookup": names.nslookup,
     "printenv": system.printenv,
     "printf": text.printf,
     "ps": system.ps,

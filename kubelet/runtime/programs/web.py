@@ -1,18 +1,19 @@
-"""Core: curl and wget as far as a pod's page needs them: GET by HTTP from localhost or an address.
+"""Core: curl and wget as far as a pod's page needs them: GET by HTTP.
 
-Absent: names of Services (a fake container asks no DNS), TLS, everything but GET.
+Absent: TLS, everything but GET.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from ipaddress import AddressValueError, IPv4Address
+from typing import Any
 from urllib.parse import urlsplit
 
-from kubelet.runtime.programs.process import Fetch, Process, Running, Write, complain
+from kubelet.runtime.programs.names import address_of
+from kubelet.runtime.programs.process import Fetch, Process, Request, Running, Write, complain
 
-LOCAL = ("localhost", "127.0.0.1")
+LOCAL = "127.0.0.1"
 CURL_LETTERS = set("sSfL")
 WGET_OPTIONS = (("-qO-",), ("-O-",), ("-q", "-O-"), ("-qO", "-"), ("-O", "-"), ("-q", "-O", "-"))
 
@@ -27,16 +28,12 @@ class Place:
     path: str
 
 
-def place(process: Process, url: str) -> Place:
+def place(process: Process, url: str) -> Generator[Request, Any, Place]:
     """Where a URL leads, seen from the container."""
     parts = urlsplit(url if "://" in url else f"http://{url}")
     host = parts.hostname or ""
     query = f"?{parts.query}" if parts.query else ""
-    try:
-        is_own = host in (*LOCAL, process.surroundings.hostname)
-        ip = process.surroundings.ip if is_own else str(IPv4Address(host))
-    except AddressValueError:
-        ip = ""
+    ip = process.surroundings.ip if host == LOCAL else (yield from address_of(process, host))
     return Place(ip, host, parts.port or 80, (parts.path or "/") + query)
 
 
@@ -49,7 +46,7 @@ def curl(process: Process, words: Sequence[str]) -> Running:
         yield complain(f"curl: option -{unknown[0]}: is unknown\n" if unknown else "curl: no URL specified\n")
         return 2
     is_quiet = "s" in letters and "S" not in letters
-    at = place(process, urls[0])
+    at = yield from place(process, urls[0])
     answer = (yield Fetch(at.ip, at.port, at.path)) if at.ip else None
     if answer is None:
         code, why = (7, f"Failed to connect to {at.host} port {at.port}") if at.ip else (6, "")
@@ -70,7 +67,7 @@ def wget(process: Process, words: Sequence[str]) -> Running:
         yield complain("wget: files are read-only here, so ask with: wget -qO- URL\n")
         return 1
     is_quiet = "q" in words[0]
-    at = place(process, words[-1])
+    at = yield from place(process, words[-1])
     if not at.ip:
         yield complain(f"wget: bad address '{at.host}'\n")
         return 1
