@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,11 +56,19 @@ def use(cluster: Cluster, amount: str) -> None:
     cluster.kubectl("annotate", "pods", "-l", "app=web", "--overwrite", f"{USE}={amount}")
 
 
+def measured(cluster: Cluster) -> int:
+    """Of how many pods the metrics server tells what they use."""
+    path = "/apis/metrics.k8s.io/v1beta1/namespaces/default/pods?labelSelector=app%3Dweb"
+    return len(json.loads(cluster.kubectl("get", "--raw", path))["items"])
+
+
 def test_replicas_follow_what_pods_use(hasty: Cluster) -> None:
     hasty.kubectl("create", "deployment", "web", "--image=nginx:1.27.0", "--replicas=2")
     hasty.kubectl("set", "resources", "deployment", "web", "--requests=cpu=200m")
     hasty.kubectl("rollout", "status", "deployment", "web")
     use(hasty, "400m")
+    # An autoscaler that finds no figures says so each time it looks, until its events are no longer taken.
+    until("the pods are measured", lambda: measured(hasty) == 2)
     hasty.kubectl("autoscale", "deployment", "web", "--min=1", "--max=4", "--cpu-percent=50")
     until("it has grown to its bounds", lambda: replicas(hasty) == 4)
     hasty.kubectl("wait", "--for=condition=ScalingLimited", "hpa/web", "--timeout=60s")
