@@ -29,7 +29,7 @@ def authenticate(server: Server, inner: Handler) -> Handler:
 
     async def handle(request: ApiRequest) -> Response:
         try:
-            request.caller = identify(server, request)
+            request.caller = await identify(server, request)
         except StatusError as error:
             await audit_refusal(server, request, error)
             raise
@@ -39,14 +39,21 @@ def authenticate(server: Server, inner: Handler) -> Handler:
     return handle
 
 
-def identify(server: Server, request: ApiRequest) -> User:
-    """Who calls; StatusError 401 where nobody knows him."""
+async def identify(server: Server, request: ApiRequest) -> User:
+    """Who calls; StatusError 401 where nobody knows him.
+
+    A token is looked at again once the cache is up to date: another server may have just made its account,
+    or the pod it is bound to.
+    """
+    known = server.authenticator
     peer: Peer = request.scope.get("state", {}).get("peer", NOBODY)
-    user = server.authenticator.by_headers(peer, request.headers.items())
+    user = known.by_headers(peer, request.headers.items())
     if user is None:
         token = _token(request)
-        known = server.authenticator
         user = known.by_token(token) if token else known.by_certificate(peer)
+        if user is None and token:
+            await server.cache.consistent()
+            user = known.by_token(token)
     if user is None:
         raise errors.unauthorized()
     return user

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import ssl
 from collections.abc import AsyncIterator
@@ -28,10 +29,12 @@ from apiserver.authentication.tokens import CLAIM, load_public
 from apiserver.authentication.user import known
 from apiserver.http_protocol import HttpServer, bind
 from apiserver.main import Flags
+from apiserver.storage.interface import Changes, Page, Stored
 from kube.api.meta import Object
 from kube.base.run import StartupError
 from tests.support.api_server import Api, serving
 from tests.support.certificates import Authority, make_authority
+from tests.support.memory_storage import MemoryStorage
 
 SPACE = "/api/v1/namespaces/default"
 ACCOUNT = f"{SPACE}/serviceaccounts/default"
@@ -163,6 +166,50 @@ async def test_a_token_dies_with_what_it_is_bound_to(api: Api) -> None:
         await api.ok("POST", path, {"metadata": {"name": "o"}, **body})
         await api.server.cache.consistent()
         assert await who(api, Authorization=bearer) == 401, "another one of that name"
+
+
+class Late(MemoryStorage):
+    """Another server's view of a store: it hears of changes only once it has asked how far the store is."""
+
+    def __init__(self, inner: MemoryStorage) -> None:
+        super().__init__()
+        self.inner, self.asked = inner, asyncio.Event()
+        self.asked.set()
+
+    async def get(self, key: str) -> Stored | None:
+        return await self.inner.get(key)
+
+    async def list(self, prefix: str, start: str = "", limit: int = 0, revision: int = 0) -> Page:
+        return await self.inner.list(prefix, start, limit, revision)
+
+    async def create(self, key: str, value: bytes, ttl_seconds: int = 0) -> int:
+        return await self.inner.create(key, value, ttl_seconds)
+
+    async def update(self, key: str, value: bytes, expected_revision: int, ttl_seconds: int = 0) -> int:
+        return await self.inner.update(key, value, expected_revision, ttl_seconds)
+
+    async def current_revision(self) -> int:
+        self.asked.set()
+        return await self.inner.current_revision()
+
+    async def watch(self, start_revision: int) -> AsyncIterator[Changes]:
+        async for changes in self.inner.watch(start_revision):
+            await self.asked.wait()
+            yield changes
+
+
+async def test_a_server_that_is_behind_catches_up_before_it_knows_nobody(tmp_path: Path) -> None:
+    """The account was made at another server a moment ago."""
+    storage = MemoryStorage()
+    async with serving(storage) as api:
+        (tmp_path / "key.pub").write_bytes(_pem(api.server.tokens._keys.private))
+        late, flags = Late(storage), Flags(service_account_key_file=(str(tmp_path / "key.pub"),))
+        async with serving(late, flags=flags) as other:
+            late.asked.clear()
+            await api.ok("POST", f"{SPACE}/serviceaccounts", {"metadata": {"name": "robot"}})
+            bearer = f"Bearer {await token(api, f'{SPACE}/serviceaccounts/robot')}"
+            assert not late.asked.is_set()
+            assert await who(other, Authorization=bearer) == "system:serviceaccount:default:robot"
 
 
 async def test_a_pods_token_tells_its_node(api: Api) -> None:
