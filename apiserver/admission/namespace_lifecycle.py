@@ -27,10 +27,7 @@ class NamespaceLifecycle:
             return
         if attributes.operation != CREATE or not attributes.resource.namespaced or _is_review(attributes):
             return
-        entry = self._cache.get(NAMESPACES, "", attributes.namespace)
-        if entry is None:
-            await self._cache.consistent()
-            entry = self._cache.get(NAMESPACES, "", attributes.namespace)
+        entry = await self._cache.find(NAMESPACES, "", attributes.namespace)
         if entry is None:
             raise errors.not_found(NAMESPACES, attributes.namespace)
         if entry.fields.get("status.phase") == "Terminating":

@@ -163,10 +163,7 @@ class NodeRestriction:
 
     async def _found(self, resource: Resource, namespace: str, name: str) -> Object:
         """An object; the cache is asked again before it is said not to be there."""
-        entry = self._cache.get(resource, namespace, name)
-        if entry is None:
-            await self._cache.consistent()
-            entry = self._cache.get(resource, namespace, name)
+        entry = await self._cache.find(resource, namespace, name)
         if entry is None:
             raise errors.not_found(resource, name)
         return entry.decode()

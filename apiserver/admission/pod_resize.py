@@ -28,10 +28,7 @@ class PodResizeValidator:
             return
         if not (name := meta.get(o, "spec", "nodeName")):
             return
-        entry = self._cache.get(NODES, "", name)
-        if entry is None:
-            await self._cache.consistent()
-            entry = self._cache.get(NODES, "", name)
+        entry = await self._cache.find(NODES, "", name)
         if entry is None:
             raise errors.forbidden(PODS, attributes.name, f"node {errors.quote(name)} not found")
         node = entry.decode()

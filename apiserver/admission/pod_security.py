@@ -142,10 +142,7 @@ class PodSecurity:
         return False
 
     async def _labels(self, namespace: str) -> Mapping[str, str]:
-        entry = self._cache.get(NAMESPACES, "", namespace)
-        if entry is None:
-            await self._cache.consistent()
-            entry = self._cache.get(NAMESPACES, "", namespace)
+        entry = await self._cache.find(NAMESPACES, "", namespace)
         if entry is None:
             raise errors.internal(f'failed to lookup namespace "{namespace}"')
         return meta.labels(entry.decode())

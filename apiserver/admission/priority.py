@@ -50,10 +50,7 @@ class Priority:
             raise errors.forbidden(PRIORITY_CLASSES, attributes.name, why)
 
     async def _named(self, attributes: Attributes, name: str) -> Object:
-        entry = self._cache.get(PRIORITY_CLASSES, "", name)
-        if entry is None:
-            await self._cache.consistent()
-            entry = self._cache.get(PRIORITY_CLASSES, "", name)
+        entry = await self._cache.find(PRIORITY_CLASSES, "", name)
         if entry is None:
             why = f"no PriorityClass with name {name} was found"
             raise errors.forbidden(PODS, attributes.name, why)

@@ -59,10 +59,7 @@ class RuntimeClass:
         name = pod["spec"].get("runtimeClassName")
         if name is None:
             return None
-        entry = self._cache.get(RUNTIME_CLASSES, "", name)
-        if entry is None:
-            await self._cache.consistent()
-            entry = self._cache.get(RUNTIME_CLASSES, "", name)
+        entry = await self._cache.find(RUNTIME_CLASSES, "", name)
         if entry is None:
             why = f"pod rejected: RuntimeClass {errors.quote(name)} not found"
             raise errors.forbidden(PODS, attributes.name, why)

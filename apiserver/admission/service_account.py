@@ -42,10 +42,7 @@ class ServiceAccount:
 
     async def _account(self, attributes: Attributes, name: str) -> Object:
         space = attributes.namespace
-        entry = self._cache.get(SERVICE_ACCOUNTS, space, name)
-        if entry is None:
-            await self._cache.consistent()
-            entry = self._cache.get(SERVICE_ACCOUNTS, space, name)
+        entry = await self._cache.find(SERVICE_ACCOUNTS, space, name)
         if entry is None:
             why = f'error looking up service account {space}/{name}: serviceaccount "{name}" not found'
             raise errors.forbidden(PODS, attributes.name, why)

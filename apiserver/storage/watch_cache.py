@@ -103,6 +103,14 @@ class WatchCache:
         entry: Entry | None = self.log(resource).objects.get(key)
         return entry
 
+    async def find(self, resource: Resource, namespace: str, name: str) -> Entry | None:
+        """The same; where there is nothing, what there is once the cache is up to date."""
+        entry = self.get(resource, namespace, name)
+        if entry is None:
+            await self.consistent()
+            entry = self.get(resource, namespace, name)
+        return entry
+
     async def consistent(self) -> None:
         """Wait until the cache has every write acknowledged before this call; raises Unavailable."""
         revision = await self._current.get()

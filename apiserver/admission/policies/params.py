@@ -58,9 +58,7 @@ async def _found(
 ) -> list[Object]:
     stored = stored_as(resource)
     if name := reference.get("name"):
-        if (entry := cache.get(stored, namespace, name)) is None:
-            await cache.consistent()
-            entry = cache.get(stored, namespace, name)
+        entry = await cache.find(stored, namespace, name)
         return [] if entry is None else [from_stored(resource, entry.decode())]
     selector = Selector.from_label_selector(reference.get("selector"))
     log = cache.log(stored)

@@ -147,10 +147,7 @@ class Asking:
         return hook.namespaces.matches(await self._labels_of(name))
 
     async def _labels_of(self, namespace: str) -> dict[str, str]:
-        entry = self.cache.get(NAMESPACES, "", namespace)
-        if entry is None:
-            await self.cache.consistent()
-            entry = self.cache.get(NAMESPACES, "", namespace)
+        entry = await self.cache.find(NAMESPACES, "", namespace)
         if entry is None:
             raise errors.not_found(NAMESPACES, namespace)
         return entry.labels
