@@ -17,6 +17,7 @@ from tests.support.wait import until
 pytestmark = pytest.mark.slow
 
 DESCRIPTORS = 256
+SILENT, SILENT_BYTES = 10_000, 96 << 10
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +60,20 @@ def test_hundreds_of_idle_clients_cost_little(target: Target) -> None:
             stack.enter_context(target.connected())
         target.goes_on()
         assert target.rss_bytes() - before < 96 << 20
+
+
+def test_beside_ten_thousand_silent_connections_the_server_answers(target: Target) -> None:
+    """They never say a word, and cost little memory (how long they may be silent: test_slowness.py)."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    before = target.rss_bytes()
+    with ExitStack() as stack:
+        for _ in range(SILENT):
+            stack.enter_context(socket.create_connection(target.address, timeout=60))
+        target.goes_on()
+        assert target.rss_bytes() - before < SILENT * SILENT_BYTES
+    until("all are gone", target.is_alone)
+    target.goes_on()
 
 
 @pytest.mark.parametrize(
