@@ -258,11 +258,13 @@ class Client:
 
     async def close(self) -> None:
         """Close every connection."""
-        for pulse in self._pulses:
-            await pulse.stop()
-        for endpoint in self._connected.values():
-            await endpoint.channel.close(None)
-        self._connected.clear()
+        try:
+            for pulse in self._pulses:
+                await pulse.stop()
+        finally:
+            for endpoint in self._connected.values():
+                await endpoint.channel.close(None)
+            self._connected.clear()
 
     async def __aenter__(self) -> Self:
         return self

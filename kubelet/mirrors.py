@@ -5,6 +5,10 @@
 
 Nothing is done before the node is registered, for it owns them. What fails is tried again.
 
+A mirror that somebody deletes stays away for a moment. kubectl gets what it deleted and then lists it; what
+came back between the two it takes for the old one, and waits for its end for ever (kubectl 1.32,
+pkg/cmd/wait/delete.go, IsDeleted).
+
 After: k8s pkg/kubelet/pod/mirror_client.go; pkg/kubelet/kubelet.go, syncPod
 """
 
@@ -27,12 +31,14 @@ log = logger(__name__)
 
 RETRY_SECONDS_MIN = 0.2
 RETRY_SECONDS_MAX = 5.0
+# Many times what kubectl takes from the one request to the other, on a machine that is busy.
+AWAY_SECONDS = 1.0
 
 
 @dataclass(slots=True)
 class Mirrors:
     """wanted: static pods; statuses: what was last reported of each; seen: mirrors that the API has; sent: by
-    uid of the mirror, the status that it has from us.
+    uid of the mirror, the status that it has from us; away: keys of those that may not come back yet.
     """
 
     client: Client
@@ -41,6 +47,7 @@ class Mirrors:
     statuses: dict[str, Object] = field(default_factory=dict)
     seen: dict[str, Object] = field(default_factory=dict)
     sent: dict[str, Object] = field(default_factory=dict)
+    away: set[str] = field(default_factory=set)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def want(self, pod: Object) -> None:
@@ -69,6 +76,14 @@ class Mirrors:
         """The API has it no more."""
         self.seen.pop(meta.key(mirror), None)
         self.sent.pop(meta.uid(mirror), None)
+        if meta.is_terminating(mirror):
+            self.away.add(meta.key(mirror))
+            asyncio.get_running_loop().call_later(AWAY_SECONDS, self.let_back, meta.key(mirror))
+        self.changed.set()
+
+    def let_back(self, key: str) -> None:
+        """Whoever deleted it has had time to see that it is gone."""
+        self.away.discard(key)
         self.changed.set()
 
     async def run(self) -> None:
@@ -94,7 +109,8 @@ class Mirrors:
         for mirror in stale:
             await self._delete(mirror)
         for pod in missing:
-            await self._create(pod, node)
+            if meta.key(pod) not in self.away:
+                await self._create(pod, node)
         for key, mirror in list(self.seen.items()):
             status = self.statuses.get(key)
             if status is not None and mirror not in stale and self.sent.get(meta.uid(mirror)) != status:

@@ -11,6 +11,7 @@ pkg/registry/core/pod/strategy.go (streamLocation), pkg/registry/core/pod/rest/a
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -46,6 +47,10 @@ from kube.api.errors import StatusError
 from kube.api.meta import Object
 
 PORT_FORWARD_V1 = "portforward.k8s.io"
+# From the handshake to the first message. kubectl 1.30 to 1.32 reads messages while it still makes its
+# streams and throws away those of streams that it has not made ("Unknown stream id 1"; k8s issue 131189). A
+# real command takes its time to begin; a pretended one would answer at once.
+STREAMS_SECONDS = 0.05
 # What the API calls a stream, and what the kubelet calls it.
 STREAMS = {"stdin": "input", "stdout": "output", "stderr": "error", "tty": "tty"}
 
@@ -126,12 +131,13 @@ async def _join_command(
     try:
         upstream = joined or await connect()
     except StatusError as error:
+        await asyncio.sleep(STREAMS_SECONDS)
         # The client may have left meanwhile.
         with suppress(WebSocketDisconnect, RuntimeError):
             await say(client, dialect.said(_last_words(error)))
             await client.close()
     else:
-        await join(client, dialect, upstream, last_words)
+        await join(client, dialect, upstream, last_words, 0.0 if joined else STREAMS_SECONDS)
 
 
 async def _spdy_command(

@@ -78,10 +78,18 @@ async def to_kubelet(server: Server, url: str, query: Query, protocol: str) -> U
         raise errors.internal(f'Get "{url}": {error}') from error
 
 
-async def join(client: WebSocket, dialect: Dialect, upstream: Upstream, last_words: bytes = b"") -> None:
-    """Copy messages both ways until either side leaves; `last_words` for one whose kubelet breaks off."""
+async def join(
+    client: WebSocket,
+    dialect: Dialect,
+    upstream: Upstream,
+    last_words: bytes = b"",
+    quiet_seconds: float = 0.0,
+) -> None:
+    """Copy messages both ways until either side leaves; `last_words` for one whose kubelet breaks off. The
+    client is told nothing for some seconds.
+    """
     up = asyncio.ensure_future(_up(client, dialect, upstream))
-    down = asyncio.ensure_future(_down(client, dialect, upstream))
+    down = asyncio.ensure_future(_down(client, dialect, upstream, quiet_seconds))
     # Seen by nobody who reads, while a kubelet takes no more of what the client sends.
     gone = asyncio.ensure_future(client.scope["state"][GONE].wait())
     try:
@@ -127,7 +135,8 @@ async def _up(client: WebSocket, dialect: Dialect, upstream: Upstream) -> None:
                 await upstream.send_bytes(data)
 
 
-async def _down(client: WebSocket, dialect: Dialect, upstream: Upstream) -> None:
+async def _down(client: WebSocket, dialect: Dialect, upstream: Upstream, quiet_seconds: float) -> None:
+    await asyncio.sleep(quiet_seconds)
     async for message in upstream:
         if message.type is aiohttp.WSMsgType.BINARY:
             await say(client, dialect.said(message.data))

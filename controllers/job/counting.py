@@ -77,8 +77,11 @@ def count(job: Object, owned: Sequence[Object]) -> Count:
 
 
 def _new(job: Object, owned: Sequence[Object], kind: str) -> list[Object]:
-    """The pods that ended in that way and that the status does not know."""
-    known = set(uncounted(job, kind))
+    """The pods that ended in that way and that the status does not know.
+
+    One that was deleted, and counts as failed, may yet succeed: it has been counted.
+    """
+    known = {*uncounted(job, "succeeded"), *uncounted(job, "failed")}
     return [
         each
         for each in owned
@@ -95,7 +98,12 @@ def _count_indexes(result: Count, job: Object, owned: Sequence[Object]) -> None:
     tracked = [(index_of(each, job), each) for each in owned if is_tracked(each)]
     placed = [(index, each) for index, each in tracked if index is not None]
     result.written = Indexes.parse(status.get("completedIndexes") or "", total)
-    ended = (index for index, each in placed if pods.phase(each) == "Succeeded")
+    failed_before = set(uncounted(job, "failed"))
+    ended = (
+        index
+        for index, each in placed
+        if pods.phase(each) == "Succeeded" and meta.uid(each) not in failed_before
+    )
     result.completed = result.written | Indexes.of(set(ended))
     result.succeeded = len(result.completed)
     if counts_by_index(job):

@@ -65,6 +65,8 @@ class MaintenanceServicer(rpc_pb2_grpc.MaintenanceServicer):  # type: ignore[mis
     @answer
     async def Alarm(self, request: Any) -> Any:  # noqa: N802
         if request.action == AlarmAction.GET:
+            # A member that lags behind would tell of an alarm that was disarmed at another.
+            await self.node.linearizable_read()
             alarms = [alarm for alarm in self.node.applier.alarms if _is_asked(request, alarm)]
             return self._alarms(sorted(alarms, key=lambda alarm: (alarm.member_id, alarm.alarm)))
         result: Any = await self.node.propose(codec.alarm_from_pb(request))

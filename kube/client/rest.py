@@ -150,9 +150,11 @@ class Client:
         return other
 
     async def close(self) -> None:
-        for each in self._pulses:
-            await each.stop()
-        await self._http.aclose()
+        try:
+            for each in self._pulses:
+                await each.stop()
+        finally:
+            await self._http.aclose()
 
     async def get(
         self, resource: Resource, namespace: str | None, name: str, subresource: str = ""

@@ -22,7 +22,7 @@ from kube.base.clock import Clock
 from kubelet.container_logs import format_line
 from kubelet.runtime import addresses
 from kubelet.runtime.fake_console import Console
-from kubelet.runtime.fake_exec import Heard, Session, files_in, process_in, unless
+from kubelet.runtime.fake_exec import Heard, Session, files_in, hostname_of, process_in, unless
 from kubelet.runtime.fake_http import PageServer
 from kubelet.runtime.fake_records import PodRecord, Records, Used
 from kubelet.runtime.interface import (
@@ -256,7 +256,9 @@ class FakeRuntime:
     async def stop_container(self, container_id: str, grace_seconds: float) -> None:
         stage = self._stage(self._container(container_id))
         obeys = stage.stop_seconds <= grace_seconds
-        await asyncio.sleep(min(stage.stop_seconds, grace_seconds))
+        if life := self._lives.get(container_id):
+            # Another stop, with less grace, may end it before.
+            await unless(life.ended, asyncio.sleep(min(stage.stop_seconds, grace_seconds)))
         self._exit(container_id, 0 if obeys else KILLED)
 
     async def exec(
@@ -275,7 +277,7 @@ class FakeRuntime:
             why = f'failed to start exec "{self._new_id()}": {error}'
             raise RuntimeFailure(f"failed to exec in container: {why}") from error
         end = partial(self._exit_by_itself, container_id, 0)
-        session = Session(streams, self._clock, end, is_terminal=is_terminal)
+        session = Session(record.sandbox.ip, streams, self._clock, end, is_terminal=is_terminal)
         code = await unless(life.ended, session.run(running))
         if code is None and self._is_stopping:
             raise RuntimeFailure("the kubelet is ending")
@@ -356,7 +358,8 @@ class FakeRuntime:
             record = self._pods[container.pod_uid]
             log = partial(self.print_line, container.id)
             ports = record.configs[container.id].ports or stage.default_ports
-            life.servers = [PageServer(record.sandbox.ip, port, stage.page, log) for port in ports]
+            name, ip = hostname_of(record), record.sandbox.ip
+            life.servers = [PageServer(ip, port, stage.page, name, log) for port in ports]
             for server in life.servers:
                 await server.start()
         if stage.exit_after_seconds is not None:
@@ -404,8 +407,9 @@ class FakeRuntime:
     async def _run_program(self, container: Container, life: _Life, program: Running, late: float) -> None:
         """Run the container's own program with its console; its end is the container's."""
         end = partial(self._exit_by_itself, container.id, 0)
-        config = self._pods[container.pod_uid].configs[container.id]
-        session = Session(life.console, self._clock, end, is_terminal=config.is_terminal)
+        record = self._pods[container.pod_uid]
+        is_terminal = record.configs[container.id].is_terminal
+        session = Session(record.sandbox.ip, life.console, self._clock, end, is_terminal=is_terminal)
         code = await session.run(program, late)
         life.console.flush()
         life.program = None

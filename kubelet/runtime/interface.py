@@ -322,7 +322,9 @@ class Runtime(Protocol):
         ...
 
     async def stop_container(self, container_id: str, grace_seconds: float) -> None:
-        """Ask it to end (SIGTERM), and make it end when the grace is over (SIGKILL)."""
+        """Ask it to end (SIGTERM), make it end when the grace is over (SIGKILL), return when it has ended:
+        another stop may hasten that.
+        """
         ...
 
     async def remove_container(self, container_id: str) -> None:

@@ -102,6 +102,8 @@ async def test_a_job_in_the_way_is_replaced(managed: Managed) -> None:
     made = await managed.client.create(JOBS, {"metadata": metadata, "spec": {"template": TEMPLATE}})
     status = {"lastScheduleTime": minutes_ago(5), "active": [{**old[0], "uid": meta.uid(made)}]}
     await managed.client.delete(JOBS, "default", meta.name(first), propagation_policy="Background")
+    # Else the controller, which may still see the first one, would take it for this minute's.
+    await managed.until(CRON_JOBS, "c", lambda o: names(o) == [])
     await managed.client.patch(CRON_JOBS, "default", "c", {"status": status}, subresource="status")
     await managed.until_gone(JOBS, "c-old")
     await managed.until(CRON_JOBS, "c", lambda o: names(o) not in ([], ["c-old"]))

@@ -11,7 +11,7 @@ import pytest
 
 from etcdlite.client import Client, ClientError, Unavailable, prefix_end
 from tests.support.store_cluster import ROOT, StoreCluster
-from tests.support.wait import until
+from tests.support.wait import until, until_async
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -42,16 +42,20 @@ def client_of(cluster: StoreCluster, *numbers: int) -> Client:
 
 
 async def leader_of(cluster: StoreCluster, client: Client, among=(0, 1, 2)) -> int:
-    """The number of the member that leads."""
-    while True:
+    """The number of the member that leads, once one does."""
+
+    async def leading() -> list[int]:
         for number in among:
             try:
                 status = await client.status(cluster.endpoints[number])
             except Unavailable:
                 continue  # it is still starting
             if status.leader == status.header.member_id:
-                return number
-        await asyncio.sleep(0.05)
+                return [number]
+        return []
+
+    (found,) = await until_async("a member leads", leading)
+    return found
 
 
 async def all_equal(cluster: StoreCluster, client: Client) -> None:
@@ -154,6 +158,8 @@ async def test_a_member_alone_reads_old_state_and_refuses_the_rest(cluster):
         assert (await alone.range_(b"k", serializable=True)).count == 1
         with pytest.raises(ClientError):
             await alone.put(b"k", b"w", timeout=3)
+    with pytest.raises(AssertionError, match=r"deadline exceeded|no leader|timed out"):
+        cluster.etcdctl("alarm", "list", endpoints=cluster.endpoints[0])
 
 
 async def test_a_watch_crosses_the_loss_of_its_member(cluster):

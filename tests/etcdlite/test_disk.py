@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 
@@ -237,7 +238,10 @@ def is_roomy_after_defrag(cluster: StoreCluster, folder: Path) -> bool:
     return disk.f_bavail > disk.f_blocks // 2
 
 
-async def test_a_disk_used_up_by_others_ends_the_member_and_costs_nothing_acknowledged(small_disk, tmp_path):
+@pytest.mark.parametrize("slowly", [False, True])
+async def test_a_disk_used_up_by_others_ends_the_member_and_costs_nothing_acknowledged(
+    slowly, small_disk, tmp_path
+):
     with StoreCluster(tmp_path, size=1) as cluster:
         cluster.start()
         acknowledged: set[bytes] = set()
@@ -245,11 +249,14 @@ async def test_a_disk_used_up_by_others_ends_the_member_and_costs_nothing_acknow
             writer = asyncio.create_task(write(client, b"w/", acknowledged))
             await until_async("writes", lambda: len(acknowledged) > 20)
             ballast = small_disk / "ballast"
-            with pytest.raises(OSError, match="No space"):
-                ballast.write_bytes(bytes(64 << 20))
+            with pytest.raises(OSError, match="No space"), ballast.open("wb", buffering=0) as file:
+                await asyncio.to_thread(use_up, file, cluster if slowly else None)
+            # A member that saw in time how little is left refuses writes; deletions still go to the log.
+            deleter = asyncio.create_task(delete_nothing(client))
             assert await asyncio.to_thread(cluster.wait, 0) == 1
-            writer.cancel()
-            await asyncio.gather(writer, return_exceptions=True)
+            for task in (writer, deleter):
+                task.cancel()
+            await asyncio.gather(writer, deleter, return_exceptions=True)
         lines = [line for line in cluster.log(0).splitlines() if not line.startswith("time=")]
         assert len(lines) == 1
         assert "the disk failed" in lines[0]
@@ -258,3 +265,18 @@ async def test_a_disk_used_up_by_others_ends_the_member_and_costs_nothing_acknow
         cluster.start()
         async with client_of(cluster) as client:
             await check(client, acknowledged)
+
+
+def use_up(file, told):
+    """Write until there is no room; shortly before, wait until a cluster has told of it, if one shall."""
+    while True:
+        file.write(bytes(1 << 20))
+        disk = os.statvfs(file.fileno())
+        if told is not None and disk.f_bavail < disk.f_blocks // 10:
+            until("an alarm", lambda: "NOSPACE" in told.etcdctl("alarm", "list"))
+
+
+async def delete_nothing(client: Client) -> None:
+    while True:
+        with suppress(Unavailable):
+            await client.delete_range(b"nothing")

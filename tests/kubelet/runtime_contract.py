@@ -166,6 +166,14 @@ class RuntimeContract:
         killed = bench.now(container.id)
         assert (killed.is_exited, killed.exit_code, killed.reason) == (True, 137, "Error")
 
+    async def test_a_stop_with_less_grace_ends_one_with_more(self, bench: Bench) -> None:
+        container = await bench.run("stubborn")
+        patient = asyncio.ensure_future(bench.runtime.stop_container(container.id, 600))
+        await asyncio.sleep(0)
+        await bench.runtime.stop_container(container.id, 0)
+        await patient
+        assert bench.now(container.id).exit_code == 137
+
     async def test_one_that_obeys_ends_within_the_grace(self, bench: Bench) -> None:
         container = await bench.run("runs")
         await bench.ready(container)
@@ -231,8 +239,11 @@ class RuntimeContract:
         assert client.errors == b"no\n"
 
     async def test_a_terminal_echoes_and_a_shell_in_it_obeys(self, bench: Bench) -> None:
-        container, client = await bench.run("runs"), Client(b"echo 'o'k\r")
+        container, client = await bench.run("runs"), Client()
         shell = asyncio.ensure_future(bench.runtime.exec(container.id, ["sh"], client, is_terminal=True))
+        # Before it the terminal's own echo and the shell's, which edits lines itself, would both have a part.
+        await client.sees(b"# ")
+        client.type(b"echo 'o'k\r")
         await client.sees(b"ok\r\n")
         client.type(b"exit 5\r")
         assert await shell == 5

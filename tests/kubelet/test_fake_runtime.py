@@ -21,6 +21,7 @@ from kubelet.runtime.stages import ProbeTimes, Stages, UnknownStage, repository_
 STAGES = Stages.parse(
     [
         {"name": "web", "images": ["nginx"], "page": "welcome", "start_seconds": 0, "stop_seconds": 0},
+        {"name": "who", "images": ["*/whoami"], "page": "whoami", "start_seconds": 0, "stop_seconds": 0},
         {
             "name": "short",
             "images": ["short"],
@@ -200,5 +201,5 @@ def test_an_annotation_names_the_stage() -> None:
     assert STAGES.of("nginx", {"kubelite/stage": "short"}).name == "short"
     assert STAGES.of("nginx", {"kubelite/stage": ""}).name == "web"
     assert STAGES.of("nginx", {"kubelite/stage": "web", "kubelite/stage.c": "short"}, "c").name == "short"
-    with pytest.raises(UnknownStage, match='no stage "no such", only web, short'):
+    with pytest.raises(UnknownStage, match='no stage "no such", only web, who, short'):
         STAGES.of("anything/else", {"kubelite/stage": "no such"})

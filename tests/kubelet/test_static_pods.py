@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+from kube.api import meta
+from kubelet import mirrors
 from kubelet.pod import static
 from tests import datadriven
 from tests.datadriven import Case
@@ -68,6 +70,25 @@ async def test_a_mirror_that_is_deleted_comes_back_and_nothing_ends(static_node:
     again = await mirror_other_than(node, mirror["metadata"]["uid"])
     assert node.runtime.list_sandboxes() == before
     assert again["status"]["containerStatuses"] == mirror["status"]["containerStatuses"]
+
+
+async def test_a_deleted_mirror_stays_away_while_its_deleter_may_look(
+    static_node: TestNode, manifests: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """kubectl looks twice; who is back between the looks is taken for the old one (kubelet/mirrors.py)."""
+    node = static_node
+    mirror = await node.wait("web-n1", "Running")
+    monkeypatch.setattr(mirrors, "AWAY_SECONDS", 1000.0)
+    await node.delete("web-n1")
+    await node.wait_gone("web-n1")
+    # The mirrors of others come meanwhile.
+    other = json.loads(manifest())
+    other["metadata"]["name"] = "other"
+    (manifests / "other.json").write_text(json.dumps(other))
+    await node.wait("other-n1", "Running")
+    assert await node.get("web-n1") is None
+    node.kubelet.mirrors.let_back(meta.key(mirror))
+    assert (await node.wait("web-n1", "Running"))["metadata"]["uid"] != mirror["metadata"]["uid"]
 
 
 async def test_a_file_changes_and_goes(static_node: TestNode, manifests: Path) -> None:

@@ -6,7 +6,6 @@ Invariant: a container is shown as ended only when its log is whole.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 
 from kubelet.runtime.docker import labels
@@ -17,7 +16,7 @@ from kubelet.runtime.docker.place import Folders
 from kubelet.runtime.docker.view import View, read
 from kubelet.runtime.interface import Container, ContainerState, Sandbox
 
-# How long the end of a container waits for the end of its log.
+# How long the end of a container waits for a log that ends not and grows no more.
 LOG_END_SECONDS = 5.0
 
 
@@ -83,6 +82,10 @@ class Known:
             writer = LogWriter(self._engine, container.id, path, is_terminal=is_terminal)
             self._writers[container.id] = writer, asyncio.ensure_future(writer.run())
         if container.is_exited:
-            task = self._writers[container.id][1]
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(asyncio.shield(task), LOG_END_SECONDS)
+            writer, task = self._writers[container.id]
+            before = -1
+            while not task.done() and writer.written_bytes > before:
+                before = writer.written_bytes
+                await asyncio.wait({task}, timeout=LOG_END_SECONDS)
+            if task.done():
+                task.result()

@@ -28,7 +28,7 @@ RETRY_SECONDS = 0.5
 
 class LogWriter:
     """One container's log, which is there at once. `run` ends when the container has ended and all is
-    written.
+    written; `written_bytes` grows until then.
     """
 
     def __init__(self, engine: Engine, container_id: str, path: Path, *, is_terminal: bool) -> None:
@@ -37,6 +37,7 @@ class LogWriter:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._position = _cut_to_whole_lines(path)
         self._file: BinaryIO | None = path.open("ab", buffering=0)
+        self.written_bytes = 0
 
     async def run(self) -> None:
         assert self._file is not None, "a writer runs once"
@@ -80,6 +81,7 @@ class LogWriter:
             async for piece in response.content.iter_any():
                 if (text := lines.feed(piece)) and self._file is not None:
                     self._file.write(text)
+                    self.written_bytes += len(text)
                     has_written = True
         return has_written
 

@@ -108,6 +108,22 @@ async def test_an_informer_of_some_objects_only(running: Running) -> None:
         assert informer.store.get("default/other") is None
 
 
+async def test_what_an_informer_has_may_be_written_back(running: Running) -> None:
+    """It does without the managed fields, which are not lost by that, and what is the same writes nothing."""
+    made = await running.client.create(CONFIG_MAPS, config_map("a", k="1"))
+    informer = Informer(running.client, CONFIG_MAPS, "default")
+    async with Tasks() as tasks:
+        tasks.start("informer", informer.run)
+        await informer.wait_synced()
+        known = informer.store.get("default/a")
+        assert known is not None
+        assert "managedFields" not in known["metadata"]
+        assert await running.client.update(CONFIG_MAPS, known) == made
+        changed = await running.client.update(CONFIG_MAPS, known | {"data": {"k": "2", "more": "x"}})
+        assert [each["manager"] for each in changed["metadata"]["managedFields"]] == ["tester"]
+        await tasks.cancel()
+
+
 async def test_repeated_events_are_counted(running: Running) -> None:
     recorder = EventRecorder(running.client, "tester", "here")
     about = await running.client.get(NAMESPACES, None, "default")

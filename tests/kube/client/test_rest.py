@@ -1,6 +1,8 @@
 """What the client makes of answers, refusals, broken streams and dead servers."""
 
+import asyncio
 import json
+import ssl
 from contextlib import aclosing
 
 import pytest
@@ -9,6 +11,7 @@ from aiohttp import web
 from kube.api import errors
 from kube.api.errors import StatusError
 from kube.api.resources import DEPLOYMENTS, NAMESPACES, PODS
+from kube.client.config import ClientConfig
 from kube.client.rest import Client, ConnectionFailed
 from tests.support.certificates import Authority
 from tests.support.wire import ScriptedServer, answer, config, hang_up, line, pod, pod_list, refuse, stream
@@ -203,3 +206,27 @@ async def test_an_expired_watch_raises_its_status_either_way(authority: Authorit
                 await watched(client)
             assert errors.is_expired(raised.value)
         await client.close()
+
+
+async def test_a_close_that_is_cancelled_closes_every_connection() -> None:
+    asked, gone = asyncio.Event(), asyncio.Event()
+
+    async def never_answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        asked.set()
+        await reader.read()
+        gone.set()
+        writer.close()
+
+    async with await asyncio.start_server(never_answer, "127.0.0.1", 0) as server:
+        host, port = server.sockets[0].getsockname()
+        client = Client(ClientConfig((f"http://{host}:{port}",), ssl.create_default_context()))
+        reading = asyncio.ensure_future(client.get(PODS, "default", "a"))
+        await asked.wait()
+        closing = asyncio.ensure_future(client.close())
+        await asyncio.sleep(0)
+        closing.cancel()
+        await gone.wait()
+        reading.cancel()
+        _, closed = await asyncio.gather(reading, closing, return_exceptions=True)
+        assert isinstance(closed, asyncio.CancelledError)
