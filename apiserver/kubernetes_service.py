@@ -8,11 +8,11 @@ After: k8s pkg/controlplane/controller/kubernetesservice/controller.go; pkg/cont
 
 from __future__ import annotations
 
+from kube.api.endpoint_slices import SERVICE_NAME
 from kube.api.meta import Object
 
 NAME, NAMESPACE = "kubernetes", "default"
 COMPONENT = {"component": "apiserver", "provider": "kubernetes"}
-SERVICE_NAME = "kubernetes.io/service-name"
 # These Endpoints and slices are both written here: nobody shall make the one from the other.
 SKIP_MIRROR = {"endpointslice.kubernetes.io/skip-mirror": "true"}
 

@@ -23,36 +23,11 @@ import click
 import prometheus_client
 
 from apiserver import app, bootstrap, compactor
-from apiserver.admission.certificate_request import CertificateRequestUser
-from apiserver.admission.certificate_signers import CertificateApproval, CertificateSigning
-from apiserver.admission.certificate_subject import CertificateSubjectRestriction
-from apiserver.admission.chain import Chain, Mutating, Validating
-from apiserver.admission.claim_resize import PersistentVolumeClaimResize
-from apiserver.admission.configuration import AdmissionConfiguration
-from apiserver.admission.default_ingress_class import DefaultIngressClass
 from apiserver.admission.default_toleration_seconds import DefaultTolerationSeconds
-from apiserver.admission.expression_check import ExpressionCheck
-from apiserver.admission.limit_ranger import LimitRanger
-from apiserver.admission.namespace_lifecycle import NamespaceLifecycle
-from apiserver.admission.node_restriction import NodeRestriction
-from apiserver.admission.node_taint import TaintNodesByCondition
-from apiserver.admission.param_access import ParamAccess
-from apiserver.admission.pod_resize import PodResizeValidator
-from apiserver.admission.pod_security import PodSecurity
-from apiserver.admission.pod_topology_labels import PodTopologyLabels
-from apiserver.admission.priority import Priority
-from apiserver.admission.resource_quota import ResourceQuota
-from apiserver.admission.role_escalation import RoleEscalation
-from apiserver.admission.runtime_class import RuntimeClass
-from apiserver.admission.service_account import ServiceAccount
-from apiserver.admission.storage import DefaultStorageClass, StorageObjectInUseProtection
-from apiserver.admission.validating_admission_policy import ValidatingAdmissionPolicy
+from apiserver.admission.plugins import Means, chain, told
 from apiserver.admission.webhooks.asking import Asking
 from apiserver.admission.webhooks.caller import Caller
-from apiserver.admission.webhooks.configurations import Configurations
 from apiserver.admission.webhooks.metrics import WebhookMetrics
-from apiserver.admission.webhooks.mutating import MutatingWebhooks
-from apiserver.admission.webhooks.validating import ValidatingWebhooks
 from apiserver.aggregation.aggregation import Aggregation
 from apiserver.aggregation.connections import Connections
 from apiserver.aggregation.figures import AggregationCollector
@@ -79,7 +54,6 @@ from apiserver.flow_control.conditions import Conditions
 from apiserver.flow_control.flow_control import FlowControl
 from apiserver.handlers.documents import VERSION
 from apiserver.http_protocol import HttpServer, bind, raise_descriptor_limit
-from apiserver.pod_security import configuration as pod_security
 from apiserver.presence import Presence
 from apiserver.registry.registry import Registry
 from apiserver.server import Server
@@ -89,12 +63,7 @@ from apiserver.storage.etcd import EtcdStorage
 from apiserver.storage.interface import Storage, Unavailable
 from apiserver.storage.watch_cache import WatchCache
 from kube.api.meta import Object
-from kube.api.resources import (
-    MUTATING_WEBHOOK_CONFIGURATIONS,
-    RESOURCES,
-    VALIDATING_WEBHOOK_CONFIGURATIONS,
-    Resource,
-)
+from kube.api.resources import RESOURCES, Resource
 from kube.api.schema import Schemas
 from kube.base import logs, tls
 from kube.base.backoff import Backoff
@@ -319,54 +288,31 @@ def wire(
     evaluator = Evaluator()
     cluster_ips = ClusterIPs(cache, flags.service_cluster_ip_range, chance)
     node_ports = NodePorts(storage, chance)
-    limit_ranger, runtime_class = LimitRanger(cache), RuntimeClass(cache)
-    told = AdmissionConfiguration.load(flags.admission_control_config_file, (PodSecurity.NAME,))
     metrics = Metrics(prometheus_client.CollectorRegistry(), BUILD)
     metrics.registry.register(CacheCollector(cache))
     webhooks = Caller(cache, chance)
     asking = Asking(cache, webhooks, WebhookMetrics(metrics.registry), evaluator, authorizer, new_uid)
-    mutating: list[Mutating] = [
-        NamespaceLifecycle(cache),
-        limit_ranger,
-        ServiceAccount(cache, chance),
-        NodeRestriction(cache),
-        TaintNodesByCondition(),
-        Priority(cache),
-        DefaultTolerationSeconds(
-            flags.default_not_ready_toleration_seconds, flags.default_unreachable_toleration_seconds
-        ),
-        DefaultStorageClass(cache),
-        StorageObjectInUseProtection(),
-        runtime_class,
-        DefaultIngressClass(cache),
-        PodTopologyLabels(cache),
-        MutatingWebhooks(Configurations(cache, MUTATING_WEBHOOK_CONFIGURATIONS), asking),
-    ]
-    allotting: list[Mutating] = [
-        CertificateRequestUser(),
-        ServiceAddresses(cache, cluster_ips, node_ports),
-    ]
-    validating: list[Validating] = [
-        limit_ranger,
-        PodSecurity(cache, told.of(PodSecurity.NAME, pod_security.read, pod_security.Configuration())),
-        PersistentVolumeClaimResize(cache),
-        runtime_class,
-        CertificateApproval(authorizer),
-        CertificateSigning(authorizer),
-        CertificateSubjectRestriction(),
-        PodResizeValidator(cache),
-        RoleEscalation(cache, authorizer),
-        ExpressionCheck(evaluator),
-        ParamAccess(cache, authorizer),
-        ValidatingAdmissionPolicy(cache, authorizer, evaluator),
-        ValidatingWebhooks(Configurations(cache, VALIDATING_WEBHOOK_CONFIGURATIONS), asking),
-        ResourceQuota(cache, storage, clock),
-    ]
+    plugins = chain(
+        Means(
+            cache,
+            storage,
+            authorizer,
+            evaluator,
+            asking,
+            ServiceAddresses(cache, cluster_ips, node_ports),
+            DefaultTolerationSeconds(
+                flags.default_not_ready_toleration_seconds, flags.default_unreachable_toleration_seconds
+            ),
+            told(flags.admission_control_config_file),
+            clock,
+            chance,
+        )
+    )
     event_ttl_seconds = max(int(flags.event_ttl.total_seconds()), 1)
     registry = Registry(
         storage,
         cache,
-        Chain(mutating, validating, allotting),
+        plugins,
         clock,
         chance,
         new_uid,

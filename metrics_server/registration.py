@@ -13,6 +13,7 @@ import base64
 from collections.abc import Iterable
 
 from kube.api import meta
+from kube.api.endpoint_slices import SERVICE_NAME
 from kube.api.errors import StatusError
 from kube.api.meta import Object
 from kube.api.resources import API_SERVICES, ENDPOINT_SLICES, SERVICES, Resource
@@ -34,7 +35,7 @@ def objects(host: str, port: int, authority: str) -> Iterable[tuple[Resource, Ob
     metadata = {"name": NAME, "namespace": NAMESPACE, "labels": LABELS}
     ports = [{"name": "https", "port": HTTPS_PORT, "protocol": "TCP", "targetPort": port}]
     yield SERVICES, {"metadata": metadata, "spec": {"ports": ports}}
-    labels = {"kubernetes.io/service-name": NAME, "endpointslice.kubernetes.io/managed-by": NAME, **LABELS}
+    labels = {SERVICE_NAME: NAME, "endpointslice.kubernetes.io/managed-by": NAME, **LABELS}
     yield (
         ENDPOINT_SLICES,
         {

@@ -3,11 +3,11 @@
     decode -> default -> mutating plug-ins -> allotting ones -> prepare, validate -> validating ones -> store
 
 A mutating plug-in has `admit(attributes, object, old)` and may change the object; a validating one has
-`validate(...)` and sees what would be stored. Either may raise a StatusError to refuse. The lists are built
-by main.py, in Kubernetes' order. The mutating ones run again, once, where one that runs late says in
-`attributes.rounds` that it has changed what the others had seen; those that allot something (addresses) come
-after that, and but once. One that keeps account of more than the object leaves a function in
-`attributes.afterwards`, to be told whether the write has happened.
+`validate(...)` and sees what would be stored. Either may raise a StatusError to refuse. plugins.py has the
+lists. The mutating ones run again, once, where one that runs late says in `attributes.rounds` that it has
+changed what the others had seen; those that allot something (addresses) come after that, and but once. One
+that keeps account of more than the object leaves a function in `attributes.afterwards`, to be told whether
+the write has happened.
 
 After: k8s staging/src/k8s.io/apiserver/pkg/admission/{chain,interfaces,reinvocation}.go
 """

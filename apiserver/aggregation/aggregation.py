@@ -16,13 +16,14 @@ from apiserver.aggregation import catalog, follower
 from apiserver.aggregation.api_service import ApiService, GroupVersion, name_of
 from apiserver.aggregation.availability import LOCAL
 from apiserver.aggregation.catalog import Known
-from apiserver.aggregation.connections import SERVICE_NAME, Connections
+from apiserver.aggregation.connections import Connections
 from apiserver.aggregation.follower import Follower
 from apiserver.registry.registry import Registry
 from apiserver.storage.changes import Changes
 from apiserver.storage.entry import Entry
 from apiserver.storage.watch_cache import WatchCache
 from kube.api import meta
+from kube.api.endpoint_slices import SERVICE_NAME
 from kube.api.meta import Object
 from kube.api.resources import API_SERVICES, ENDPOINT_SLICES, SERVICES, Resource
 from kube.base.clock import Clock

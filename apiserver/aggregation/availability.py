@@ -3,8 +3,7 @@ Service's endpoints are.
 
 What only a question over the wire can tell is added by follower.py.
 
-After: k8s staging/src/k8s.io/kube-aggregator/pkg/controllers/status/remote/remote_available_controller.go;
-staging/src/k8s.io/apiserver/pkg/util/proxy/proxy.go, ResolveEndpoint
+After: k8s staging/src/k8s.io/kube-aggregator/pkg/controllers/status/remote/remote_available_controller.go
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from apiserver.aggregation.api_service import AVAILABLE, ApiService
-from kube.api import conditions, meta
+from kube.api import conditions, endpoint_slices, meta
 from kube.api.meta import Object
 
 # Whose message may differ from server to server, though they mean the same.
@@ -48,12 +47,12 @@ def problem(api_service: ApiService, service: Object | None, slices: Sequence[Ob
         return Verdict(False, "ServiceNotFound", f"{what} is not present")
     if meta.get(service, "spec", "type", default="ClusterIP") != "ClusterIP":
         return None
-    port = _port_name(service, api_service.port)
+    port = endpoint_slices.port_name(service, api_service.port)
     if port is None:
         return Verdict(False, "ServicePortError", f"{what} is not listening on port {api_service.port}")
     if not slices:
         return Verdict(False, "EndpointsNotFound", f"cannot find endpointslices for {what}")
-    if not _ready(slices, port):
+    if not endpoint_slices.ready(slices, port):
         why = f'endpointslices for {what} have no addresses with port name "{port}"'
         return Verdict(False, "MissingEndpoints", why)
     return None
@@ -67,29 +66,8 @@ def addresses(
         return []
     if meta.get(service, "spec", "type", default="") == "ExternalName":
         return [(service["spec"].get("externalName", ""), api_service.port)]
-    port = _port_name(service, api_service.port)
-    return [] if port is None else _ready(slices, port)
-
-
-def _port_name(service: Object, number: int) -> str | None:
-    """The name of a port of the Service; None where it has no such port."""
-    for port in meta.get(service, "spec", "ports", default=None) or ():
-        if port["port"] == number:
-            return str(port.get("name") or "")
-    return None
-
-
-def _ready(slices: Iterable[Object], port: str) -> list[tuple[str, int]]:
-    """The addresses and port numbers of ready endpoints."""
-    found = dict[tuple[str, int], None]()
-    for each in slices:
-        numbers = [
-            p["port"] for p in each.get("ports") or () if (p.get("name") or "") == port and p.get("port")
-        ]
-        for endpoint in each.get("endpoints") or ():
-            if (endpoint.get("conditions") or {}).get("ready") is not False:
-                found |= dict.fromkeys((ip, number) for ip in endpoint["addresses"] for number in numbers)
-    return list(found)
+    port = endpoint_slices.port_name(service, api_service.port)
+    return [] if port is None else endpoint_slices.ready(slices, port)
 
 
 def with_verdict(o: Object, verdict: Verdict, now: datetime) -> Object:

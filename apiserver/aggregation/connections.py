@@ -23,12 +23,11 @@ from apiserver.aggregation import availability
 from apiserver.aggregation.api_service import ApiService
 from apiserver.aggregation.availability import Verdict
 from apiserver.handlers.forward import Target
+from apiserver.service_endpoints import service_of, slices_of
 from apiserver.storage.watch_cache import WatchCache
 from kube.api.meta import Object
-from kube.api.resources import ENDPOINT_SLICES, SERVICES
 from kube.base import low_ports, tls
 
-SERVICE_NAME = "kubernetes.io/service-name"
 CONNECT_SECONDS = 5.0
 # Contexts that are kept; then the oldest goes.
 CONTEXTS_MAX = 32
@@ -73,14 +72,11 @@ class Connections:
 
     def _service(self, api_service: ApiService) -> Object | None:
         assert api_service.service is not None, "asked of those of others alone"
-        entry = self._cache.get(SERVICES, *api_service.service)
-        return entry.decode() if entry else None
+        return service_of(self._cache, *api_service.service)
 
     def _slices(self, api_service: ApiService) -> list[Object]:
         assert api_service.service is not None, "asked of those of others alone"
-        namespace, name = api_service.service
-        within = self._cache.log(ENDPOINT_SLICES).in_namespace(namespace)
-        return [each.decode() for each in within if each.labels.get(SERVICE_NAME) == name]
+        return slices_of(self._cache, *api_service.service)
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:

@@ -9,6 +9,7 @@ from cli.describers import events, generic, node, pod, service, workload
 from cli.describers.text import Writer
 from cli.describers.view import View
 from kube.api import meta
+from kube.api.endpoint_slices import SERVICE_NAME
 from kube.api.labels import Selector
 from kube.api.meta import Object
 from kube.api.resources import (
@@ -64,7 +65,7 @@ DESCRIBERS: Mapping[Resource, Describer] = {
     ),
     SERVICES: Describer(
         service.write,
-        (Related(ENDPOINT_SLICES, labels=lambda o: f"kubernetes.io/service-name={meta.name(o)}"),),
+        (Related(ENDPOINT_SLICES, labels=lambda o: f"{SERVICE_NAME}={meta.name(o)}"),),
     ),
 }
 GENERIC = Describer(generic.write)

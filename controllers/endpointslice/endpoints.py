@@ -1,6 +1,7 @@
 """Core: a pod as an endpoint, and a slice's labels.
 
-After: k8s staging/src/k8s.io/endpointslice/utils.go, podToEndpoint, setEndpointSliceLabels
+After: k8s staging/src/k8s.io/endpointslice/utils.go, podToEndpoint, setEndpointSliceLabels;
+trafficdist/trafficdist.go
 """
 
 from __future__ import annotations
@@ -9,11 +10,20 @@ from typing import Any
 
 from controllers import pods, service_pods
 from kube.api import meta
+from kube.api.endpoint_slices import SERVICE_NAME
 from kube.api.meta import Object
 
-SERVICE_NAME = "kubernetes.io/service-name"
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
 CONTROLLER = "endpointslice-controller.k8s.io"
+
+
+# Whose clients an endpoint is to be kept for, by what the Service prefers.
+HINTS = {
+    "PreferClose": ("zone",),
+    "PreferSameZone": ("zone",),
+    "PreferSameNode": ("zone", "nodeName"),
+}
+FIELDS = {"zone": "forZones", "nodeName": "forNodes"}
 
 
 def is_ours(endpoint_slice: Object) -> bool:
@@ -21,8 +31,8 @@ def is_ours(endpoint_slice: Object) -> bool:
     return meta.labels(endpoint_slice).get(MANAGED_BY) == CONTROLLER
 
 
-def endpoint(service: Object, pod: Object) -> dict[str, Any]:
-    """The pod as it stands in a slice; `ready` is never true of a pod on its way out."""
+def endpoint(service: Object, pod: Object, zone: str | None) -> dict[str, Any]:
+    """The pod as it stands in a slice; `ready` is never true of a pod on its way out. zone: its node's."""
     serving, terminating = pods.is_ready(pod), meta.is_terminating(pod)
     ready = service_pods.publishes_not_ready(service) or (serving and not terminating)
     made: dict[str, Any] = {
@@ -38,9 +48,13 @@ def endpoint(service: Object, pod: Object) -> dict[str, Any]:
     spec = pod["spec"]
     if spec.get("nodeName"):
         made["nodeName"] = spec["nodeName"]
+    if zone:
+        made["zone"] = zone
     if spec.get("hostname") and spec.get("subdomain") == meta.name(service):
         made["hostname"] = spec["hostname"]
-    return made
+    preferred = HINTS.get(meta.get(service, "spec", "trafficDistribution", default=""), ())
+    hints = {FIELDS[each]: [{"name": made[each]}] for each in preferred if ready and each in made}
+    return made | ({"hints": hints} if hints else {})
 
 
 def identity(endpoint: dict[str, Any]) -> tuple[str, str]:

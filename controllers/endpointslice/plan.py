@@ -5,16 +5,18 @@ where something changes anyway, then into the fullest slice that has room for al
 slices, so that few slices change and few watchers are told. A Service without any endpoint keeps one empty
 slice.
 
-Sees: a Service, the pods it selects, its slices.  Says: Create, Update, Delete.
+Sees: a Service, the pods it selects, the zones of their nodes, its slices.  Says: Create, Update, Delete.
 Invariants: nothing for a Service that selects no pods; nothing when nothing changed; no slice holds more than
 ENDPOINTS_MAX; each pod stands in one slice.
-Absent: zones and topology hints, IPv6, the annotation with the time of the last change.
+Absent: IPv6, hints by `service.kubernetes.io/topology-mode: Auto`, the annotation with the time of the last
+change.
 After: k8s staging/src/k8s.io/endpointslice/reconciler.go
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -34,12 +36,13 @@ Endpoints = list[dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The Service, the pods with its labels, and the slices in its name that we manage."""
+    """The Service, the pods with its labels, and the slices in its name that we manage. zones: by node."""
 
     service: Object
     pods: list[Object]
     slices: list[Object]
     expectations_met: bool = True
+    zones: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -64,7 +67,7 @@ def plan(seen: Seen, _: datetime) -> list[Action]:
     own = [each for each in seen.slices if _is_owned(each, service) and not meta.is_terminating(each)]
     strangers = [each for each in seen.slices if not _is_owned(each, service)]
     drafts: list[Draft] = []
-    groups = _groups(service, seen.pods)
+    groups = _groups(seen)
     for ports, endpoints in groups.values():
         drafts += _pack(ports, endpoints, [each for each in own if _key(each.get("ports")) == _key(ports)])
     unused = [each for each in own if _key(each.get("ports")) not in groups]
@@ -75,13 +78,14 @@ def plan(seen: Seen, _: datetime) -> list[Action]:
     return actions + [_delete(each) for each in (*unused, *strangers)]
 
 
-def _groups(service: Object, pods: list[Object]) -> dict[str, tuple[Ports, Endpoints]]:
+def _groups(seen: Seen) -> dict[str, tuple[Ports, Endpoints]]:
     """The endpoints that there shall be, by the ports they have."""
     groups: dict[str, tuple[Ports, Endpoints]] = {}
-    for pod in sorted(pods, key=meta.name):
+    for pod in sorted(seen.pods, key=meta.name):
         if service_pods.has_address(pod):
-            ports = service_pods.target_ports(service, pod)
-            groups.setdefault(_key(ports), (ports, []))[1].append(endpoint(service, pod))
+            ports = service_pods.target_ports(seen.service, pod)
+            zone = seen.zones.get(pod["spec"].get("nodeName") or "")
+            groups.setdefault(_key(ports), (ports, []))[1].append(endpoint(seen.service, pod, zone))
     return groups
 
 

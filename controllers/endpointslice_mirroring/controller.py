@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from controllers.endpointslice_mirroring.plan import SERVICE_NAME, Seen, is_ours, plan
+from controllers.endpointslice_mirroring.plan import Seen, is_ours, plan
 from controllers.wiring import Wiring
 from kube.api import meta
 from kube.api.actions import Action
+from kube.api.endpoint_slices import service_name
 from kube.api.meta import Object
 from kube.api.resources import ENDPOINT_SLICES, ENDPOINTS, SERVICES
 from kube.base.clock import Clock
@@ -41,7 +42,7 @@ class EndpointSliceMirroringReconciler:
 
 def endpoints_index(endpoint_slice: Object) -> list[str]:
     """The key of the Endpoints that a slice mirrors, if it does."""
-    name = meta.labels(endpoint_slice).get(SERVICE_NAME)
+    name = service_name(endpoint_slice)
     return [f"{meta.namespace(endpoint_slice)}/{name}"] if name and is_ours(endpoint_slice) else []
 
 

@@ -20,10 +20,10 @@ from typing import Any
 
 from kube.api import meta
 from kube.api.actions import Action, Create, Delete, Update
+from kube.api.endpoint_slices import SERVICE_NAME
 from kube.api.meta import Object
 from kube.api.resources import ENDPOINT_SLICES, ENDPOINTS
 
-SERVICE_NAME = "kubernetes.io/service-name"
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
 CONTROLLER = "endpointslicemirroring-controller.k8s.io"
 SKIP = "endpointslice.kubernetes.io/skip-mirror"

@@ -23,12 +23,12 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from apiserver.admission.webhooks import endpoints
 from apiserver.admission.webhooks.answer import Failed
 from apiserver.admission.webhooks.hook import Hook, Target
+from apiserver.service_endpoints import service_of, slices_of
 from apiserver.storage.watch_cache import WatchCache
+from kube.api.endpoint_slices import port_name, ready
 from kube.api.errors import StatusError, quote, service_unavailable
-from kube.api.resources import ENDPOINT_SLICES, SERVICES
 from kube.base import low_ports, tls
 
 ANSWER_BYTES_MAX = 3 * 1024 * 1024
@@ -40,7 +40,6 @@ HEADERS = {
     "Accept": "application/json, */*",
     "User-Agent": "kube-apiserver-admission",
 }
-SERVICE_NAME = "kubernetes.io/service-name"
 # OpenSSL's verdicts on a certificate, as Go has them.
 UNTRUSTED, EXPIRED, OTHER_HOST, OTHER_ADDRESS = (7, 18, 19, 20, 21), (9, 10), 62, 64
 STATUS_TEXTS = {
@@ -208,17 +207,18 @@ class ServiceResolver(AbstractResolver):
             )
         ]
 
-    def _address(self, host: str, port: int) -> endpoints.Address:
+    def _address(self, host: str, port: int) -> tuple[str, int]:
         name, namespace = host.removesuffix(".svc").rsplit(".", 1)
-        service = self._cache.get(SERVICES, namespace, name)
+        service = service_of(self._cache, namespace, name)
         if service is None:
             raise service_unavailable(f'service "{name}" not found')
-        slices = (
-            entry.decode()
-            for entry in self._cache.log(ENDPOINT_SLICES).in_namespace(namespace)
-            if entry.labels.get(SERVICE_NAME) == name
-        )
-        return endpoints.address(service.decode(), slices, port, self._chance.choice)
+        at = port_name(service, port)
+        if at is None:
+            raise service_unavailable(f'no service port {port} found for service "{name}"')
+        addresses = ready(slices_of(self._cache, namespace, name), at)
+        if not addresses:
+            raise service_unavailable(f'no endpoints available for service "{name}"')
+        return self._chance.choice(addresses)
 
     async def close(self) -> None:
         """Nothing is held."""
