@@ -58,6 +58,9 @@ from controllers.replicaset.kinds import REPLICA_SET, REPLICATION_CONTROLLER
 from controllers.resource_quota import controller as resource_quota
 from controllers.root_ca_publisher import controller as root_ca_publisher
 from controllers.selection import UnknownController, selected
+from controllers.service_load_balancer import controller as service_load_balancer
+from controllers.service_load_balancer.addresses import Network
+from controllers.service_load_balancer.flags import balancer_flags, balancer_range
 from controllers.serviceaccount import controller as serviceaccount
 from controllers.serviceaccount_token import controller as serviceaccount_token
 from controllers.serviceaccount_token.signer import Signer
@@ -102,6 +105,7 @@ class Settings:
     own_accounts: bool = False
     node_ranges: Layout | None = None
     unused_token_period: timedelta = PERIOD
+    balancer_range: Network | None = None
 
 
 Build = Callable[[Wiring, Settings], Sequence[Controller[Any]]]
@@ -154,6 +158,12 @@ CONTROLLERS: dict[str, Row] = {
         "endpointslicemirroring-controller", lambda w, s: [endpointslice_mirroring.build(w)]
     ),
     "endpoints-controller": Row("endpoint-controller", lambda w, s: [endpoints.build(w)]),
+    "service-lb-controller": Row(
+        "service-controller",
+        lambda w, s: (
+            [service_load_balancer.build(w, s.balancer_range)] if s.balancer_range is not None else []
+        ),
+    ),
     "node-ipam-controller": Row(
         "node-controller",
         lambda w, s: [node_ipam.build(w, s.node_ranges)] if s.node_ranges is not None else [],
@@ -353,6 +363,7 @@ async def start(
         use_service_account_credentials,
         layout(others),
         legacy_service_account_token_clean_up_period,
+        balancer_range(others),
     )
     await serve(config, names, address, context, settings, concurrent_syncs, election)
 
@@ -417,6 +428,7 @@ async def start(
 )
 @autoscaling_flags
 @range_flags
+@balancer_flags
 @click.option("--service-account-private-key-file", help="Key that signs the lasting tokens in Secrets.")
 @click.option(
     "--legacy-service-account-token-clean-up-period",

@@ -57,11 +57,11 @@ def claim_number(number: int) -> socket.socket | None:
     return claim
 
 
-def claim_any_number() -> tuple[int, socket.socket]:
+def claim_any_number(network: str) -> tuple[int, socket.socket]:
     """The first free cluster number, claimed."""
     for number in CLUSTER_NUMBERS:
         if claim := claim_number(number):
-            if _has_free_addresses(number):
+            if _has_free_addresses(Layout(Path(), 0, number, network)):
                 return number, claim
             claim.close()
     raise LaunchError(
@@ -69,10 +69,18 @@ def claim_any_number() -> tuple[int, socket.socket]:
     )
 
 
-def _has_free_addresses(number: int) -> bool:
-    """Whether no kubelet listens there: one that outlived its supervisor and nursery may hold no claim."""
+def _has_free_addresses(layout: Layout) -> bool:
+    """Whether no kubelet listens there: one that outlived its supervisor and nursery may hold no claim.
+
+    Asked by binding, not by connecting: without a route the question would leave the machine.
+    """
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        return probe.connect_ex((Layout(Path(), 0, number).node_ip(1), KUBELET_PORT)) != 0
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((layout.node_ip(1), KUBELET_PORT))
+        except OSError as error:
+            return error.errno != errno.EADDRINUSE
+    return True
 
 
 def other_clusters() -> list[str]:
@@ -161,6 +169,6 @@ def low_port_hint() -> str | None:
         return None
     return (
         f"note: this user may not bind ports below {first}, so pods and Services answer on port "
-        f"{WEB_PORT + low_ports.OFFSET} instead of {WEB_PORT} (node ports are as usual) until: "
-        "sudo sysctl net.ipv4.ip_unprivileged_port_start=0"
+        f"{WEB_PORT + low_ports.OFFSET} instead of {WEB_PORT}, names on {53 + low_ports.OFFSET} "
+        "(node ports are as usual) until: sudo sysctl net.ipv4.ip_unprivileged_port_start=0"
     )

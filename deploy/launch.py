@@ -1,7 +1,7 @@
 """Shell: `up`: prepares the data dir, starts the supervisor, waits until the cluster is usable.
 
     claim the data dir -> read or choose number and ports -> look for what stands in the way (disk, ports)
-    -> certificates, kubeconfigs, env -> fork the supervisor -> wait
+    -> routes, if addresses need any -> certificates, kubeconfigs, env -> fork the supervisor -> wait
 
 The supervisor is forked, so that the claims made here are its own from the first moment. Nothing is started
 before everything that can be checked has been; what was started when something fails is stopped again.
@@ -22,7 +22,7 @@ from pathlib import Path
 import setproctitle
 import yaml
 
-from deploy import claims, control, kubeconfig, nursery_client, pki, state
+from deploy import claims, control, kubeconfig, nursery_client, pki, routes, state
 from deploy.errors import LaunchError
 from deploy.layout import PORT_BASE_DEFAULT, PORT_SPAN, Layout, run_dir
 from deploy.processes import Process, processes
@@ -78,12 +78,15 @@ def _plan(
     if known and alive and (base, chosen) != (known.port_base, known.topology):
         raise LaunchError(f"processes of {data_dir} still run with other settings: end them with deploy/down")
     claims.check_disk(data_dir)
-    number, claim = _claim_number(known, alive)
-    layout = Layout(data_dir, base, number)
+    number, claim = _claim_number(known, alive, chosen.network)
+    layout = Layout(data_dir, base, number, chosen.network)
     wanted = processes(chosen, layout)
     with contextlib.ExitStack() as undo:
         if claim is not None:
             undo.callback(claim.close)
+        if not alive:
+            undo.callback(routes.remove, chosen, layout)
+        routes.add(chosen, layout)
         claims.check_ports(process for process in wanted if process.name not in alive)
         pki.ensure(chosen, layout, clock.now())
         kubeconfig.write_all(chosen, layout)
@@ -113,15 +116,22 @@ def _choose_topology(known: state.Record | None, topology: Topology | None, data
             f"--topology: the store in {data_dir} was written by {known.topology.store}, not {chosen.store}: "
             "keep it, or start anew after deploy/down --wipe"
         )
+    if known and chosen.network != known.topology.network:
+        raise LaunchError(
+            f"--topology: the addresses in {data_dir} are of a {known.topology.network} network, "
+            f"not a {chosen.network} one: keep it, or start anew after deploy/down --wipe"
+        )
     if chosen.store == "etcd" and not shutil.which("etcd"):
         raise LaunchError("store: etcd is not on the PATH: sudo apt-get install etcd-server")
     return chosen
 
 
-def _claim_number(known: state.Record | None, alive: set[str]) -> tuple[int, socket.socket | None]:
+def _claim_number(
+    known: state.Record | None, alive: set[str], network: str
+) -> tuple[int, socket.socket | None]:
     """The number the data was made with: addresses of Services and pods in it depend on it."""
     if known is None:
-        return claims.claim_any_number()
+        return claims.claim_any_number(network)
     claim = claims.claim_number(known.number)
     if claim is None and not alive:
         others = ", ".join(claims.other_clusters()) or "unknown"
@@ -152,6 +162,7 @@ async def wait_or_stop(plan: Plan, say: Say) -> None:
     except BaseException:
         say("stopping what had started ...")
         await stop(plan.layout.data_dir)
+        routes.remove(plan.topology, plan.layout)
         raise
 
 

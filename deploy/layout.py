@@ -8,8 +8,9 @@
 Ports stand in decades above the base B (6440): the shared API at B+3, the metrics server at B+4, then API
 servers at B+10, members' clients at B+20, peers at B+30, metrics at B+40, controller managers at B+50,
 schedulers at B+60, the proxy's health at B+70. Cluster number c (0-15) owns the nodes 127.(16+c).0.N, the
-pods 127.(224+c).N.0/24 of node N, the fleet's nodes 127.(16+c).1.1 and their pods 127.(112+4c).0.0/14, and
-the Services 127.(96+c).0.0/16.
+pods 127.(224+c).N.0/24 of node N, the fleet's nodes 127.(16+c).1.1 and their pods 127.(112+4c).0.0/14, the
+Services 127.(96+c).0.0/16, and their load balancers 127.(80+c).0.0/16. With `network: routed` all of these
+begin with 10 instead of 127, and routes.py makes the machine answer for them.
 
 Invariants: two clusters with different numbers and bases at least 80 apart share no address.
 """
@@ -17,6 +18,7 @@ Invariants: two clusters with different numbers and bases at least 80 apart shar
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from pathlib import Path
 
 LOCAL = "127.0.0.1"
@@ -24,6 +26,10 @@ KUBELET_PORT = 10250
 PORT_BASE_DEFAULT = 6440
 PORT_SPAN = 80
 CLUSTER_NUMBERS = range(16)
+# The first byte of all addresses, by the topology's `network`.
+NETWORKS = {"loopback": 127, "routed": 10}
+# Of the addresses of Services, which one the name server has; the first is the API's. As kubeadm has it.
+DNS_POSITION = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,7 @@ class Layout:
     data_dir: Path
     port_base: int
     number: int
+    network: str = "loopback"
 
     # Files.
     @property
@@ -106,35 +113,51 @@ class Layout:
         return self.port_base + 70 + index
 
     # Addresses.
+    @property
+    def _first(self) -> int:
+        return NETWORKS[self.network]
+
     def node_ip(self, position: int) -> str:
         """The address of the node at this position, counted from 1."""
-        return f"127.{16 + self.number}.0.{position}"
+        return f"{self._first}.{16 + self.number}.0.{position}"
 
     @property
     def node_port_networks(self) -> tuple[str, ...]:
         """Where node ports answer: on all nodes; the one loopback address belongs to cluster 0."""
-        nodes = f"127.{16 + self.number}.0.0/16"
-        return (nodes, f"{LOCAL}/32") if self.number == 0 else (nodes,)
+        return (self.node_cidr, f"{LOCAL}/32") if self.number == 0 else (self.node_cidr,)
+
+    @property
+    def node_cidr(self) -> str:
+        return f"{self._first}.{16 + self.number}.0.0/16"
 
     def pod_cidr(self, position: int) -> str:
-        return f"127.{224 + self.number}.{position}.0/24"
+        return f"{self._first}.{224 + self.number}.{position}.0/24"
 
     @property
     def fleet_ip(self) -> str:
         """The one address of all nodes of the fleet."""
-        return f"127.{16 + self.number}.1.1"
+        return f"{self._first}.{16 + self.number}.1.1"
 
     @property
     def fleet_pod_cidr(self) -> str:
-        return f"127.{112 + 4 * self.number}.0.0/14"
+        return f"{self._first}.{112 + 4 * self.number}.0.0/14"
 
     @property
     def service_cidr(self) -> str:
-        return f"127.{96 + self.number}.0.0/16"
+        return f"{self._first}.{96 + self.number}.0.0/16"
+
+    @property
+    def load_balancer_cidr(self) -> str:
+        return f"{self._first}.{80 + self.number}.0.0/16"
 
     @property
     def first_service_ip(self) -> str:
-        return f"127.{96 + self.number}.0.1"
+        return f"{self._first}.{96 + self.number}.0.1"
+
+
+def dns_ip(service_cidr: str) -> str:
+    """The address of the name server, among those of Services."""
+    return str(IPv4Network(service_cidr)[DNS_POSITION])
 
 
 def run_dir(data_dir: Path) -> Path:

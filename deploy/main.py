@@ -17,7 +17,7 @@ from pathlib import Path
 
 import click
 
-from deploy import claims, launch, pods, state, stop
+from deploy import claims, launch, pods, routes, state, stop
 from deploy import logs as log_files
 from deploy.errors import LaunchError
 from deploy.layout import PORT_BASE_DEFAULT, Layout
@@ -99,6 +99,7 @@ def up(data_dir: Path, port_base: int | None, topology_file: Path | None, foregr
             run(launch.run_in_foreground, plan, clock, click.echo, functools.partial(_welcome, plan.layout))
         finally:
             pods.end(data_dir)
+            routes.remove(plan.topology, plan.layout)
         return
     launch.fork_supervisor(plan, clock)
     try:
@@ -133,6 +134,8 @@ def down(data_dir: Path, wipe: bool) -> None:
     data_dir = data_dir.absolute()
     ended = asyncio.run(stop.stop(data_dir))
     pods.end(data_dir)
+    if record := state.load_record(data_dir):
+        routes.remove(record.topology, record.layout(data_dir))
     click.echo("Everything has been stopped." if ended else f"Nothing runs for {data_dir}.")
     if wipe:
         stop.wipe(data_dir)

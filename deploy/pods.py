@@ -17,8 +17,7 @@ def end(data_dir: Path) -> None:
         return
     topology, layout = record.topology, record.layout(data_dir)
     for node in topology.nodes:
-        flags = {**topology.flags.get("kubelet", {}), **topology.node_flags.get(node, {})}
-        asyncio.run(_clear(node, layout.root_dir(node), flags))
+        asyncio.run(_clear(node, layout.root_dir(node), topology.kubelet_flags(node)))
 
 
 async def _clear(node: str, root_dir: Path, flags: Flags) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from deploy.layout import KUBELET_PORT, LOCAL, Layout, local_url
+from deploy.layout import KUBELET_PORT, LOCAL, Layout, dns_ip, local_url
 from deploy.topology import FLEET, Flags, Topology
 
 NO_FLAGS: Flags = {}
@@ -62,6 +62,14 @@ def etcd_client_urls(topology: Topology, layout: Layout) -> list[str]:
 def apiserver_urls(topology: Topology, layout: Layout) -> list[str]:
     """Each API server's own address; our components fail over between these."""
     return [local_url(layout.apiserver_port(index)) for index in range(topology.apiserver)]
+
+
+def dns_address(topology: Topology, layout: Layout) -> str | None:
+    """Where the cluster's names are answered; without a proxy there is nobody to do it."""
+    if not topology.proxy:
+        return None
+    own = topology.flags.get("apiserver", NO_FLAGS)
+    return dns_ip(own.get("service-cluster-ip-range", layout.service_cidr))
 
 
 def _etcd(topology: Topology, layout: Layout, index: int) -> Process:
@@ -138,6 +146,7 @@ def _controller_manager(topology: Topology, layout: Layout, index: int) -> Proce
         **_serving(layout, "controller-manager", port),
         "root-ca-file": layout.cert("ca"),
         "host-path-provisioner-dir": layout.data_dir / "volumes",
+        "load-balancer-ip-range": layout.load_balancer_cidr,
         "service-account-private-key-file": layout.key("sa"),
         "cluster-signing-cert-file": layout.cert("ca"),
         "cluster-signing-key-file": layout.key("ca"),
@@ -169,6 +178,7 @@ def _kubelet(topology: Topology, layout: Layout, position: int, node: str) -> Pr
         # The disk is the machine's, and full or not for reasons of its own.
         "eviction-hard": "memory.available<100Mi",
     }
+    flags |= _cluster_dns(topology, layout)
     if position == 1:
         flags["process-path"] = layout.processes
     listens = ((address, KUBELET_PORT),)
@@ -189,6 +199,7 @@ def _fleet(topology: Topology, layout: Layout) -> Process:
         "tls-cert-file": layout.cert(FLEET),
         "tls-private-key-file": layout.key(FLEET),
         "client-ca-file": layout.cert("ca"),
+        **_cluster_dns(topology, layout),
     }
     args, url = _args(flags, topology, FLEET), f"https://{address}:{KUBELET_PORT}"
     return Process(FLEET, "kubelet", args, ((address, KUBELET_PORT),), url, STAGE_REST)
@@ -200,6 +211,7 @@ def _proxy(topology: Topology, layout: Layout, index: int) -> Process:
         "kubeconfig": layout.kubeconfig("proxy"),
         **_serving(layout, "proxy", port),
         "nodeport-addresses": ",".join(layout.node_port_networks),
+        **_cluster_dns(topology, layout),
     }
     return Process(
         name, "proxy", _args(flags, topology, "proxy"), ((LOCAL, port),), local_url(port), STAGE_REST
@@ -219,6 +231,12 @@ def _metrics_server(topology: Topology, layout: Layout) -> Process:
     }
     args, url = _args(flags, topology, METRICS_SERVER), local_url(port)
     return Process(METRICS_SERVER, "metrics_server", args, ((LOCAL, port),), url, STAGE_REST)
+
+
+def _cluster_dns(topology: Topology, layout: Layout) -> dict[str, object]:
+    """The proxy answers there, and the kubelets' pods ask there."""
+    address = dns_address(topology, layout)
+    return {"cluster-dns": address} if address else {}
 
 
 def _serving(layout: Layout, component: str, port: int) -> dict[str, object]:

@@ -28,7 +28,7 @@ class Record:
     topology: Topology
 
     def layout(self, data_dir: Path) -> Layout:
-        return Layout(data_dir, self.port_base, self.number)
+        return Layout(data_dir, self.port_base, self.number, self.topology.network)
 
 
 def load_record(data_dir: Path) -> Record | None:
@@ -65,7 +65,7 @@ def topology_document(topology: Topology) -> dict[str, Any]:
         "metrics-server": topology.metrics_server,
     }
     document: dict[str, Any] = {name: {"count": count} for name, count in counted.items()}
-    document["store"] = topology.store
+    document["store"], document["network"] = topology.store, topology.network
     document["kubelet"] = {"nodes": [_node_document(topology, name) for name in topology.nodes]}
     if topology.fleet:
         document[FLEET] = {"nodes": topology.fleet}

@@ -2,9 +2,10 @@
 
 A row is a component with its count (a kubelet row: its nodes) and flags for all of them; a node may be a
 mapping with a name, a runtime and flags of its own; `fleet` is one process that plays many pretended nodes,
-fleet-0 and on; `store: etcd` makes the members those of a real etcd instead of ours. A flag's value that
-begins with `./` is a file beside the topology's. A mistake in the file is a `TopologyError` whose text names
-the row and what may stand there.
+fleet-0 and on; `store: etcd` makes the members those of a real etcd instead of ours; `network: routed` gives
+everything addresses that containers with a network of their own can reach. A flag's value that begins with
+`./` is a file beside the topology's. A mistake in the file is a `TopologyError` whose text names the row and
+what may stand there.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from deploy.layout import NETWORKS
 
 # Ports are handed out in decades (layout.py), and node addresses end in one byte.
 COUNT_MAX = 9
@@ -28,6 +31,8 @@ COUNTED = ("etcd", "apiserver", "controller-manager", "scheduler", "proxy", "met
 ALONE = ("proxy", "metrics-server")
 # Ours, or whatever `etcd` is on the PATH.
 STORES = ("etcdlite", "etcd")
+# What is one word, not a row, and what it may say; the first if it says nothing.
+WORDS = {"store": STORES, "network": tuple(NETWORKS)}
 NODE_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 Flags = Mapping[str, str]
@@ -49,9 +54,14 @@ class Topology:
     proxy: int = 0
     flags: Mapping[str, Flags] = field(default_factory=dict)
     store: str = STORES[0]
+    network: str = WORDS["network"][0]
     node_flags: Mapping[str, Flags] = field(default_factory=dict)
     fleet: int = 0
     metrics_server: int = 0
+
+    def kubelet_flags(self, node: str) -> Flags:
+        """What the file says to the kubelet of a node; its own flags win."""
+        return {**self.flags.get("kubelet", {}), **self.node_flags.get(node, {})}
 
     @property
     def all_nodes(self) -> tuple[str, ...]:
@@ -73,7 +83,7 @@ def parse(document: object) -> Topology:
     """The topology a parsed YAML document describes."""
     if not isinstance(document, Mapping):
         raise TopologyError(f"the file must be a mapping of components, not {type(document).__name__}")
-    rows = {str(name): _row(str(name), row) for name, row in document.items() if name != "store"}
+    rows = {str(name): _row(str(name), row) for name, row in document.items() if name not in WORDS}
     counts = {name: _count(name, rows.get(name, {})) for name in COUNTED}
     if counts["etcd"] < 1:
         raise TopologyError("etcd: a cluster needs at least one store member")
@@ -88,7 +98,8 @@ def parse(document: object) -> Topology:
         nodes=tuple(nodes),
         proxy=counts["proxy"],
         flags={name: _flags(name, row) for name, row in rows.items() if row.get("flags")},
-        store=_store(document.get("store", STORES[0])),
+        store=_word(document, "store"),
+        network=_word(document, "network"),
         node_flags={name: flags for name, flags in nodes.items() if flags},
         fleet=fleet,
         metrics_server=counts["metrics-server"],
@@ -108,10 +119,11 @@ def _row(name: str, row: object) -> Mapping[str, object]:
     return row
 
 
-def _store(store: object) -> str:
-    if store not in STORES:
-        raise TopologyError(f"store: must be {' or '.join(STORES)}, not {store!r}")
-    return str(store)
+def _word(document: Mapping[object, object], name: str) -> str:
+    word = document.get(name, WORDS[name][0])
+    if word not in WORDS[name]:
+        raise TopologyError(f"{name}: must be {' or '.join(WORDS[name])}, not {word!r}")
+    return str(word)
 
 
 def _count(name: str, row: Mapping[str, object]) -> int:

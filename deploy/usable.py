@@ -1,9 +1,10 @@
 """Shell: waits until a cluster that is being started is of use, or says why it will not be.
 
-Usable: the API server is ready on the shared port, every node is Ready, and the default ServiceAccount
-exists, so that the first `kubectl create` makes a Pod that runs; and every API server has found the metrics
-server, so that discovery is whole. A process that ends with an exit code of
-its own while starting cannot start (a port in use, an unreadable file): the last line of its log says why.
+Usable: the API server is ready on the shared port, every node is Ready, the default ServiceAccount exists, so
+that the first `kubectl create` makes a Pod that runs; the Service kube-dns exists, which is made here; and
+every API server has found the metrics server, so that discovery is whole. A process that ends with an exit
+code of its own while starting cannot start (a port in use, an unreadable file): the last line of its log says
+why.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from deploy import control
+from deploy import addons, control
 from deploy.errors import LaunchError
 from deploy.layout import Layout, local_url
 from deploy.logs import last_line
-from deploy.processes import apiserver_urls
+from deploy.processes import apiserver_urls, dns_address
 from deploy.topology import Topology
 from kube.api import conditions
 from kube.api.errors import StatusError
@@ -63,6 +64,8 @@ async def _reach_all(topology: Topology, client: Client, layout: Layout, say: Sa
         f"all {len(topology.all_nodes)} nodes are Ready": lambda: _nodes_missing(client, topology),
         "the default service account exists": lambda: _service_account_missing(client),
     }
+    if address := dns_address(topology, layout):
+        steps["the Service kube-dns exists"] = lambda: _dns_missing(client, address)
     if topology.metrics_server:
         steps[f"{METRICS_GROUP} is served"] = lambda: _metrics_missing(topology, layout)
     for step, check in steps.items():
@@ -103,6 +106,14 @@ async def _service_account_missing(client: Client) -> str | None:
         await client.get(SERVICE_ACCOUNTS, "default", "default")
     except (ConnectionFailed, StatusError) as error:
         return f"the default service account is missing ({error})"
+    return None
+
+
+async def _dns_missing(client: Client, address: str) -> str | None:
+    try:
+        await addons.ensure_kube_dns(client, address)
+    except (ConnectionFailed, StatusError) as error:
+        return f"the Service kube-dns cannot be made ({error})"
     return None
 
 

@@ -5,6 +5,8 @@
 
 root=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.." && pwd)
 python="$root/.venv/bin/python"
+# Containers often set it; each start of a program would compile the whole of it again, which takes seconds.
+unset PYTHONDONTWRITEBYTECODE
 
 fail() {
   echo "error: $*" >&2

@@ -26,10 +26,11 @@ from proxy.backends.userspace import Userspace
 from proxy.dns.message import Writer
 from proxy.dns.names import ClusterNames
 from proxy.dns.resolver import Resolver
-from proxy.dns.upstream import Upstream, servers_of
+from proxy.dns.upstream import ResolvConf, Upstream
 from proxy.dns.zone import Zone
 from proxy.metrics import Metrics
 from proxy.proxy import Proxy
+from proxy.table import Table
 
 # How long a client may believe an answer; as CoreDNS has it.
 DNS_TTL_SECONDS = 5
@@ -112,9 +113,10 @@ async def _run(
     registry, chance = CollectorRegistry(), random.Random()
     _allow_many_connections()
     metrics = Metrics(registry)
-    backend = Userspace(metrics, chance)
+    table = Table()
+    backend = Userspace(metrics, chance, lambda client: table.nodes.of_client(client))
     informers = InformerFactory(client, random=chance)
-    proxy = Proxy(informers, backend, networks, metrics)
+    proxy = Proxy(informers, table, backend, networks, metrics)
     checks = {"rules": proxy.unready}
     names = _names(dns, informers, metrics, chance)
     if names is not None:
@@ -143,14 +145,14 @@ def _names(
         return None
     try:
         IPv4Address(dns.address)
-        servers = servers_of(Path(dns.resolv_conf).read_text(), (dns.address,))
+        others = ResolvConf(Path(dns.resolv_conf), (dns.address,))
     except ValueError as error:
         raise StartupError(f"--cluster-dns {dns.address}: {error}") from error
     except OSError as error:
         raise StartupError(f"--resolv-conf {dns.resolv_conf}: {error.strerror}") from error
     zone = Zone(dns.domain, dns.address)
     writer = Writer(zone.domain, DNS_TTL_SECONDS)
-    resolver = Resolver(zone, writer, Upstream(servers, chance), metrics.dns_answers)
+    resolver = Resolver(zone, writer, Upstream(others.servers, chance), metrics.dns_answers)
     return ClusterNames(informers, zone, resolver, dns.address)
 
 

@@ -18,6 +18,11 @@ class Metrics:
         self.connections = Counter(
             "kubelite_proxy_connections", "Connections taken to a backend", registry=registry
         )
+        self.refused = Counter(
+            "kubelite_proxy_refused",
+            "Clients outside of a load balancer's source ranges",
+            registry=registry,
+        )
         self.dns_answers = Counter(
             "kubelite_dns_answers",
             "Queries for names, by where the answer came from",

@@ -1,32 +1,35 @@
 """Shell: keeps the rules in step with the cluster.
 
-    Services, EndpointSlices, Nodes --informers--> changed? --rules.build--> backend.sync
+    Services, EndpointSlices, Nodes --informers--> Table --changes--> backend.apply
 
-A change wakes the loop, which looks at everything anew; many changes at once cost one look. What could not be
-bound is tried again every RETRY_SECONDS.
+A change wakes the loop, which takes what the table has to tell; many changes at once are one look. What could
+not be bound is tried again every RETRY_SECONDS.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
-from ipaddress import IPv4Address, IPv4Network
+from collections.abc import Callable, Sequence
+from ipaddress import IPv4Network
 from typing import Protocol
 
-from kube.api import meta
+from kube.api.endpoint_slices import service_name
 from kube.api.meta import Object
-from kube.api.resources import ENDPOINT_SLICES, NODES, SERVICES
+from kube.api.resources import ENDPOINT_SLICES, NODES, SERVICES, Resource
 from kube.base.logs import logger
 from kube.client.informer import InformerFactory
 from proxy.metrics import Metrics
-from proxy.rules import Listener, Rules, build
+from proxy.nodes import facts
+from proxy.rules import Listener
+from proxy.table import Changes, Table
 
 log = logger(__name__)
 
-LOOPBACK = "127.0.0.1"
 RETRY_SECONDS = 5.0
 # Looks are at least so far apart: a rollout of a hundred pods is one change of rules, not a hundred.
 BETWEEN_SYNCS_SECONDS = 0.02
+
+Handler = Callable[[Object], None]
 
 
 class RulesBackend(Protocol):
@@ -35,7 +38,9 @@ class RulesBackend(Protocol):
     @property
     def failures(self) -> dict[Listener, str]: ...
 
-    async def sync(self, rules: Rules) -> None: ...
+    async def apply(self, changes: Changes) -> None: ...
+
+    async def retry(self) -> None: ...
 
 
 class Proxy:
@@ -44,20 +49,45 @@ class Proxy:
     def __init__(
         self,
         informers: InformerFactory,
+        table: Table,
         backend: RulesBackend,
         node_port_networks: Sequence[IPv4Network],
         metrics: Metrics,
     ) -> None:
-        self._informers, self._backend = informers, backend
+        self._informers, self._table, self._backend = informers, table, backend
         self._networks, self._metrics = node_port_networks, metrics
-        self._services = informers.informer(SERVICES)
-        self._slices = informers.informer(ENDPOINT_SLICES)
-        self._nodes = informers.informer(NODES)
         self._changed = asyncio.Event()
-        self._nodes.add_handler(self._node_changed, self._node_updated, self._node_changed)
-        for each in (self._services, self._slices):
-            each.add_handler(self._wake, lambda _, new: self._wake(new), self._wake)
+        self._nodes_changed = False
+        self._nodes = informers.informer(NODES)
+        self._nodes.add_handler(self._see_nodes, self._node_updated, self._see_nodes)
+        self._follow(SERVICES, table.put_service, table.drop_service)
+        self._follow(ENDPOINT_SLICES, table.put_slice, table.drop_slice)
         self.has_synced = False
+
+    def _follow(self, resource: Resource, put: Handler, drop: Handler) -> None:
+        def added(o: Object) -> None:
+            put(o)
+            self._changed.set()
+
+        def updated(old: Object, new: Object) -> None:
+            if service_name(old) != service_name(new):
+                drop(old)
+            added(new)
+
+        def deleted(o: Object) -> None:
+            drop(o)
+            self._changed.set()
+
+        self._informers.informer(resource).add_handler(added, updated, deleted)
+
+    def _see_nodes(self, _: Object) -> None:
+        self._nodes_changed = True
+        self._changed.set()
+
+    def _node_updated(self, old: Object, new: Object) -> None:
+        """A heartbeat is no news."""
+        if facts([old], self._networks) != facts([new], self._networks):
+            self._see_nodes(new)
 
     def unready(self) -> str | None:
         """Why the rules may not be those of the cluster, for /readyz."""
@@ -77,40 +107,19 @@ class Proxy:
                     await self._changed.wait()
             except TimeoutError:
                 log.debug("trying again what could not be bound", listeners=len(self._backend.failures))
+                await self._backend.retry()
 
     async def _sync(self) -> None:
-        addresses = node_port_addresses(self._nodes.store.list(), self._networks)
         with self._metrics.sync_seconds.time():
-            rules = build(self._services.store.list(), self._slices.store.list(), addresses)
-            await self._backend.sync(rules)
+            if self._nodes_changed:
+                self._nodes_changed = False
+                self._table.set_nodes(facts(self._nodes.store.list(), self._networks))
+            changes = self._table.changes()
+            for listener in changes:
+                if len(rivals := self._table.rivals(listener)) > 1:
+                    log.warning(
+                        "Services ask for one address", listener=listener, served=rivals[0], others=rivals[1:]
+                    )
+            await self._backend.apply(changes)
         self.has_synced = True
-        log.debug("rules synced", rules=len(rules))
-
-    def _wake(self, _: Object) -> None:
-        self._changed.set()
-
-    def _node_changed(self, _: Object) -> None:
-        self._changed.set()
-
-    def _node_updated(self, old: Object, new: Object) -> None:
-        """A heartbeat is no news."""
-        if internal_ip(old) != internal_ip(new):
-            self._changed.set()
-
-
-def internal_ip(node: Object) -> str | None:
-    """The node's address inside the cluster."""
-    for address in meta.get(node, "status", "addresses", default=[]):
-        if address.get("type") == "InternalIP":
-            return str(address["address"])
-    return None
-
-
-def node_port_addresses(nodes: Iterable[Object], networks: Sequence[IPv4Network]) -> dict[str, str]:
-    """Where node ports answer: the loopback and every node's address, as far as the networks hold them."""
-    addresses = {LOOPBACK: ""} | {ip: meta.name(node) for node in nodes if (ip := internal_ip(node))}
-    return {
-        ip: node
-        for ip, node in sorted(addresses.items())
-        if any(IPv4Address(ip) in network for network in networks)
-    }
+        log.debug("rules synced", changes=len(changes))

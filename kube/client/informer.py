@@ -112,6 +112,9 @@ class Informer:
             self._put(event.object)
 
     def _put(self, new: Object) -> None:
+        # No component reads who wrote which field, and that is a large part of an object; a server that is
+        # sent one without it keeps what it has.
+        new["metadata"].pop("managedFields", None)
         old = self.store.put(new)
         if old is None:
             for handler in self._handlers:

@@ -13,12 +13,13 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import partial
+from ipaddress import ip_address
 from typing import Any, TypeVar
 
 from kube.base import low_ports
 from kube.base.clock import Clock
 from kube.base.logs import logger
-from kubelet.runtime.fake_http import PAGES
+from kubelet.runtime.fake_http import page_of
 from kubelet.runtime.fake_mounts import Mounts
 from kubelet.runtime.fake_names import resolve
 from kubelet.runtime.fake_records import PodRecord
@@ -59,12 +60,12 @@ FETCH_BYTES_MAX = 1 << 20
 
 
 class Session:
-    """One command of one client."""
+    """One command of one client; ip: its pod's."""
 
     def __init__(
-        self, streams: Streams, clock: Clock, end_container: Callable[[], None], *, is_terminal: bool
+        self, ip: str, streams: Streams, clock: Clock, end_container: Callable[[], None], *, is_terminal: bool
     ) -> None:
-        self._streams, self._clock, self._end_container = streams, clock, end_container
+        self._ip, self._streams, self._clock, self._end_container = ip, streams, clock, end_container
         self._is_terminal = is_terminal
         self._typed: asyncio.Queue[bytes] = asyncio.Queue(maxsize=TYPED_AHEAD_MAX)
         self._interrupt = asyncio.Event()
@@ -118,7 +119,7 @@ class Session:
             case Size():
                 return self._streams.size
             case Fetch():
-                return await self._interruptible(_fetch(request))
+                return await self._interruptible(_fetch(request, self._ip))
             case Resolve(servers, names):
                 return await self._interruptible(resolve(servers, names))
             case EndContainer():
@@ -197,10 +198,15 @@ class Heard:
 
 def files_in(record: PodRecord, container_id: str, stage: Stage) -> Files:
     """The files of a container that starts."""
-    name = record.config.hostname or record.config.name
-    page = PAGES[stage.page] if stage.page else None
+    name, ip = hostname_of(record), record.sandbox.ip
+    page = page_of(stage.page, name, ip) if stage.page else None
     mounts = Mounts(record.configs[container_id].mounts)
-    return pod_files(name, record.sandbox.ip, (record.config.dns or DNSConfig()).text, page, mounts)
+    return pod_files(name, ip, (record.config.dns or DNSConfig()).text, page, mounts)
+
+
+def hostname_of(record: PodRecord) -> str:
+    """What the pod's containers call themselves."""
+    return record.config.hostname or record.config.name
 
 
 def process_in(
@@ -230,12 +236,18 @@ async def unless(event: asyncio.Event, waiting: Awaitable[T]) -> T | None:
         await asyncio.gather(task, ended, return_exceptions=True)
 
 
-async def _fetch(request: Fetch) -> tuple[int, bytes] | None:
-    """An HTTP GET, by the port that stands in for one that this user may not bind."""
+async def _fetch(request: Fetch, ip: str) -> tuple[int, bytes] | None:
+    """An HTTP GET, by the port that stands in for one that this user may not bind.
+
+    From the pod's address, as far as that may be: one of the loopback reaches no other.
+    """
+    is_near = ip_address(ip).is_loopback and ip_address(request.ip).is_loopback
+    whence = (ip, 0) if is_near else None
     head = f"GET {request.path} HTTP/1.0\r\nHost: {request.ip}\r\nUser-Agent: kubelite\r\n\r\n"
     try:
         async with asyncio.timeout(FETCH_SECONDS):
-            reader, writer = await asyncio.open_connection(request.ip, low_ports.bindable(request.port))
+            where = request.ip, low_ports.bindable(request.port)
+            reader, writer = await asyncio.open_connection(*where, local_addr=whence)
             try:
                 writer.write(head.encode())
                 answer = await reader.read(FETCH_BYTES_MAX)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
+from string import Template
 
 from kube.base import low_ports
 from kube.base.logs import logger
@@ -19,8 +20,11 @@ log = logger(__name__)
 # A connection on which nothing is asked for so long is closed, as nginx does.
 IDLE_SECONDS = 75.0
 
+# By name: its type, and its text, in which $HOSTNAME and $IP stand for the pod's.
 PAGES = {
-    "welcome": """<!DOCTYPE html>
+    "welcome": (
+        "text/html",
+        """<!DOCTYPE html>
 <html>
 <head><title>Welcome to nginx!</title></head>
 <body>
@@ -28,18 +32,25 @@ PAGES = {
 <p>This page comes from a simulated container: the fake runtime answers on the pod's own address.</p>
 </body>
 </html>
-"""
+""",
+    ),
+    "whoami": ("text/plain", "Hostname: $HOSTNAME\nIP: $IP\n"),
 }
 
 
-class PageServer:
-    """Answers every request on one address and port with one page, and logs it."""
+def page_of(name: str, hostname: str, ip: str) -> str:
+    """The page as this pod serves it."""
+    return Template(PAGES[name][1]).substitute(HOSTNAME=hostname, IP=ip)
 
-    def __init__(self, ip: str, port: int, page: str, log_line: Callable[[str], None]) -> None:
+
+class PageServer:
+    """Answers every request on one address and port with one page, and logs it; hostname: the pod's."""
+
+    def __init__(self, ip: str, port: int, page: str, hostname: str, log_line: Callable[[str], None]) -> None:
         self._ip = ip
         self.port, self.bound_port = port, low_ports.bindable(port)
         self._log_line = log_line
-        self._body = PAGES[page].encode()
+        self._type, self._body = PAGES[page][0], page_of(page, hostname, ip).encode()
         self._server: asyncio.Server | None = None
         self._is_closing = False
         self._connections: set[asyncio.Task[None]] = set()
@@ -104,7 +115,7 @@ class PageServer:
         lines = (
             "HTTP/1.1 200 OK",
             "Server: nginx",
-            "Content-Type: text/html",
+            f"Content-Type: {self._type}",
             f"Content-Length: {len(self._body)}",
         )
         body = b"" if head.startswith(b"HEAD ") else self._body

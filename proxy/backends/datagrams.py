@@ -1,7 +1,8 @@
 """Shell: UDP for the userspace backend: a client's datagrams go to one backend, the answers back to it.
 
 UDP has no connections, so one is made up: the first datagram of a client chooses a backend, and a socket of
-the client's own carries what follows both ways, until nothing was said for IDLE_SECONDS.
+the client's own carries what follows both ways, until nothing was said for IDLE_SECONDS, or the backend is
+the rule's no longer: then the client's next datagram chooses again.
 
 Invariants: at most CLIENTS_MAX clients at a time; the one silent for longest gives way.
 Absent: trying the next backend, as nobody says that a datagram was not taken.
@@ -10,12 +11,14 @@ Absent: trying the next backend, as nobody says that a datagram was not taken.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Container
 from typing import Any, cast
 
 from kube.base import low_ports
 from proxy.balancer import Balancer
+from proxy.endpoints import Backend
 from proxy.metrics import Metrics
-from proxy.rules import Backend, Listener
+from proxy.rules import Listener, Rule
 
 IDLE_SECONDS = 30.0
 CLIENTS_MAX = 1024
@@ -28,8 +31,8 @@ Address = tuple[str | Any, int]
 class Upstream(asyncio.DatagramProtocol):
     """One client's socket towards its backend."""
 
-    def __init__(self, listener: UdpListener, client: Address) -> None:
-        self._listener, self._client = listener, client
+    def __init__(self, listener: UdpListener, client: Address, backend: Backend) -> None:
+        self._listener, self._client, self.backend = listener, client, backend
         self.transport: asyncio.DatagramTransport | None = None
         self.waiting: list[bytes] = []
         self.heard_at = asyncio.get_running_loop().time()
@@ -54,7 +57,8 @@ class Upstream(asyncio.DatagramProtocol):
         self._listener.answer(data, self._client)
 
     def error_received(self, _: Exception) -> None:
-        """The backend refuses: let the client's next datagram choose again."""
+        """The backend refuses: let the client's next datagram choose again, rather another."""
+        self._listener.balancer.missed(self.backend, asyncio.get_running_loop().time())
         self._listener.forget(self._client)
 
     def close(self) -> None:
@@ -63,11 +67,13 @@ class Upstream(asyncio.DatagramProtocol):
 
 
 class UdpListener(asyncio.DatagramProtocol):
-    """Takes datagrams for one rule."""
+    """Takes datagrams for one rule; own: what this process listens on, where none are taken to."""
 
-    def __init__(self, listener: Listener, balancer: Balancer, metrics: Metrics) -> None:
+    def __init__(
+        self, listener: Listener, balancer: Balancer, metrics: Metrics, own: Container[Listener]
+    ) -> None:
         self.balancer = balancer
-        self._listener, self._metrics = listener, metrics
+        self._listener, self._metrics, self._own = listener, metrics, own
         self._transport: asyncio.DatagramTransport | None = None
         # By when they were heard of first; idle ones go by themselves.
         self._clients: dict[Address, Upstream] = {}
@@ -77,6 +83,12 @@ class UdpListener(asyncio.DatagramProtocol):
         loop = asyncio.get_running_loop()
         address = (self._listener.address, low_ports.bindable(self._listener.port))
         self._transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=address)
+
+    def replace(self, rule: Rule) -> None:
+        self.balancer.replace(rule)
+        kept = rule.reachable
+        for client in [client for client, each in self._clients.items() if each.backend not in kept]:
+            self.forget(client)
 
     def close(self) -> None:
         if self._transport is not None:
@@ -89,8 +101,12 @@ class UdpListener(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, client: Address) -> None:
         upstream = self._clients.get(client)
         if upstream is None:
+            if not self.balancer.rule.admits(client[0]):
+                self._metrics.refused.inc()
+                return
             now = asyncio.get_running_loop().time()
-            backends = self.balancer.candidates(client[0], now)
+            found = self.balancer.candidates(client[0], now)
+            backends = [each for each in found if Listener(each.address, each.port, "UDP") not in self._own]
             if not backends:
                 return
             self.balancer.took(client[0], backends[0], now)
@@ -109,7 +125,7 @@ class UdpListener(asyncio.DatagramProtocol):
     def _begin(self, client: Address, backend: Backend) -> Upstream:
         if len(self._clients) >= CLIENTS_MAX:
             self.forget(min(self._clients, key=lambda each: self._clients[each].heard_at))
-        upstream = self._clients[client] = Upstream(self, client)
+        upstream = self._clients[client] = Upstream(self, client, backend)
         self._metrics.connections.inc()
         task = asyncio.get_running_loop().create_task(self._carry(upstream, client, backend))
         self._tasks.add(task)

@@ -11,13 +11,12 @@ import asyncio
 import os
 from collections.abc import Callable
 
-from kube.api import meta
+from kube.api.endpoint_slices import service_name
 from kube.api.meta import Object
 from kube.api.resources import ENDPOINT_SLICES, NAMESPACES, SERVICES, Resource
 from kube.base import low_ports
 from kube.base.logs import logger
 from kube.client.informer import InformerFactory
-from proxy.dns.objects import SERVICE_NAME
 from proxy.dns.resolver import Resolver
 from proxy.dns.server import DnsServer
 from proxy.dns.zone import Zone
@@ -44,7 +43,7 @@ class ClusterNames:
         self, resource: Resource, put: Callable[[Object], None], drop: Callable[[Object], None]
     ) -> None:
         def changed(old: Object, new: Object) -> None:
-            if _service_of(old) != _service_of(new):
+            if service_name(old) != service_name(new):
                 drop(old)
             put(new)
 
@@ -80,8 +79,3 @@ class ClusterNames:
         self._problem = ""
         log.info("answering names", address=self._address, port=self._port)
         return True
-
-
-def _service_of(o: Object) -> str | None:
-    """To which Service a slice belongs; its label may change."""
-    return meta.labels(o).get(SERVICE_NAME)

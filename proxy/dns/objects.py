@@ -12,7 +12,6 @@ from typing import Any
 from kube.api import meta
 from kube.api.meta import Object
 
-SERVICE_NAME = "kubernetes.io/service-name"
 HEADLESS = "None"
 
 

@@ -92,7 +92,7 @@ class Resolver:
             return refusal(question, "SERVFAIL")
         wanted = ask(found.alias, question.type, question.id) if found.alias else query
         try:
-            answer = await self._upstream.ask(wanted, by_tcp=not is_udp)
+            answer = await self._upstream.ask(wanted, is_udp=is_udp)
         except Busy:
             answer = None
         if found.alias:

@@ -15,7 +15,6 @@ from proxy.dns.resolver import Resolver
 
 IDLE_SECONDS = 10.0
 CONNECTIONS_MAX = 1000
-WAITING_MAX = 1000
 
 
 class DnsServer:
@@ -70,7 +69,7 @@ class DnsServer:
 
 
 class _Datagrams(asyncio.DatagramProtocol):
-    """Answers at once what it can; the rest in tasks, of which there are so many at most."""
+    """Answers at once what it can; the rest in tasks, of which other servers bound the number."""
 
     def __init__(self, resolver: Resolver) -> None:
         self._resolver = resolver

@@ -23,8 +23,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from kube.api import meta
+from kube.api.endpoint_slices import service_name
 from kube.api.meta import Object
-from proxy.dns.objects import SERVICE_NAME, Endpoint, Port, Service, endpoints_of, service_of
+from proxy.dns.objects import Endpoint, Port, Service, endpoints_of, service_of
 
 SPECIFICATION = "1.1.0"
 ARPA = (("in-addr", "arpa"), ("ip6", "arpa"))
@@ -241,7 +242,7 @@ def labels_of(name: str) -> Name:
 
 
 def _owner(o: Object) -> tuple[str, str]:
-    return meta.namespace(o), meta.labels(o).get(SERVICE_NAME, "")
+    return meta.namespace(o), service_name(o)
 
 
 def _forget(index: dict[str, set[tuple[str, str]]], address: str, key: tuple[str, str]) -> None:

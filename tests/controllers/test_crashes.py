@@ -13,11 +13,13 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
 from controllers.host_path_provisioner.folders import Folders
 from controllers.main import Manager, Settings
+from controllers.service_load_balancer.addresses import addresses_of
 from kube.api import conditions, errors, meta
 from kube.api.errors import StatusError
 from kube.api.meta import Object
@@ -32,6 +34,7 @@ from kube.api.resources import (
     PODS,
     REPLICA_SETS,
     SERVICE_ACCOUNTS,
+    SERVICES,
     STATEFUL_SETS,
     Resource,
 )
@@ -187,7 +190,8 @@ async def dying(folder: Path) -> AsyncIterator[World]:
         client = client_of(api, "test")
         pods = Pods(client)
         pods.start(tasks)
-        tasks.start("lives", live_and_die, gates[0], api, Settings(folders=Folders(folder)))
+        settings = Settings(folders=Folders(folder), balancer_range=ip_network("10.9.0.0/30"))
+        tasks.start("lives", live_and_die, gates[0], api, settings)
         try:
             yield World(Managed(client), pods)
         finally:
@@ -313,6 +317,22 @@ async def test_a_cron_job(tmp_path: Path) -> None:
         assert len(world.pods.made) == 1
         await world.delete(CRON_JOBS, "sum")
         await world.none_left(JOBS, PODS)
+
+
+async def test_load_balancers(tmp_path: Path) -> None:
+    async with dying(tmp_path) as world:
+        spec = {"type": "LoadBalancer", "ports": [{"port": 80}]}
+        for name in ("a", "b", "c"):
+            await world.apply(SERVICES, name, spec)
+        for gone, kept in (("a", "b"), ("b", "c")):
+            # There are two addresses: the third comes when one of the first two goes.
+            await world.managed.until(SERVICES, kept, meta.finalizers)
+            await world.delete(SERVICES, gone)
+            await world.apply(SERVICES, gone, spec | {"type": "ClusterIP"})
+        held = [addresses_of(await world.managed.until(SERVICES, "c", addresses_of))]
+        await world.apply(SERVICES, "a", spec)
+        held.append(addresses_of(await world.managed.until(SERVICES, "a", addresses_of)))
+        assert sorted(held) == [["10.9.0.1"], ["10.9.0.2"]]
 
 
 async def test_a_namespace(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 service                the Service, as YAML (its selector is app=web unless it says so)
 pod NAME ip= node= [ready=no] [phase=] [deleted=yes] [http=]    make or change a pod; http: a named port
 pods COUNT             that many ready pods named many-N
+zones NODE=ZONE ..     the nodes that have one
 gone NAME              the pod, or the slice, is no more
 slices | endpoints     plan and carry out: the EndpointSlices, or the Endpoints
 """
@@ -38,6 +39,7 @@ class World:
         self.slices: dict[str, Object] = {}
         self.endpoints: Object | None = None
         self.number = itertools.count(1)
+        self.zones: dict[str, str] = {}
 
     def handle(self, case: datadriven.Case) -> str:
         return str(getattr(self, f"do_{case.command}")(case))
@@ -72,6 +74,10 @@ class World:
             self.do_pod(datadriven.Case("pod", [f"many-{number:03}"], {"ip": f"10.0.0.{number}"}, "", "", 0))
         return ""
 
+    def do_zones(self, case: datadriven.Case) -> str:
+        self.zones = dict(case.options)
+        return ""
+
     def do_gone(self, case: datadriven.Case) -> str:
         for name in case.args:
             assert self.pods.pop(name, None) or self.slices.pop(name, None), name
@@ -80,11 +86,14 @@ class World:
     def do_slices(self, case: datadriven.Case) -> str:
         selected = [each for each in self.pods.values() if service_pods.selects(self.service, each)]
         waiting = case.option("expectations", "met") == "met"
-        seen = endpointslice.Seen(self.service, selected, list(self.slices.values()), waiting)
-        actions = endpointslice.plan(seen, NOW)
+
+        def seen() -> endpointslice.Seen:
+            slices = list(self.slices.values())
+            return endpointslice.Seen(self.service, selected, slices, waiting, self.zones)
+
+        actions = endpointslice.plan(seen(), NOW)
         lines = [line for action in actions for line in self.carry_out(action)]
-        again = endpointslice.Seen(self.service, selected, list(self.slices.values()), waiting)
-        assert endpointslice.plan(again, NOW) == [], "a second look finds something to do"
+        assert endpointslice.plan(seen(), NOW) == [], "a second look finds something to do"
         return "\n".join(lines) or "nothing"
 
     def carry_out(self, action: Action) -> list[str]:
@@ -139,7 +148,11 @@ def shown_slice(new: Object, old: Object | None) -> list[str]:
 def endpoint(each: dict[str, Any]) -> str:
     states = " ".join(name for name, value in each["conditions"].items() if value) or "nothing yet"
     where = f"{each['addresses'][0]} {each['targetRef']['name']} on {each.get('nodeName')}"
-    return f"{where}: {states}" + (f", hostname {each['hostname']}" if "hostname" in each else "")
+    more = [f", hostname {each['hostname']}"] if "hostname" in each else []
+    more += [f", zone {each['zone']}"] if "zone" in each else []
+    for field, targets in each.get("hints", {}).items():
+        more.append(f", {field} {' '.join(target['name'] for target in targets)}")
+    return f"{where}: {states}{''.join(more)}"
 
 
 def shown_endpoints(o: Object) -> list[str]:

@@ -78,7 +78,7 @@ def test_a_mistake_in_the_topology_is_named(tmp_path: Path) -> None:
 
 
 def test_a_number_is_one_clusters(tmp_path: Path) -> None:
-    number, claim = claims.claim_any_number()
+    number, claim = claims.claim_any_number("loopback")
     with claim:
         assert claims.claim_number(number) is None
         state.save_record(tmp_path, state.Record(number, 20000, SMALL))
@@ -87,12 +87,12 @@ def test_a_number_is_one_clusters(tmp_path: Path) -> None:
 
 
 def test_a_number_whose_addresses_somebody_uses_is_passed_over() -> None:
-    number, claim = claims.claim_any_number()
+    number, claim = claims.claim_any_number("loopback")
     claim.close()
     with socket.socket() as orphan:
         orphan.bind((f"127.{16 + number}.0.1", KUBELET_PORT))
         orphan.listen()
-        other, claim = claims.claim_any_number()
+        other, claim = claims.claim_any_number("loopback")
     claim.close()
     assert other != number
 

@@ -9,6 +9,7 @@ import yaml
 
 from deploy.layout import Layout
 from deploy.processes import processes
+from deploy.routes import wanted as wanted_routes
 from deploy.state import topology_document
 from deploy.topology import Topology, TopologyError, located, parse
 from tests import datadriven
@@ -23,7 +24,10 @@ def handle(case: datadriven.Case) -> str:
         return f"error: {error}"
     if case.command == "topology":
         return str(topology)
-    layout = Layout(Path("/data"), int(case.option("base", "6440")), int(case.option("number", "0")))
+    base, number = int(case.option("base", "6440")), int(case.option("number", "0"))
+    layout = Layout(Path("/data"), base, number, topology.network)
+    if case.command == "routes":
+        return "\n".join(map(str, wanted_routes(topology, layout))) or "none"
     wanted = [
         process for process in processes(topology, layout) if not case.args or process.name in case.args
     ]

@@ -19,6 +19,8 @@ MAY = {
     ("generic-garbage-collector", "delete secrets"): True,
     ("legacy-service-account-token-cleaner", "delete secrets"): True,
     ("legacy-service-account-token-cleaner", "create secrets"): False,
+    ("service-controller", "patch services --subresource=status"): True,
+    ("service-controller", "patch services"): False,
 }
 
 

@@ -1,9 +1,11 @@
-"""The two commands: what they say, and that they leave nothing behind."""
+"""The launcher: what its commands say, and that they leave nothing behind."""
 
 from __future__ import annotations
 
+import signal
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -103,3 +105,40 @@ def test_foreground_ends_with_its_terminal(tmp_path: Path) -> None:
         process.communicate(timeout=60)
     assert process.returncode == 0
     assert cluster.leftovers() == []
+
+
+def test_mistakes_are_one_line_that_names_what_there_is(cluster: Cluster) -> None:
+    mistakes = {
+        ("kill", "etcd-7"): "error: no process etcd-7; this cluster has etcd-0, etcd-1, etcd-2, apiserver-0",
+        ("resume", "etcd-0"): "error: etcd-0 is not paused",
+        ("partition", "etcd-0", "apiserver-0"): "error: apiserver-0: only links between members of the store",
+        ("partition", "etcd-0", "etcd-0"): "error: etcd-0: stands on both sides",
+        ("logs", "etcd-7"): "error: no log of etcd-7 in ",
+        (
+            "kill",
+            "etcd-0",
+            "--data-dir",
+            "/nowhere",
+        ): "error: no supervisor answers for /nowhere: start the cluster",
+    }
+    for words, expected in mistakes.items():
+        done = cluster.run(sys.executable, "-P", "-m", "cli", "cluster", *words, check=False)
+        assert done.returncode == 1
+        (line,) = done.stderr.splitlines()
+        assert line.startswith(expected)
+
+
+def test_logs_of_all_are_followed(cluster: Cluster) -> None:
+    lines = cluster.kl("cluster", "logs", "--tail", "1").splitlines()
+    assert {line.split()[0] for line in lines} >= {"etcd-0", "apiserver-0", "supervisor"}
+    log = cluster.data_dir / "logs" / "probe.log"
+    log.write_text("time=2030-01-01 msg=first\n")
+    command = [sys.executable, "-P", "-m", "cli", "cluster", "logs", "-f", "--tail", "1", "probe"]
+    following = subprocess.Popen(command, env=cluster.env, stdout=subprocess.PIPE, text=True)
+    with following, log.open("a", buffering=1) as more:
+        assert following.stdout is not None
+        assert following.stdout.readline() == "probe  time=2030-01-01 msg=first\n"
+        more.write("time=2030-01-02 msg=second\n")
+        assert following.stdout.readline() == "probe  time=2030-01-02 msg=second\n"
+        following.send_signal(signal.SIGINT)
+        assert following.wait(60) == 0

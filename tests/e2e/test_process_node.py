@@ -52,6 +52,13 @@ def test_pods_outlive_their_kubelet_and_end_with_their_cluster(process_cluster: 
     address = before["podIP"]
     assert until("the server answers", lambda: page(address)) == "I am web\n"
 
+    # By the C library, as any program of the machine would.
+    process_cluster.kubectl("expose", "pod", "web", "--name=pages", "--port=8080")
+    service = process_cluster.json("get", "service", "pages")["spec"]["clusterIP"]
+    asked = ("kubectl", "exec", "web", "--", "getent", "hosts", "pages")
+    found = until("its name is known", lambda: process_cluster.run(*asked, check=False).stdout)
+    assert found.split() == [service, "pages.default.svc.cluster.local"]
+
     process_cluster.kill("kubelet-process1")
     assert page(address) == "I am web\n", "the pod is not the kubelet's"
 

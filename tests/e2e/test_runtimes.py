@@ -51,11 +51,12 @@ def mixed(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 def create(cluster: Cluster, node: str, name: str, *command: str, **more: Any) -> str:
-    """A pod on that node; `more`: parts of its container, and `pod` for its spec. Its name."""
+    """A pod on that node; `more`: parts of its container, `pod` for its spec, `annotations`. Its name."""
     spec = {"nodeName": node, "terminationGracePeriodSeconds": 5, **more.pop("pod", {})}
+    annotations = more.pop("annotations", {})
     container = {"name": "c", "image": IMAGE, "command": command, **more}
     name = f"{name}-{node}"
-    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "annotations": annotations}}
     cluster.kubectl(
         "create", "-f", "-", stdin=json.dumps({**pod, "spec": {**spec, "containers": [container]}})
     )
@@ -118,10 +119,12 @@ def test_probes_that_fail(mixed: Cluster, runtime: str) -> None:
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_what_does_not_stop_is_killed(mixed: Cluster, runtime: str) -> None:
     command = ("sh", "-c", "trap '' TERM; while true; do sleep 1; done")
-    name = create(mixed, runtime, "slow", *SLOW.get(runtime, command))
+    patient = {"terminationGracePeriodSeconds": 300}
+    pretended = {"kubelite/stage": "stubborn"}
+    name = create(mixed, runtime, "slow", *SLOW.get(runtime, command), pod=patient, annotations=pretended)
     ready(mixed, name)
     mixed.kubectl("delete", "pod", name, "--wait=false")
-    assert mixed.json("get", "pod", name)["metadata"]["deletionGracePeriodSeconds"] == 5
+    assert mixed.json("get", "pod", name)["metadata"]["deletionGracePeriodSeconds"] == 300
     mixed.kubectl("delete", "pod", name, "--grace-period=1")
     assert name not in mixed.kubectl("get", "pods", "-o", "name")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -39,8 +40,11 @@ class Typist:
 
 
 @pytest.fixture
-def runtime(tmp_path: Path) -> FakeRuntime:
-    return make_runtime(tmp_path)
+async def runtime(tmp_path: Path) -> AsyncIterator[FakeRuntime]:
+    made = make_runtime(tmp_path)
+    yield made
+    await made.stop()
+    await until_async("nobody is connected any more", lambda: len(asyncio.all_tasks()) == 1)
 
 
 async def container(runtime: FakeRuntime, image: str = "run", **fields: object) -> str:
@@ -78,6 +82,21 @@ async def test_the_page_is_served_from_within(runtime: FakeRuntime) -> None:
     assert await runtime.exec(container_id, command, typist, is_terminal=False) == 0
     assert b"Welcome to nginx!" in typist.shown
     assert await runtime.exec(container_id, ["curl", "localhost:1"], typist, is_terminal=False) == 7
+
+
+async def test_a_container_calls_from_its_pods_address(runtime: FakeRuntime) -> None:
+    port = free_port()
+    server = await start(runtime, "server", ContainerConfig("c", 0, "traefik/whoami", ports=[port]))
+    server_ip, client = runtime.sandbox_of("server"), await container(runtime)
+    client_ip = runtime.sandbox_of("web")
+    assert server_ip is not None
+    assert client_ip is not None
+    typist = Typist()
+    command = ["curl", f"{server_ip.ip}:{port}"]
+    assert await runtime.exec(client, command, typist, is_terminal=False) == 0
+    assert typist.shown.decode() == f"Hostname: server\nIP: {server_ip.ip}\n"
+    last = runtime.log_path(server.id).read_text().splitlines()[-1]
+    assert f' {client_ip.ip} - - "GET / HTTP/1.0"' in last
     await runtime.stop()
 
 

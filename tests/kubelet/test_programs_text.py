@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from kubelet.runtime.fake_http import PAGES
+from kubelet.runtime.fake_http import page_of
 from kubelet.runtime.programs.files import pod_files
 from kubelet.runtime.programs.plumbing import Source
 from kubelet.runtime.programs.process import (
@@ -52,7 +52,7 @@ options ndots:5
 
 
 def new_process(*, is_terminal: bool = False) -> Process:
-    files = pod_files("web", "10.0.0.9", RESOLV_CONF, PAGES["welcome"])
+    files = pod_files("web", "10.0.0.9", RESOLV_CONF, page_of("welcome", "web", "10.0.0.9"))
     environment = {"PATH": PATH, "HOSTNAME": "web", "COLOUR": "blue", "HOME": "/root"}
     return Process(Surroundings("web", "10.0.0.9", "nginx", files), PROGRAMS, environment, is_terminal)
 

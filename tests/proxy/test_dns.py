@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from random import Random
 from typing import Any, cast
 
@@ -18,7 +20,7 @@ from proxy.dns import upstream
 from proxy.dns.message import Writer
 from proxy.dns.resolver import Resolver
 from proxy.dns.server import DnsServer
-from proxy.dns.upstream import Upstream, servers_of
+from proxy.dns.upstream import ResolvConf, Upstream, servers_of
 from proxy.dns.zone import Zone
 from proxy.metrics import Metrics
 
@@ -123,7 +125,7 @@ class Dns:
 
 
 def resolver_of(of: Zone, servers: list[tuple[str, int]], metrics: Metrics) -> Resolver:
-    return Resolver(of, Writer(of.domain, 5), Upstream(servers, Random(1)), metrics.dns_answers)
+    return Resolver(of, Writer(of.domain, 5), Upstream(lambda: servers, Random(1)), metrics.dns_answers)
 
 
 @pytest.fixture
@@ -273,3 +275,20 @@ def test_no_bytes_break_it(noise: bytes | tuple[int, int]) -> None:
 def test_the_servers_of_a_machine() -> None:
     text = "# by hand\nsearch a b\nnameserver 10.0.0.1\nnameserver 127.96.0.10\nnameserver\noptions x\n"
     assert servers_of(text, ("127.96.0.10",)) == [("10.0.0.1", 53)]
+
+
+def test_a_machine_that_moves_has_other_servers(tmp_path: Path) -> None:
+    file = tmp_path / "resolv.conf"
+    file.write_text("nameserver 10.0.0.1\n")
+    conf = ResolvConf(file, ())
+    assert conf.servers() == [("10.0.0.1", 53)]
+    for text, at, expected in (
+        ("nameserver 10.0.0.2\nnameserver 10.0.0.3\n", 1, [("10.0.0.2", 53), ("10.0.0.3", 53)]),
+        ("", 2, []),
+        ("nameserver 10.0.0.4\n", 3, [("10.0.0.4", 53)]),
+    ):
+        file.write_text(text)
+        os.utime(file, (at, at))
+        assert conf.servers() == expected
+    file.unlink()
+    assert conf.servers() == [("10.0.0.4", 53)], "written anew at this moment"

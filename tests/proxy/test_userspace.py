@@ -6,18 +6,24 @@ import asyncio
 import contextlib
 import logging
 import random
+import resource
 import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from ipaddress import IPv4Network
+from typing import Any
 
+import aiohttp
 import pytest
 from prometheus_client import CollectorRegistry
 
+from proxy.backends import userspace
 from proxy.backends.relay import BUFFER_BYTES
 from proxy.backends.userspace import Userspace
+from proxy.endpoints import Backend
 from proxy.metrics import Metrics
-from proxy.rules import Backend, Listener, Rule, Rules
+from proxy.rules import HealthCheck, Listener, Rule, Rules
 from tests.support.wait import until_async
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -30,9 +36,21 @@ def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
         return int(probe.getsockname()[1])
 
 
+class Backends(Userspace):
+    """One that is told all rules at once."""
+
+    @property
+    def metrics(self) -> Metrics:
+        return self._metrics
+
+    async def sync(self, rules: Rules) -> None:
+        known = {*self._open, *self.failures}
+        await self.apply({**dict.fromkeys(known), **rules})
+
+
 @pytest.fixture
-async def backend() -> AsyncIterator[Userspace]:
-    made = Userspace(Metrics(CollectorRegistry()), random.Random(1))
+async def backend() -> AsyncIterator[Backends]:
+    made = Backends(Metrics(CollectorRegistry()), random.Random(1), lambda client: "")
     yield made
     made.close()
     await asyncio.sleep(0)
@@ -73,8 +91,10 @@ def rules(listener: Listener, *backends: Backend, affinity: int | None = None) -
     return {listener: Rule("default/web:80", backends, affinity)}
 
 
-async def ask(listener: Listener, sent: bytes = b"") -> str:
-    reader, writer = await asyncio.open_connection(listener.address, listener.port)
+async def ask(listener: Listener, sent: bytes = b"", came_from: str = LOCAL) -> str:
+    """What is answered; the connection may be refused, or broken off, before or after it stands."""
+    whence = (came_from, 0)
+    reader, writer = await asyncio.open_connection(listener.address, listener.port, local_addr=whence)
     writer.write(sent)
     writer.write_eof()
     answer = await reader.read()
@@ -83,28 +103,28 @@ async def ask(listener: Listener, sent: bytes = b"") -> str:
     return answer.decode()
 
 
-async def test_connections_go_round(backend: Userspace) -> None:
+async def test_connections_go_round(backend: Backends) -> None:
     listener = Listener(LOCAL, free_port())
     async with pod(says("a")) as a, pod(says("b")) as b:
         await backend.sync(rules(listener, a, b))
         assert sorted([await ask(listener) for _ in range(4)]) == ["a", "a", "b", "b"]
 
 
-async def test_a_client_with_affinity_comes_back(backend: Userspace) -> None:
+async def test_a_client_with_affinity_comes_back(backend: Backends) -> None:
     listener = Listener(LOCAL, free_port())
     async with pod(says("a")) as a, pod(says("b")) as b:
         await backend.sync(rules(listener, a, b, affinity=60))
         assert len({await ask(listener) for _ in range(4)}) == 1
 
 
-async def test_nobody_is_refused_while_one_backend_is_left(backend: Userspace) -> None:
+async def test_nobody_is_refused_while_one_backend_is_left(backend: Backends) -> None:
     listener = Listener(LOCAL, free_port())
     async with pod(says("a")) as a:
         await backend.sync(rules(listener, Backend(LOCAL, free_port()), a, Backend(LOCAL, free_port())))
         assert [await ask(listener) for _ in range(3)] == ["a", "a", "a"]
 
 
-async def test_without_backends_clients_are_refused_and_with_new_ones_served(backend: Userspace) -> None:
+async def test_without_backends_clients_are_refused_and_with_new_ones_served(backend: Backends) -> None:
     listener = Listener(LOCAL, free_port())
     async with pod(says("a")) as a:
         await backend.sync(rules(listener))
@@ -117,16 +137,47 @@ async def test_without_backends_clients_are_refused_and_with_new_ones_served(bac
             await ask(listener)
 
 
-async def test_when_no_backend_answers_the_connection_is_broken_off(backend: Userspace) -> None:
+async def test_when_no_backend_answers_the_connection_is_broken_off(backend: Backends) -> None:
     listener = Listener(LOCAL, free_port())
     await backend.sync(rules(listener, Backend(LOCAL, free_port())))
-    reader, writer = await asyncio.open_connection(listener.address, listener.port)
     with pytest.raises(ConnectionResetError):
-        await reader.read()
-    writer.close()
+        await ask(listener)
 
 
-async def test_half_closed_both_ways(backend: Userspace) -> None:
+async def test_a_pod_that_hangs_holds_up_one_client(
+    backend: Backends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its queue is full, so that the kernel takes nobody more: a connection to it is never answered."""
+    monkeypatch.setattr(userspace, "CONNECT_SECONDS", 0.2)
+    listener = Listener(LOCAL, free_port())
+    with socket.socket() as hangs, contextlib.ExitStack() as queue:
+        hangs.bind((LOCAL, 0))
+        hangs.listen(0)
+        hung = Backend(*hangs.getsockname())
+        for _ in range(2):
+            waiting = queue.enter_context(socket.socket())
+            waiting.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                waiting.connect((hung.address, hung.port))
+        async with pod(says("a")) as a:
+            await backend.sync(rules(listener, hung, a))
+            assert [await ask(listener) for _ in range(6)] == ["a"] * 6
+            assert backend.metrics.failed_connects.collect()[0].samples[0].value == 1
+
+
+async def test_nobody_is_taken_round_for_ever(backend: Backends) -> None:
+    """Two Services whose slices name one another's address, and a third that also has a pod."""
+    one, other, third = (Listener(LOCAL, free_port()) for _ in range(3))
+    back, forth = (Backend(each.address, each.port) for each in (one, other))
+    async with pod(says("a")) as a:
+        await backend.sync(rules(one, forth) | rules(other, back) | rules(third, back, a))
+        for listener in (one, other):
+            with pytest.raises(ConnectionResetError):
+                await ask(listener)
+        assert [await ask(third) for _ in range(3)] == ["a", "a", "a"]
+
+
+async def test_half_closed_both_ways(backend: Backends) -> None:
     listener = Listener(LOCAL, free_port())
     ended = asyncio.Event()
 
@@ -149,7 +200,7 @@ async def test_half_closed_both_ways(backend: Userspace) -> None:
         writer.close()
 
 
-async def test_a_connection_outlives_its_rule(backend: Userspace) -> None:
+async def test_a_connection_outlives_its_rule(backend: Backends) -> None:
     listener = Listener(LOCAL, free_port())
     async with pod(echo_at_the_end) as a, pod(says("b")) as b:
         await backend.sync(rules(listener, a))
@@ -164,7 +215,7 @@ async def test_a_connection_outlives_its_rule(backend: Userspace) -> None:
         writer.close()
 
 
-async def test_a_reset_arrives_as_a_reset(backend: Userspace) -> None:
+async def test_a_reset_arrives_as_a_reset(backend: Backends) -> None:
     listener = Listener(LOCAL, free_port())
 
     async def resets(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -181,7 +232,7 @@ async def test_a_reset_arrives_as_a_reset(backend: Userspace) -> None:
         writer.close()
 
 
-async def test_who_does_not_read_is_not_buffered_for_without_end(backend: Userspace) -> None:
+async def test_who_does_not_read_is_not_buffered_for_without_end(backend: Backends) -> None:
     listener = Listener(LOCAL, free_port())
     sent = 0
     stalled = asyncio.Event()
@@ -216,7 +267,7 @@ async def test_who_does_not_read_is_not_buffered_for_without_end(backend: Usersp
 
 
 async def test_what_cannot_be_bound_is_said_once_and_tried_again(
-    backend: Userspace, caplog: pytest.LogCaptureFixture
+    backend: Backends, caplog: pytest.LogCaptureFixture
 ) -> None:
     listener, good = Listener(LOCAL, free_port()), Listener(LOCAL, free_port())
     async with pod(says("a")) as a:
@@ -228,12 +279,60 @@ async def test_what_cannot_be_bound_is_said_once_and_tried_again(
             assert await ask(good) == "a"
             assert list(backend.failures.values()) == ["Address already in use"]
             assert len([each for each in caplog.records if "does not answer" in each.getMessage()]) == 1
-        await backend.sync(rules(listener, a))
+        await backend.retry()
         assert backend.failures == {}
         assert await ask(listener) == "a"
 
 
-async def test_what_is_not_spoken_here_is_said(backend: Userspace) -> None:
+async def test_without_descriptors_clients_wait(
+    backend: Backends, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(userspace, "REST_SECONDS", 0.01)
+    loop, listener = asyncio.get_running_loop(), Listener(LOCAL, free_port())
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    async with pod(says("a")) as a:
+        await backend.sync(rules(listener, a))
+        with socket.socket() as client:
+            client.setblocking(False)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+            try:
+                await loop.sock_connect(client, (LOCAL, listener.port))
+                await until_async("it is told", lambda: "cannot take connections" in caplog.text)
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            assert await loop.sock_recv(client, 1) == b"a"
+
+
+async def test_a_shortage_is_not_a_backends_fault(
+    backend: Backends, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One descriptor is left, for the client."""
+    monkeypatch.setattr(userspace, "REST_SECONDS", 0.01)
+    loop, listener = asyncio.get_running_loop(), Listener(LOCAL, free_port())
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    async with pod(says("a")) as a:
+        await backend.sync(rules(listener, a))
+        with socket.socket() as client:
+            client.setblocking(False)
+            with socket.socket() as next_one:
+                limit = next_one.fileno() + 1
+
+            async def heard(client: socket.socket = client) -> bytes:
+                await loop.sock_connect(client, (LOCAL, listener.port))
+                return await loop.sock_recv(client, 1)
+
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+            try:
+                with pytest.raises(ConnectionResetError):
+                    await heard()
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert "cannot take connections" in caplog.text
+        assert backend.metrics.failed_connects.collect()[0].samples[0].value == 0
+        assert await ask(listener) == "a"
+
+
+async def test_what_is_not_spoken_here_is_said(backend: Backends) -> None:
     listener = Listener(LOCAL, 9, "SCTP")
     await backend.sync(rules(listener, Backend(LOCAL, 9)))
     assert backend.failures == {listener: "SCTP is not supported"}
@@ -247,7 +346,18 @@ class Answering(asyncio.DatagramProtocol):
         self.transport.sendto(b"got " + data, address)  # type: ignore[attr-defined]
 
 
-async def test_datagrams_find_their_way_back(backend: Userspace) -> None:
+class Naming(asyncio.DatagramProtocol):
+    def __init__(self, name: bytes) -> None:
+        self._name = name
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+
+    def datagram_received(self, _: bytes, address: tuple[str, int]) -> None:
+        self.transport.sendto(self._name, address)  # type: ignore[attr-defined]
+
+
+async def test_datagrams_find_their_way_back(backend: Backends) -> None:
     loop = asyncio.get_running_loop()
     listener = Listener(LOCAL, free_port(socket.SOCK_DGRAM), "UDP")
     serving, _ = await loop.create_datagram_endpoint(Answering, local_addr=(LOCAL, 0))
@@ -268,7 +378,89 @@ async def test_datagrams_find_their_way_back(backend: Userspace) -> None:
     serving.close()
 
 
-async def test_many_connections_leave_nothing_behind(backend: Userspace) -> None:
+async def test_a_client_of_datagrams_moves_on_when_its_backend_leaves(backend: Backends) -> None:
+    loop = asyncio.get_running_loop()
+    listener = Listener(LOCAL, free_port(socket.SOCK_DGRAM), "UDP")
+    serving = [
+        (await loop.create_datagram_endpoint(lambda name=name: Naming(name), local_addr=(LOCAL, 0)))[0]
+        for name in (b"a", b"b")
+    ]
+    a, b = (Backend(LOCAL, each.get_extra_info("sockname")[1]) for each in serving)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.setblocking(False)
+        client.connect((LOCAL, listener.port))
+
+        async def asked() -> bytes:
+            await loop.sock_sendall(client, b"who?")
+            return await loop.sock_recv(client, 100)
+
+        await backend.sync(rules(listener, a, affinity=60))
+        assert [await asked(), await asked()] == [b"a", b"a"]
+        await backend.sync(rules(listener, a, b, affinity=60))
+        assert await asked() == b"a", "it stays while it can"
+        await backend.sync(rules(listener, b, affinity=60))
+        assert await asked() == b"b"
+    for each in serving:
+        each.close()
+
+
+async def test_who_is_outside_of_the_source_ranges_is_refused(backend: Backends) -> None:
+    loop = asyncio.get_running_loop()
+    mine = (IPv4Network("127.1.0.0/16"),)
+    tcp = Listener(LOCAL, free_port())
+    udp = Listener(LOCAL, free_port(socket.SOCK_DGRAM), "UDP")
+    serving, _ = await loop.create_datagram_endpoint(lambda: Naming(b"a"), local_addr=(LOCAL, 0))
+    answering = Backend(LOCAL, serving.get_extra_info("sockname")[1])
+    async with pod(says("a")) as a:
+        await backend.sync(
+            {
+                tcp: Rule("default/web:80", (a,), sources=mine),
+                udp: Rule("default/web:53", (answering,), sources=mine),
+            }
+        )
+        assert await ask(tcp, came_from="127.1.0.9") == "a"
+        with pytest.raises(ConnectionResetError):
+            await ask(tcp, came_from="127.2.0.9")
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as two,
+    ):
+        for client, address in ((one, "127.2.0.9"), (two, "127.1.0.9")):
+            client.setblocking(False)
+            client.bind((address, 0))
+            client.connect((LOCAL, udp.port))
+            await loop.sock_sendall(client, b"who?")
+        assert await loop.sock_recv(two, 100) == b"a"
+        with pytest.raises(BlockingIOError):
+            one.recv(100)
+    serving.close()
+
+
+async def test_health_checks_say_what_is_on_their_node(backend: Backends) -> None:
+    listener = Listener(LOCAL, free_port())
+    async with aiohttp.ClientSession() as session:
+
+        async def asked() -> tuple[int, Any]:
+            async with session.get(f"http://{LOCAL}:{listener.port}/any/path") as answer:
+                assert answer.headers["X-Content-Type-Options"] == "nosniff"
+                return answer.status, await answer.json()
+
+        for count, healthy, code in ((2, True, 200), (0, True, 503), (1, False, 503), (1, True, 200)):
+            await backend.sync({listener: HealthCheck("default/web", count, healthy)})
+            of_service = {"namespace": "default", "name": "web"}
+            said = {"service": of_service, "localEndpoints": count, "serviceProxyHealthy": healthy}
+            assert await asked() == (code, said)
+        async with pod(says("a")) as a:
+            await backend.sync(rules(listener, a))
+            assert await ask(listener) == "a", "the port is another Service's"
+        await backend.sync({listener: HealthCheck("default/web", 1, True)})
+        assert (await asked())[0] == 200
+        await backend.sync({})
+        with pytest.raises(aiohttp.ClientConnectorError):
+            await asked()
+
+
+async def test_many_connections_leave_nothing_behind(backend: Backends) -> None:
     listener = Listener(LOCAL, free_port())
     async with pod(echo_at_the_end) as a:
         await backend.sync(rules(listener, a))
