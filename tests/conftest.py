@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 from hypothesis import settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
+
+from tests.support import namespace
+from tests.support.groups import group, place
 
 # Every run tries the same examples, so that a failure is a change's and not chance's; to look for new ones:
 # HYPOTHESIS_PROFILE=search tests/run ...
@@ -22,18 +26,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-# What starts whole clusters, with their numbers, ports and addresses: one after another, on one processor.
-# Beside them those in network namespaces of their own, and all that starts none.
-CLUSTERS = ("tests/e2e/", "tests/deploy/")
-IN_NAMESPACES = ("tests/e2e/test_docker_node.py", "tests/e2e/test_runtimes.py")
+def pytest_configure(config: pytest.Config) -> None:
+    # A shell has what it starts in the background ignore SIGINT, and what that starts inherits it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Before any test makes a thread or a socket.
+    if hasattr(config, "workerinput") and namespace.may_be_made():
+        namespace.leave_the_machines_network()
 
 
 class InGroups(LoadScopeScheduling):
-    """Which tests stay together when they run on several processors (`--dist loadscope`)."""
+    """The processes take groups (`--dist loadscope`)."""
 
     def _split_scope(self, nodeid: str) -> str:
-        path = nodeid.partition("::")[0]
-        return "clusters" if path.startswith(CLUSTERS) and path not in IN_NAMESPACES else path
+        return group(nodeid)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("dist", "no") == "loadscope" or hasattr(config, "workerinput"):
+        items.sort(key=lambda item: place(item.nodeid))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -59,17 +60,22 @@ def name_of(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
 SOURCES = sorted(sources())
-TREES = {path: ast.parse(path.read_text()) for path in SOURCES}
 MODULES = [path for path in SOURCES if path.name != "__init__.py"]
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_a_module_says_whether_it_is_core_or_shell(path: Path) -> None:
-    docstring = ast.get_docstring(TREES[path]) or ""
+    tree = tree_of(path)
+    docstring = ast.get_docstring(tree) or ""
     assert docstring.startswith(("Core: ", "Shell: ")), "the first word of the docstring is Core: or Shell:"
     if docstring.startswith("Core: "):
-        assert not SHELL_MODULES & set(imported(TREES[path])), "a core sees no clock, chance, task or wire"
+        assert not SHELL_MODULES & set(imported(tree)), "a core sees no clock, chance, task or wire"
 
 
 def imported(tree: ast.Module) -> Iterator[str]:
@@ -90,8 +96,8 @@ def test_names_do_not_apologise() -> None:
 def test_every_queue_has_a_bound() -> None:
     unbounded = [
         f"{name_of(path)}: {ast.unparse(node)}"
-        for path, tree in TREES.items()
-        for node in ast.walk(tree)
+        for path in SOURCES
+        for node in ast.walk(tree_of(path))
         if isinstance(node, ast.Call)
         and ast.unparse(node.func) in {f"asyncio.{queue}" for queue in QUEUES}
         and not node.args
@@ -104,8 +110,8 @@ def test_an_assert_does_nothing_but_look() -> None:
     """Asserts stay on, yet a reader may skip them: they await nothing and assign nothing."""
     acting = [
         f"{name_of(path)}: {ast.unparse(node)}"
-        for path, tree in TREES.items()
-        for node in ast.walk(tree)
+        for path in SOURCES
+        for node in ast.walk(tree_of(path))
         if isinstance(node, ast.Assert)
         and any(isinstance(each, ast.Await | ast.NamedExpr | ast.Yield) for each in ast.walk(node.test))
     ]

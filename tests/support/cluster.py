@@ -138,14 +138,18 @@ class Cluster:
 
     def leader(self) -> str:
         """The name of the member that leads the store."""
+        return until("a member of the store leads", self._leader)
+
+    def _leader(self) -> str:
+        """The same; empty while they elect one."""
         answer = json.loads(self.etcdctl("endpoint", "status", "-w", "json"))
-        leader = next(
+        leaders = [
             each["Endpoint"]
             for each in answer
             if each["Status"]["leader"] == each["Status"]["header"]["member_id"]
-        )
+        ]
         ports = {self.layout.etcd_client_port(index): f"etcd-{index}" for index in range(len(answer))}
-        return ports[int(leader.rsplit(":", 1)[1])]
+        return ports[int(leaders[0].rsplit(":", 1)[1])] if leaders else ""
 
     def leftovers(self) -> list[str]:
         """What a stopped cluster still holds: processes, locks, ports."""

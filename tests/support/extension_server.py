@@ -14,6 +14,7 @@ from pathlib import Path
 from aiohttp import WSMsgType, web
 
 from tests.support.certificates import Authority, make_authority
+from tests.support.runners import end
 
 GROUP, VERSION = "wardle.example.com", "v1alpha1"
 NAME = f"{VERSION}.{GROUP}"
@@ -143,4 +144,4 @@ async def extension_server(folder: Path, proxies: Authority, service: str) -> As
     try:
         yield server
     finally:
-        await runner.cleanup()
+        await end(runner)

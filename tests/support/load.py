@@ -19,10 +19,11 @@ class Answer:
     text: str
 
 
-async def ask(host: str, port: int) -> str:
-    """The status line of an answer, or what went wrong."""
+async def ask(host: str, port: int, came_from: str = "") -> str:
+    """The status line of an answer, or what went wrong; came_from: the client's address."""
     try:
-        reader, writer = await asyncio.open_connection(host, port)
+        whence = (came_from, 0) if came_from else None
+        reader, writer = await asyncio.open_connection(host, port, local_addr=whence)
         try:
             writer.write(REQUEST)
             answer = await reader.read()

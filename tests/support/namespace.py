@@ -1,14 +1,19 @@
-"""A network namespace without a way out, and what runs in it.
+"""Network namespaces without a way out, and what runs in them.
 
-Traffic in it stays in it: it has a loopback of its own and whatever bridges its inhabitants make.
+Traffic in one stays in it: it has a loopback of its own and whatever bridges its inhabitants make. Each
+process of a run in several has one (`leave_the_machines_network`), so that clusters of two processes share no
+number, port or address; engines and their containers have further ones (`Namespace`).
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import os
 import signal
+import socket
+import struct
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +22,21 @@ from tests.support.debian import program
 from tests.support.wait import until
 
 CLONE_NEWNET = 0x40000000
+SIOCSIFFLAGS = 0x8914
+IFF_UP = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def may_be_made() -> bool:
+    """Root makes them."""
+    return os.geteuid() == 0
+
+
+def leave_the_machines_network() -> None:
+    """From here on this thread, and threads and processes it starts, have a network of their own."""
+    _checked(_libc.unshare(CLONE_NEWNET), "unshare")
+    with socket.socket() as any_socket:
+        fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sH22x", b"lo", IFF_UP))
 
 
 class Namespace:
@@ -30,7 +50,7 @@ class Namespace:
         return ("nsenter", f"--net={self._handle}")
 
     def open(self) -> None:
-        assert os.geteuid() == 0, "containers need root: run these tests as root"
+        assert may_be_made(), "network namespaces need root: run these tests as root"
         self._handle.touch()
         subprocess.run(["unshare", f"--net={self._handle}", "true"], check=True)
         subprocess.run([*self.prefix, program("busybox"), "ip", "link", "set", "lo", "up"], check=True)
@@ -61,9 +81,12 @@ class Namespace:
 
 
 def _enter(handle: int) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.setns(handle, CLONE_NEWNET) != 0:
-        raise OSError(ctypes.get_errno(), "setns")
+    _checked(_libc.setns(handle, CLONE_NEWNET), "setns")
+
+
+def _checked(result: int, what: str) -> None:
+    if result != 0:
+        raise OSError(ctypes.get_errno(), what)
 
 
 def _inode(path: Path) -> int | None:

@@ -15,6 +15,7 @@ from aiohttp import web
 
 from kube.base import tls
 from tests.support.certificates import Authority
+from tests.support.runners import end
 
 Respond = Callable[[dict[str, Any]], Any]
 
@@ -85,7 +86,7 @@ async def answering(authority: Authority, pair: tuple[str, str]) -> AsyncIterato
         yield server
     finally:
         server.released.set()
-        await runner.cleanup()
+        await end(runner)
 
 
 def configuration(kind: str, name: str, *webhooks: dict[str, Any]) -> dict[str, Any]:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from deploy import control, members
 from deploy.ending import wait_ended
+from deploy.errors import LaunchError
 from deploy.orders import ORDER_SECONDS
+from deploy.processes import processes
 from tests.support.cluster import Cluster
+from tests.support.wait import until_async
 
 PAUSE_SECONDS = 3.0
 PARTITION_SECONDS = 3.0
@@ -58,6 +62,19 @@ def pause(name: str, seconds: float = PAUSE_SECONDS) -> Fault:
     return Fault(f"pause {name}", act, _serves(name))
 
 
+def pause_leading(lease: str) -> Fault:
+    """The same, for whoever holds a Lease: its name ends in the address where it listens, and a word."""
+
+    async def act(cluster: Cluster) -> None:
+        words = ("get", "lease", lease, "-n", "kube-system", "-o", "jsonpath={.spec.holderIdentity}")
+        holder = await asyncio.to_thread(cluster.kubectl, *words)
+        known = processes(cluster.topology, cluster.layout)
+        [name] = [each.name for each in known for _, port in each.listens if f":{port}_" in holder]
+        await pause(name).act(cluster)
+
+    return Fault(f"pause the leader by {lease}", act)
+
+
 def kill_together(*names: str) -> Fault:
     """Several at once."""
 
@@ -83,7 +100,7 @@ def kill_leader() -> Fault:
     """The store's, whichever member that is."""
 
     async def act(cluster: Cluster) -> None:
-        await kill(await members.leader(cluster.topology, cluster.layout)).act(cluster)
+        await kill(await _leader(cluster)).act(cluster)
 
     return Fault("kill the store's leader", act)
 
@@ -92,7 +109,7 @@ def cut_off_leader(seconds: float = PARTITION_SECONDS) -> Fault:
     """The store's leader hears nobody and nobody hears it, for a while."""
 
     async def act(cluster: Cluster) -> None:
-        await cut_off(await members.leader(cluster.topology, cluster.layout), seconds).act(cluster)
+        await cut_off(await _leader(cluster), seconds).act(cluster)
 
     return Fault("cut off the store's leader", act)
 
@@ -117,6 +134,19 @@ def kill_everything() -> Fault:
         await asyncio.to_thread(cluster.up)
 
     return Fault("kill everything", act, hurts_traffic=True)
+
+
+async def _leader(cluster: Cluster) -> str:
+    """Who leads the store; one that is electing has nobody for a moment."""
+
+    async def found() -> str | None:
+        with suppress(LaunchError):
+            return await members.leader(cluster.topology, cluster.layout)
+        return None
+
+    leader = await until_async("a member of the store leads", found)
+    assert leader is not None
+    return leader
 
 
 def _serves(name: str) -> bool:

@@ -173,31 +173,47 @@ class Workloads:
         await until_async(f"{resource.singular} {name} is gone", is_gone, SECONDS)
 
     async def check(self, nodes: int) -> None:
-        """All becomes quiet, and is then as it should be."""
+        """All becomes quiet, and is then as it should be; what lags behind is waited for."""
+        problem = ""
+
+        async def is_right() -> bool:
+            nonlocal problem
+            try:
+                await self._judge(nodes)
+            except AssertionError as error:
+                problem = str(error)
+                return False
+            return True
+
+        try:
+            await until_async("each has its own", is_right, SECONDS)
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {problem}") from error
+
+    async def _judge(self, nodes: int) -> None:
+        """What there is now."""
         lists: dict[Resource, list[Object]] = {}
-
-        async def is_quiet() -> bool:
-            for resource in (*STANDING, JOBS, REPLICA_SETS, CONTROLLER_REVISIONS, PODS):
-                lists[resource] = (await self._client.list(resource, self._namespace))["items"]
-            return all(_is_settled(each) for resource in STANDING for each in lists[resource]) and all(
-                conditions.is_true(each, "Ready") for each in lists[PODS]
-            )
-
-        await until_async("all is quiet", is_quiet, SECONDS)
+        for resource in (*STANDING, JOBS, REPLICA_SETS, CONTROLLER_REVISIONS, PODS):
+            lists[resource] = (await self._client.list(resource, self._namespace))["items"]
+        moving = [meta.name(each) for kind in STANDING for each in lists[kind] if not _is_settled(each)]
+        moving += [meta.name(each) for each in lists[PODS] if not conditions.is_true(each, "Ready")]
+        assert not moving, f"not settled: {moving}"
         web = lists[DEPLOYMENTS][0]
         pods = Counter(meta.labels(each)["app"] for each in lists[PODS])
-        assert pods == {"web": web["spec"]["replicas"], "db": MEMBERS, "agent": nodes}
-        assert [meta.name(each) for each in (*lists[DEPLOYMENTS], *lists[JOBS])] == ["web"]
+        wanted = {"web": web["spec"]["replicas"], "db": MEMBERS, "agent": nodes}
+        assert pods == wanted, f"pods: {pods}, wanted: {wanted}"
+        standing = [meta.name(each) for each in (*lists[DEPLOYMENTS], *lists[JOBS])]
+        assert standing == ["web"], f"there are {standing}"
         owners = {meta.uid(each) for found in lists.values() for each in found}
         for each in (*lists[PODS], *lists[REPLICA_SETS], *lists[CONTROLLER_REVISIONS]):
             reference = meta.controller_of(each)
             assert reference is not None, f"an orphan: {meta.name(each)}"
             assert reference["uid"] in owners, f"its owner is gone: {meta.name(each)}"
         wanting = [each for each in lists[REPLICA_SETS] if each["spec"]["replicas"]]
-        assert len(wanting) == 1
-        assert len(lists[REPLICA_SETS]) <= HISTORY + 1
+        assert len(wanting) == 1, f"{len(wanting)} ReplicaSets want pods"
+        assert len(lists[REPLICA_SETS]) <= HISTORY + 1, f"{len(lists[REPLICA_SETS])} ReplicaSets"
         revisions = Counter(str(meta.controller_of(each)) for each in lists[CONTROLLER_REVISIONS])
-        assert max(revisions.values()) <= HISTORY + 1
+        assert max(revisions.values()) <= HISTORY + 1, f"revisions: {revisions}"
 
 
 def _is_settled(found: Object) -> bool:
