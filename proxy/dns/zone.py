@@ -261,13 +261,17 @@ def _only(kind: str, records: Iterable[Record]) -> Answer:
 
 
 def _srv(name: Name, hosts: Iterable[Host], wanted: Callable[[Port], bool]) -> Answer:
-    """Ports and where they are, all equally good; the addresses besides."""
+    """Ports and where they are, all equally good, each once; the addresses besides.
+
+    None is without a weight: clients would take it last (CoreDNS, plugin/backend_lookup.go, SRV).
+    """
     found = [(host, port) for host in hosts for port in host.ports if wanted(port)]
     if not found:
         return UNKNOWN
-    weight = 100 // len({host.name for host, _ in found})
-    records = tuple(Record(name, "SRV", (0, weight, port.number, host.name)) for host, port in found)
-    return Answer(True, records, tuple(dict.fromkeys(each for host, _ in found for each in host.addresses)))
+    weight = max(100 // len({host.name for host, _ in found}), 1)
+    records = dict.fromkeys(Record(name, "SRV", (0, weight, port.number, host.name)) for host, port in found)
+    more = dict.fromkeys(each for host, _ in found for each in host.addresses)
+    return Answer(True, tuple(records), tuple(more))
 
 
 def _address_of(name: Name) -> str:

@@ -46,3 +46,15 @@ def show(record: Record) -> str:
 
 def test_names_text(request: pytest.FixtureRequest) -> None:
     datadriven.run(Path(__file__).parent / "names.txt", request, Names().handle)
+
+
+def test_each_of_many_endpoints_has_some_weight() -> None:
+    zone, labels = Zone("cluster.local"), {"kubernetes.io/service-name": "many"}
+    metadata = {"namespace": "default", "name": "many", "labels": labels}
+    zone.put_service({"metadata": metadata, "spec": {"clusterIP": "None"}})
+    endpoints = [{"addresses": [f"127.224.0.{number}"]} for number in range(1, 151)]
+    ports = [{"name": "http", "port": 80, "protocol": "TCP"}]
+    zone.put_slice({"metadata": metadata, "addressType": "IPv4", "ports": ports, "endpoints": endpoints})
+    records = zone.lookup(labels_of("_http._tcp.many.default.svc.cluster.local"), "SRV").records
+    assert len(records) == 150
+    assert {each.data[1] for each in records} == {1}
