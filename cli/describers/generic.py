@@ -21,7 +21,7 @@ def write(out: Writer, view: View) -> None:
     out.field("Name", meta.name(o))
     out.field("Namespace", meta.namespace(o))
     out.mapping("Labels", meta.labels(o), "=")
-    out.mapping("Annotations", meta.annotations(o), ": ")
+    out.annotations(o)
     out.field("API Version", o.get("apiVersion", NONE))
     out.field("Kind", o.get("kind", NONE))
     metadata = {key: value for key, value in o["metadata"].items() if key not in HIDDEN}

@@ -39,7 +39,7 @@ def write(out: Writer, view: View) -> None:
     out.field("Name", meta.name(node))
     out.field("Roles", ",".join(roles) or NONE)
     out.mapping("Labels", labels, "=")
-    out.mapping("Annotations", meta.annotations(node), ": ")
+    out.annotations(node)
     out.field("CreationTimestamp", timestamp(meta.get(node, "metadata", "creationTimestamp")))
     _write_taints(out, spec.get("taints") or [])
     out.field("Unschedulable", str(bool(spec.get("unschedulable"))).lower())

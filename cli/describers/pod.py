@@ -25,7 +25,7 @@ def write(out: Writer, view: View) -> None:
     if status.get("startTime"):
         out.field("Start Time", timestamp(status["startTime"]))
     out.mapping("Labels", meta.labels(pod), "=")
-    out.mapping("Annotations", meta.annotations(pod), ": ")
+    out.annotations(pod)
     _write_phase(out, view)
     out.field("IP", status.get("podIP", ""))
     addresses = status.get("podIPs") or []

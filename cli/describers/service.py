@@ -5,7 +5,7 @@ After: k8s staging/src/k8s.io/kubectl/pkg/describe/describe.go, describeService.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from cli.describers.text import NONE, Writer
 from cli.describers.view import View
@@ -13,6 +13,20 @@ from kube.api import meta
 from kube.api.meta import Object
 
 SHOWN_MAX = 3
+# What is told only of Services that have it: its title, and its field of the spec.
+BEFORE_ADDRESSES = {"IP Family Policy": "ipFamilyPolicy"}
+AFTER_ADDRESSES = {
+    "External IPs": "externalIPs",
+    "Desired LoadBalancer IP": "loadBalancerIP",
+    "External Name": "externalName",
+}
+AFTER_PORTS = {
+    "External Traffic Policy": "externalTrafficPolicy",
+    "Internal Traffic Policy": "internalTrafficPolicy",
+    "HealthCheck NodePort": "healthCheckNodePort",
+    "LoadBalancer Source Ranges": "loadBalancerSourceRanges",
+    "Traffic Distribution": "trafficDistribution",
+}
 
 
 def write(out: Writer, view: View) -> None:
@@ -22,25 +36,41 @@ def write(out: Writer, view: View) -> None:
     out.field("Name", meta.name(service))
     out.field("Namespace", meta.namespace(service))
     out.mapping("Labels", meta.labels(service), "=")
-    out.mapping("Annotations", meta.annotations(service), ": ")
+    out.annotations(service)
     out.field(
         "Selector", ",".join(f"{k}={v}" for k, v in sorted((spec.get("selector") or {}).items())) or NONE
     )
     out.field("Type", spec.get("type", ""))
-    out.field("IP Family Policy", spec.get("ipFamilyPolicy", NONE))
+    _write_known(out, spec, BEFORE_ADDRESSES)
     out.field("IP Families", ",".join(spec.get("ipFamilies") or []) or NONE)
     out.field("IP", spec.get("clusterIP", ""))
     out.field("IPs", ",".join(spec.get("clusterIPs") or []) or NONE)
+    _write_known(out, spec, AFTER_ADDRESSES)
+    if ingress := meta.get(service, "status", "loadBalancer", "ingress"):
+        out.field("LoadBalancer Ingress", ", ".join(map(_ingress, ingress)))
     for port in spec.get("ports") or []:
-        name = port.get("name") or "<unset>"
-        out.line(f"Port:\t{name}\t{port['port']}/{port.get('protocol', 'TCP')}")
-        out.field("TargetPort", f"{port.get('targetPort', port['port'])}/{port.get('protocol', 'TCP')}")
+        name, protocol = port.get("name") or "<unset>", port.get("protocol", "TCP")
+        out.line(f"Port:\t{name}\t{port['port']}/{protocol}")
+        out.field("TargetPort", f"{port.get('targetPort', port['port'])}/{protocol}")
+        _write_known(out, port, {"AppProtocol": "appProtocol"})
         if port.get("nodePort"):
-            out.line(f"NodePort:\t{name}\t{port['nodePort']}/{port.get('protocol', 'TCP')}")
+            out.line(f"NodePort:\t{name}\t{port['nodePort']}/{protocol}")
         out.field("Endpoints", _endpoints(port, view.related.get("endpointslices", ())))
     out.field("Session Affinity", spec.get("sessionAffinity", "None"))
-    if spec.get("internalTrafficPolicy"):
-        out.field("Internal Traffic Policy", spec["internalTrafficPolicy"])
+    _write_known(out, spec, AFTER_PORTS)
+
+
+def _write_known(out: Writer, o: Object, fields: Mapping[str, str]) -> None:
+    """Those fields that the object has; several values stand in a row."""
+    for title, key in fields.items():
+        if value := o.get(key):
+            out.field(title, ",".join(value) if isinstance(value, list) else value)
+
+
+def _ingress(ingress: Object) -> str:
+    if not ingress.get("ip"):
+        return str(ingress.get("hostname", ""))
+    return f"{ingress['ip']} ({ingress['ipMode']})" if ingress.get("ipMode") else str(ingress["ip"])
 
 
 def _endpoints(port: Object, slices: Sequence[Object]) -> str:

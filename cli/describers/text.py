@@ -12,8 +12,13 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from kube.api import meta
+from kube.api.meta import Object
 
 NONE = "<none>"
+# It says again what the object says.
+HIDDEN_ANNOTATION = "kubectl.kubernetes.io/last-applied-configuration"
+# Of an annotation in one line; in several, of each of them with its indent.
+ANNOTATION_MAX = 140
 PADDING = 2
 INDENT = "  "
 
@@ -37,12 +42,36 @@ class Writer:
         for pair in pairs[1:]:
             self.line(f"\t{pair}")
 
+    def annotations(self, o: Object, level: int = 0) -> None:
+        """Those of an object; a long one, or one of several lines, has lines of its own.
+
+        After: k8s staging/src/k8s.io/kubectl/pkg/describe/describe.go, printAnnotationsMultiline.
+        """
+        lines: list[str] = []
+        for key, whole in sorted(meta.annotations(o).items()):
+            value = whole.removesuffix("\n")
+            if key == HIDDEN_ANNOTATION:
+                continue
+            if len(f"{key}: {value}".encode()) <= ANNOTATION_MAX and "\n" not in value:
+                lines.append(f"{key}: {value}")
+            else:
+                lines += [f"{key}:", *(f"{INDENT}{_shortened(each)}" for each in value.split("\n"))]
+        self.line(f"Annotations:\t{lines[0] if lines else NONE}", level)
+        for each in lines[1:]:
+            self.line(f"\t{each}")
+
     def raw(self) -> str:
         """The lines with their tabs, which is how kubectl shows the template of a revision."""
         return "\n".join(self._lines)
 
     def text(self) -> str:
         return "\n".join(elastic([line.split("\t") for line in self._lines]))
+
+
+def _shortened(text: str) -> str:
+    """Cut as kubectl does, by bytes; a letter that would be cut in two is left out."""
+    encoded, most = text.encode(), ANNOTATION_MAX - len(INDENT)
+    return text if len(encoded) <= most else encoded[:most].decode(errors="ignore") + "..."
 
 
 def elastic(rows: list[list[str]]) -> list[str]:

@@ -26,7 +26,7 @@ def write_deployment(out: Writer, view: View) -> None:
     out.field("Namespace", meta.namespace(deployment))
     out.field("CreationTimestamp", timestamp(meta.get(deployment, "metadata", "creationTimestamp")))
     out.mapping("Labels", meta.labels(deployment), "=")
-    out.mapping("Annotations", meta.annotations(deployment), ": ")
+    out.annotations(deployment)
     out.field("Selector", Selector.from_label_selector(spec.get("selector")))
     counts = (
         (spec.get("replicas", 1), "desired"),
@@ -78,7 +78,7 @@ def write_replica_set(out: Writer, view: View) -> None:
     out.field("Namespace", meta.namespace(replica_set))
     out.field("Selector", Selector.from_label_selector(spec.get("selector")))
     out.mapping("Labels", meta.labels(replica_set), "=")
-    out.mapping("Annotations", meta.annotations(replica_set), ": ")
+    out.annotations(replica_set)
     if owner := meta.controller_of(replica_set):
         out.field("Controlled By", f"{owner['kind']}/{owner['name']}")
     out.field("Replicas", f"{status.get('replicas', 0)} current / {spec.get('replicas', 1)} desired")
@@ -107,8 +107,8 @@ def write_template(out: Writer, template: Object) -> None:
     spec = template["spec"]
     out.line("Pod Template:")
     out.mapping("Labels", meta.labels(template), "=", 1)
-    if annotations := meta.annotations(template):
-        out.mapping("Annotations", annotations, ": ", 1)
+    if meta.annotations(template):
+        out.annotations(template, 1)
     if spec.get("serviceAccountName"):
         out.field("Service Account", spec["serviceAccountName"], 1)
     if spec.get("initContainers"):

@@ -41,6 +41,29 @@ READS = (
     "logs deploy/nginx --tail=1",
     "label pods -l app=nginx missing-",
 )
+# kubectl 1.32 does not tell of appProtocol and trafficDistribution yet.
+SERVICES = """\
+apiVersion: v1
+kind: Service
+metadata: {name: lb, labels: {a: b}, annotations: {note: "two\\nlines", long: %s}}
+spec:
+  type: LoadBalancer
+  externalTrafficPolicy: Local
+  externalIPs: [10.99.0.9, 10.99.0.10]
+  loadBalancerSourceRanges: [127.0.0.0/8, 10.0.0.0/8]
+  selector: {app: nobody}
+  ports: [{name: http, port: 80}, {name: more, port: 81, targetPort: web}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: far}
+spec: {type: ExternalName, externalName: example.com}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: db}
+spec: {clusterIP: None, sessionAffinity: ClientIP, selector: {app: db}, ports: [{port: 5432}]}
+""" % ("x" * 150)
 # Changes: kl carries out the first of each pair, kubectl the second; both say the same but for the name.
 CHANGES = (
     "apply -f -",
@@ -93,6 +116,14 @@ def test_what_kl_reads_it_says_as_kubectl_does(cluster: Cluster, nginx: str) -> 
         assert ours == spoken(cluster, "kubectl", nginx, command), command
     events = [sorted(spoken(cluster, each, nginx, "events").splitlines()) for each in ("kl", "kubectl")]
     assert events[0] == events[1]
+
+
+def test_services_are_described_as_kubectl_describes_them(cluster: Cluster, namespace: str) -> None:
+    cluster.kubectl("apply", "-n", namespace, "-f", "-", stdin=SERVICES)
+    until("an address", lambda: "Ensured" in spoken(cluster, "kubectl", namespace, "describe svc lb"))
+    for name in ("lb", "far", "db"):
+        command = f"describe svc {name}"
+        assert spoken(cluster, "kl", namespace, command) == spoken(cluster, "kubectl", namespace, command)
 
 
 def test_what_kl_changes_it_tells_as_kubectl_does(cluster: Cluster, namespace: str) -> None:

@@ -51,9 +51,10 @@ class Namespace:
 
     def open(self) -> None:
         assert may_be_made(), "network namespaces need root: run these tests as root"
+        busybox = program("busybox")  # before there is a namespace: one without an owner stays mounted
         self._handle.touch()
         subprocess.run(["unshare", f"--net={self._handle}", "true"], check=True)
-        subprocess.run([*self.prefix, program("busybox"), "ip", "link", "set", "lo", "up"], check=True)
+        subprocess.run([*self.prefix, busybox, "ip", "link", "set", "lo", "up"], check=True)
 
     def close(self) -> None:
         """End whatever is left in it, then the namespace itself."""
