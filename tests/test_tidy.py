@@ -43,7 +43,7 @@ DOCUMENTS = sorted(
     path
     for path in (
         *ROOT.glob("*.md"),
-        *ROOT.glob("*/*.md"),
+        *ROOT.glob("[!.]*/*.md"),
         *ROOT.glob("docs/**/*.md"),
         *ROOT.glob("tests/**/*.md"),
     )
