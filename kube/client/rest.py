@@ -1,4 +1,4 @@
-"""Shell: the verbs of the API over HTTPS, and the border where answers become objects or exceptions.
+"""Shell: the verbs of the API over HTTPS; answers become objects or exceptions (bodies.py).
 
     StatusError          the API server refused; reason and message as it said them
     ConnectionFailed     no server answered, or the answer broke off: a write may or may not have happened
@@ -33,11 +33,13 @@ import orjson
 from httpx_aiohttp import AiohttpTransport
 
 from kube.api import meta
-from kube.api.errors import StatusError
 from kube.api.meta import Object
 from kube.api.resources import Resource
-from kube.api.watch import ERROR, WatchEvent
+from kube.api.watch import WatchEvent
 from kube.base.logs import logger
+from kube.client import bodies
+from kube.client.bodies import ConnectionFailed as ConnectionFailed  # callers know it from here
+from kube.client.bodies import Parameters
 from kube.client.config import ClientConfig
 from kube.client.pulse import ANSWER_SECONDS, Pulse
 
@@ -64,30 +66,8 @@ PATCH_TYPES = {
 }
 ACCEPT = "application/json"
 ACCEPT_METADATA = "application/json;as=PartialObjectMetadata{list};g=meta.k8s.io;v=v1"
-REASONS = {
-    400: "BadRequest",
-    401: "Unauthorized",
-    403: "Forbidden",
-    404: "NotFound",
-    409: "Conflict",
-    410: "Expired",
-    422: "Invalid",
-    429: "TooManyRequests",
-    503: "ServiceUnavailable",
-    504: "Timeout",
-}
 # What the transport lets through besides httpx's own errors.
 WIRE_ERRORS = (httpx.TransportError, aiohttp.ClientError, OSError)
-
-Parameters = Mapping[str, str | int | bool | None]
-
-
-class ConnectionFailed(Exception):
-    """No server answered, or the answer broke off; a write may have happened, if it was `sent` at all."""
-
-    def __init__(self, message: str, *, sent: bool = True) -> None:
-        super().__init__(message)
-        self.sent = sent
 
 
 class TokenSource(Protocol):
@@ -190,7 +170,7 @@ class Client:
         answer = await self._json("GET", path, parameters, accept=accept, seconds=COLLECTION_SECONDS)
         answer["items"] = answer.get("items") or []
         for item in answer["items"]:
-            _stamp(item, resource)
+            bodies.stamp(item, resource)
         return answer
 
     async def create(
@@ -207,13 +187,13 @@ class Client:
             path = resource.path(namespace, name or meta.name(object), subresource)
         else:
             path = resource.path(namespace)
-            object = _stamped(object, resource)
+            object = bodies.stamped(object, resource)
         return await self._json("POST", path, body=object)
 
     async def update(self, resource: Resource, object: Object, subresource: str = "") -> Object:
         """PUT an object; its resourceVersion, if any, must be the stored one."""
         path = resource.path(meta.namespace(object) or None, meta.name(object), subresource)
-        return await self._json("PUT", path, body=_stamped(object, resource))
+        return await self._json("PUT", path, body=bodies.stamped(object, resource))
 
     async def patch(
         self,
@@ -247,7 +227,7 @@ class Client:
         propagation_policy: str | None = None,
     ) -> Object:
         """DELETE one object: the answer is a Status, or the object where it lives on for a while."""
-        options = _delete_options(uid, resource_version, grace_period_seconds, propagation_policy)
+        options = bodies.delete_options(uid, resource_version, grace_period_seconds, propagation_policy)
         return await self._json("DELETE", resource.path(namespace, name), body=options)
 
     async def delete_collection(
@@ -264,7 +244,7 @@ class Client:
             "DELETE",
             resource.path(namespace),
             {"labelSelector": label_selector, "fieldSelector": field_selector},
-            body=_delete_options(None, None, grace_period_seconds, propagation_policy),
+            body=bodies.delete_options(None, None, grace_period_seconds, propagation_policy),
             seconds=COLLECTION_SECONDS,
         )
 
@@ -292,8 +272,8 @@ class Client:
         accept = ACCEPT_METADATA.format(list="") if metadata_only else ACCEPT
         silence_seconds = timeout_seconds + WATCH_GRACE_SECONDS
         async with self._stream(resource.path(namespace), parameters, accept, silence_seconds) as chunks:
-            async for line in _lines(chunks):
-                yield _watch_event(line, resource)
+            async for line in bodies.lines(chunks):
+                yield bodies.watch_event(line, resource)
 
     async def request(
         self,
@@ -314,7 +294,7 @@ class Client:
             return self._http.build_request(
                 method,
                 server + path,
-                params=_query(params),
+                params=bodies.query(params),
                 content=content,
                 headers=sent_headers,
                 timeout=httpx.Timeout(seconds, connect=CONNECT_SECONDS),
@@ -367,8 +347,8 @@ class Client:
                 break
             await asyncio.sleep(float(response.headers["Retry-After"]))
         if response.status_code >= 400:
-            raise _status_error(response.status_code, response.content)
-        return _parse(response.content)
+            raise bodies.status_error(response.status_code, response.content)
+        return bodies.parse(response.content)
 
     @asynccontextmanager
     async def _stream(
@@ -381,7 +361,7 @@ class Client:
         request = self._http.build_request(
             "GET",
             self._servers[server] + path,
-            params=_query(params),
+            params=bodies.query(params),
             headers={"Accept": accept, **_authorization(token)},
             timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),
         )
@@ -390,7 +370,7 @@ class Client:
                 response = await self._http.send(request, stream=True)
             try:
                 if response.status_code >= 400:
-                    raise _status_error(response.status_code, await response.aread())
+                    raise bodies.status_error(response.status_code, await response.aread())
                 yield _chunks(response, pulse, silence_seconds)
             finally:
                 await response.aclose()
@@ -459,58 +439,6 @@ def _surely_not_sent(error: Exception) -> bool:
     return isinstance(error.__cause__, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError))
 
 
-def _query(params: Parameters | None) -> dict[str, str]:
-    """Leave out what is not set, and write booleans as the API does."""
-    given = {name: value for name, value in (params or {}).items() if value not in (None, "", 0, False)}
-    return {name: "true" if value is True else str(value) for name, value in given.items()}
-
-
-def _stamp(item: Object, resource: Resource) -> None:
-    item.setdefault("apiVersion", resource.api_version)
-    item.setdefault("kind", resource.kind)
-
-
-def _stamped(item: Object, resource: Resource) -> Object:
-    return {"apiVersion": resource.api_version, "kind": resource.kind, **item}
-
-
-def _delete_options(
-    uid: str | None,
-    resource_version: str | None,
-    grace_period_seconds: int | None,
-    propagation_policy: str | None,
-) -> Object:
-    preconditions = {"uid": uid, "resourceVersion": resource_version}
-    preconditions = {name: value for name, value in preconditions.items() if value}
-    options = {
-        "gracePeriodSeconds": grace_period_seconds,
-        "propagationPolicy": propagation_policy,
-        "preconditions": preconditions or None,
-    }
-    given = {name: value for name, value in options.items() if value is not None}
-    return {"kind": "DeleteOptions", "apiVersion": "v1", **given}
-
-
-def _parse(content: bytes) -> Object:
-    try:
-        answer: Object = orjson.loads(content)
-    except orjson.JSONDecodeError as error:
-        raise ConnectionFailed(f"the answer is not JSON: {content[:200]!r}") from error
-    return answer
-
-
-def _status_error(code: int, content: bytes) -> StatusError:
-    """The refusal in an answer; one made from code and text where it is no Status."""
-    try:
-        answer = orjson.loads(content)
-    except orjson.JSONDecodeError:
-        answer = None
-    if isinstance(answer, dict) and answer.get("kind") == "Status":
-        return StatusError.from_status(answer)
-    message = content.decode("utf-8", "replace").strip() or f"the server answered {code}"
-    return StatusError(code, REASONS.get(code, "InternalError" if code >= 500 else "Unknown"), message)
-
-
 async def _chunks(response: httpx.Response, pulse: Pulse, silence_seconds: float) -> AsyncIterator[bytes]:
     """What arrives, as long as the server lives."""
     arriving = aiter(response.aiter_raw())
@@ -520,23 +448,3 @@ async def _chunks(response: httpx.Response, pulse: Pulse, silence_seconds: float
         if chunk is None:
             return
         yield chunk
-
-
-async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The lines of a stream as they arrive; a line cut off at the end is a broken stream."""
-    rest = b""
-    async for chunk in chunks:
-        *lines, rest = (rest + chunk).split(b"\n") if rest else chunk.split(b"\n")
-        for line in lines:
-            if line:
-                yield line
-    if rest:
-        raise ConnectionFailed(f"the watch broke off in the middle of an event: {rest[:80]!r}")
-
-
-def _watch_event(line: bytes, resource: Resource) -> WatchEvent:
-    answer = _parse(line)
-    if answer["type"] == ERROR:
-        raise StatusError.from_status(answer["object"])
-    _stamp(answer["object"], resource)
-    return WatchEvent(answer["type"], answer["object"])

@@ -16,7 +16,7 @@ from kube.api.meta import Object
 from kube.api.resources import EVENTS, PODS, Resource
 from kube.base.tasks import Tasks
 from kube.client.rest import Client
-from tests.support.api_server import serving
+from tests.support.api_server import Api, serving
 from tests.support.in_process import client_of
 from tests.support.wait import until_async
 
@@ -103,16 +103,22 @@ class Managed:
 
 
 @asynccontextmanager
-async def managing(settings: Settings, names: Sequence[str] = tuple(CONTROLLERS)) -> AsyncIterator[Managed]:
-    """An API server and the controllers of these names, each under its own account and role."""
-    settings = replace(settings, own_accounts=True)
-    async with serving() as api, Tasks() as tasks:
-        client = client_of(api, "test")
+async def leading(api: Api, settings: Settings, names: Sequence[str]) -> AsyncIterator[None]:
+    """A manager of the controllers of these names leads until the block ends."""
+    async with Tasks() as tasks:
         own = client_of(api, "kube-controller-manager")
         tasks.start("controllers", Manager(own, settings, 3, names).lead)
-        yield Managed(client)
+        yield
         await tasks.cancel()
         await own.close()
+
+
+@asynccontextmanager
+async def managing(settings: Settings, names: Sequence[str] = tuple(CONTROLLERS)) -> AsyncIterator[Managed]:
+    """An API server and the controllers of these names, each under its own account and role."""
+    async with serving() as api, leading(api, replace(settings, own_accounts=True), names):
+        client = client_of(api, "test")
+        yield Managed(client)
         await client.close()
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from ipaddress import ip_network
 from typing import Any
 
-from controllers.main import Manager, Settings
+from controllers.main import Settings
 from controllers.node_ipam.ranges import Layout
 from kube.api.meta import Object
 from kube.api.resources import NODES
-from kube.base.tasks import Tasks
 from kube.client.rest import Client
-from tests.controllers.conftest import Managed, managing
+from tests.controllers.conftest import Managed, leading, managing
 from tests.support.api_server import serving
 from tests.support.in_process import client_of
 
@@ -58,15 +57,11 @@ async def test_the_next_manager_goes_on_where_the_last_one_was() -> None:
         client, given = client_of(api, "test"), {}
         managed = Managed(client)
         for names in (("a", "b"), ("c", "d"), ("e",)):
-            async with Tasks() as tasks:
-                own = client_of(api, "kube-controller-manager")
-                tasks.start("controllers", Manager(own, DUAL, 3, NAMES).lead)
+            async with leading(api, DUAL, NAMES):
                 for name in names:
                     await make(client, name)
                 for name in names:
                     given[name] = await ranges(managed, name)
-                await tasks.cancel()
-                await own.close()
             # While nobody leads, one goes; its ranges are free.
             if "b" in names:
                 await client.delete(NODES, None, "b")

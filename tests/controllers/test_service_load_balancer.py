@@ -7,7 +7,7 @@ from collections.abc import Callable
 from ipaddress import ip_network
 from typing import Any
 
-from controllers.main import Manager, Settings, build_controllers
+from controllers.main import Settings, build_controllers
 from controllers.service_load_balancer.addresses import addresses_of
 from controllers.service_load_balancer.plan import FINALIZER
 from controllers.wiring import Wiring
@@ -15,10 +15,9 @@ from kube.api import meta
 from kube.api.meta import Object
 from kube.api.resources import SERVICES
 from kube.base.clock import SystemClock
-from kube.base.tasks import Tasks
 from kube.client.informer import InformerFactory
 from kube.client.rest import Client
-from tests.controllers.conftest import Managed, managing
+from tests.controllers.conftest import Managed, leading, managing
 from tests.support.api_server import serving
 from tests.support.in_process import client_of
 
@@ -145,17 +144,13 @@ async def test_the_next_manager_goes_on_where_the_last_one_was() -> None:
         client, given = client_of(api, "test"), {}
         managed = Managed(client)
         for names in (("a", "b"), ("c", "d"), ("e",)):
-            async with Tasks() as tasks:
-                own = client_of(api, "kube-controller-manager")
-                tasks.start("controllers", Manager(own, SIX, 3, NAMES).lead)
+            async with leading(api, SIX, NAMES):
                 for name in names:
                     await make(client, name)
                 for name in names:
                     given[name] = await until_some(managed, name)
                 if "c" in names:
                     await managed.until_gone(SERVICES, "b")
-                await tasks.cancel()
-                await own.close()
             # While nobody leads, one is deleted; the next manager lets it go.
             if "b" in names:
                 await client.delete(SERVICES, "default", "b")

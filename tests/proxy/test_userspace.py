@@ -9,8 +9,8 @@ import random
 import resource
 import socket
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from ipaddress import IPv4Network
 from typing import Any
 
@@ -284,22 +284,29 @@ async def test_what_cannot_be_bound_is_said_once_and_tried_again(
         assert await ask(listener) == "a"
 
 
+@contextmanager
+def descriptors(limit: int) -> Iterator[None]:
+    """So many may this process have, until the block ends."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
 async def test_without_descriptors_clients_wait(
     backend: Backends, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(userspace, "REST_SECONDS", 0.01)
     loop, listener = asyncio.get_running_loop(), Listener(LOCAL, free_port())
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     async with pod(says("a")) as a:
         await backend.sync(rules(listener, a))
         with socket.socket() as client:
             client.setblocking(False)
-            resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
-            try:
+            with descriptors(0):
                 await loop.sock_connect(client, (LOCAL, listener.port))
                 await until_async("it is told", lambda: "cannot take connections" in caplog.text)
-            finally:
-                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
             assert await loop.sock_recv(client, 1) == b"a"
 
 
@@ -309,7 +316,6 @@ async def test_a_shortage_is_not_a_backends_fault(
     """One descriptor is left, for the client."""
     monkeypatch.setattr(userspace, "REST_SECONDS", 0.01)
     loop, listener = asyncio.get_running_loop(), Listener(LOCAL, free_port())
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     async with pod(says("a")) as a:
         await backend.sync(rules(listener, a))
         with socket.socket() as client:
@@ -321,12 +327,8 @@ async def test_a_shortage_is_not_a_backends_fault(
                 await loop.sock_connect(client, (LOCAL, listener.port))
                 return await loop.sock_recv(client, 1)
 
-            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
-            try:
-                with pytest.raises(ConnectionResetError):
-                    await heard()
-            finally:
-                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            with descriptors(limit), pytest.raises(ConnectionResetError):
+                await heard()
         assert "cannot take connections" in caplog.text
         assert backend.metrics.failed_connects.collect()[0].samples[0].value == 0
         assert await ask(listener) == "a"
